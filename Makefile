@@ -1,0 +1,37 @@
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+
+.DEFAULT_GOAL := help
+.PHONY: help env run test lab report bench lint
+
+help: ## list what make can do
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | expand -t 10
+
+env: $(READY) ## create .venv with the locked versions
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --retries 1 -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $(READY)
+
+run: env ## the main job: train, extract, evaluate on 20 Newsgroups, into outputs/quick
+	$(BIN)/unpadded run --profile quick --output outputs/quick
+
+test: env lint ## lint and all tests
+	$(BIN)/python -m pytest
+
+lab: env ## JupyterLab on this machine only
+	$(BIN)/jupyter lab --ip=127.0.0.1 notebooks
+
+report: env ## the reference run again, into outputs/reference (hours)
+	$(BIN)/unpadded run --profile reference --output outputs/reference
+
+bench: env ## side-by-side measurements
+	@for script in benchmarks/encoding.py; do $(BIN)/python $$script || exit 1; done
+
+lint: env ## ruff: rules and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
