@@ -1,0 +1,53 @@
+"""A tiny corpus and a tiny model, made once a session."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny tensors: threads only wait for each other
+
+import numpy as np
+import pytest
+import torch
+
+from unpadded.corpus import Corpus
+from unpadded.language_model import LanguageModel
+from unpadded.tokens import tokenize
+
+torch.set_num_threads(1)
+
+TOPICS = {
+    "space": "rocket orbit launch moon satellite shuttle nasa engine".split(),
+    "food": "bread butter cheese salt oven recipe flour sugar".split(),
+    "sport": "goal match team player league coach score season".split(),
+}
+
+
+def make_texts(n: int, seed: int = 0) -> tuple[list[str], list[str]]:
+    """`n` texts whose words are drawn from one topic each, and the topics."""
+    rng = np.random.default_rng(seed)
+    labels = [list(TOPICS)[i % len(TOPICS)] for i in range(n)]
+    common = "the of and a to in is it was for".split()
+    texts = []
+    for label in labels:
+        words = rng.choice(TOPICS[label] + common, size=rng.integers(3, 40))
+        texts.append(" ".join(words))
+    return texts, labels
+
+
+@pytest.fixture(scope="session")
+def tiny_corpus() -> Corpus:
+    texts, labels = make_texts(90)
+    split = [("train", "test")[i // 3 % 3 == 0] for i in range(90)]
+    return Corpus(name="tiny", ids=[f"d{i}" for i in range(90)], texts=texts, labels=labels, split=split)
+
+
+@pytest.fixture(scope="session")
+def tiny_tokens(tiny_corpus):
+    return tokenize(tiny_corpus.texts)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_tokens) -> LanguageModel:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        vocab = tiny_tokens.build_vocab(min_count=1)
+        return LanguageModel.new(vocab, {"emb_sz": 12, "n_hid": 20, "n_layers": 2})
