@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save
 
 from .errors import InputError
 from .files import atomic_write, read_json, sha256_of, write_json
-from .tokens import TokenizerSettings, tokenize
+from .tokens import TokenizerSettings, tokenize, vocabulary_index
 
 FORMAT = 1
 TIED = "1.decoder.weight"  # not stored when it is the embedding matrix itself
@@ -132,6 +132,18 @@ class LanguageModel:
     def decode(self, token_ids: Sequence[int]) -> list[str]:
         """The tokens that `token_ids` stand for."""
         return [self.vocab[i] for i in token_ids]
+
+    def nearest_words(self, words: Sequence[str], *, k: int = 6) -> pd.DataFrame:
+        """For each word the `k` words whose input embeddings are nearest by cosine; columns word, nearest."""
+        table = torch.nn.functional.normalize(self.awd_lstm.encoder.weight.detach().float().cpu())
+        index = vocabulary_index(self.vocab)
+        rows = []
+        for word in words:
+            if word not in index:
+                raise InputError(f"The vocabulary has no word {word!r}: give one of the model's own.")
+            found = (table @ table[index[word]]).topk(k + 1).indices.tolist()
+            rows.append((word, ", ".join(self.vocab[i] for i in found if i != index[word])))
+        return pd.DataFrame(rows, columns=["word", "nearest"])
 
     def save(self, folder: str | os.PathLike) -> Path:
         """Write the model to `folder`: safetensors weights, JSON vocabulary and configuration, CSV training curve.

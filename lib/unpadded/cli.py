@@ -1,0 +1,130 @@
+"""The command line: `unpadded run | embed | report`."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from . import __version__
+from .cli_embed import add_embed_parser, run_embed
+from .errors import InputError
+from .profiles import DEFAULT_CORPUS, PROFILES
+
+DONE, FAILED, WRONG_INPUT = 0, 1, 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit status: 0 done, 2 the caller's input is wrong, 1 anything else."""
+    args = _parser().parse_args(arguments)
+    try:
+        return args.command(args)
+    except InputError as error:
+        print(f"unpadded: {error}", file=sys.stderr)
+        return WRONG_INPUT
+    except KeyboardInterrupt:
+        print("unpadded: stopped; the same command goes on from here", file=sys.stderr)
+        return FAILED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="unpadded", description="Document vectors from a fastai language model that do not depend on the batch."
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_run_parser(commands)
+    add_embed_parser(commands).set_defaults(command=run_embed)
+    report = commands.add_parser("report", help="write the HTML pages of a run again")
+    report.add_argument("folder", type=Path, metavar="DIR", help="a run's folder")
+    report.set_defaults(command=_report)
+    return parser
+
+
+def _add_run_parser(commands) -> None:
+    run = commands.add_parser(
+        "run",
+        help="train, extract, evaluate: execute the notebooks",
+        description="Execute the notebooks into a folder. What is there and unchanged is reused; a stopped run goes on.",
+    )
+    run.add_argument("--corpus", default=DEFAULT_CORPUS, metavar="NAME|PATH", help=f"default: {DEFAULT_CORPUS}")
+    run.add_argument("--text", default="text", metavar="COLUMN", help="column of the text (default: text)")
+    run.add_argument(
+        "--label", default="", metavar="COLUMN", help="column of the topic (default: label, if there is one)"
+    )
+    run.add_argument(
+        "--id", default="", metavar="COLUMN", help="column of the document id (default: id, if there is one)"
+    )
+    run.add_argument("--profile", choices=PROFILES, default="quick", help="how large (default: quick)")
+    run.add_argument("--output", type=Path, metavar="DIR", help="default: outputs/PROFILE")
+    run.add_argument(
+        "-p",
+        "--parameter",
+        action="append",
+        default=[],
+        metavar="STAGE.NAME=VALUE",
+        help="set a notebook's parameter, for instance 01_train_language_model.epochs=5",
+    )
+    run.set_defaults(command=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from .execution import NotebookError
+    from .runs import CorpusChoice, Run
+
+    choice = CorpusChoice(args.corpus, args.text, args.label, args.id)
+    run = Run(
+        args.output or Path("outputs") / args.profile,
+        choice,
+        args.profile,
+        overrides=parse_overrides(args.parameter),
+        say=lambda line: print(line, flush=True),
+    )
+    try:
+        index = run.execute()
+    except NotebookError as error:
+        print(f"unpadded run: {error}", file=sys.stderr)
+        return FAILED
+    print(f"open {os.path.relpath(index)}")
+    return DONE
+
+
+def parse_overrides(assignments: list[str]) -> dict[str, dict]:
+    """`STAGE.NAME=VALUE` strings as stage -> parameters; a value is JSON, or else a string.
+
+    Raises `InputError` for a string of another form or a stage that does not exist.
+    """
+    import json
+
+    from .profiles import STAGES
+
+    names = [stage.name for stage in STAGES]
+    overrides: dict[str, dict] = {}
+    for assignment in assignments:
+        target, equals, value = assignment.partition("=")
+        stage, dot, name = target.partition(".")
+        if not (equals and dot and name) or stage not in names:
+            raise InputError(f"Parameter {assignment!r} is not STAGE.NAME=VALUE with a stage among {', '.join(names)}.")
+        try:
+            overrides.setdefault(stage, {})[name] = json.loads(value)
+        except ValueError:
+            overrides.setdefault(stage, {})[name] = value
+    return overrides
+
+
+def _report(args: argparse.Namespace) -> int:
+    from .pages import write_index, write_page
+
+    executed = sorted(args.folder.glob("[0-9][0-9]_*.ipynb"))
+    if not executed:
+        raise InputError(f"{args.folder} holds no executed notebook: give the folder of a run.")
+    for notebook in executed:
+        write_page(notebook)
+    print(f"open {os.path.relpath(write_index(args.folder))}")
+    return DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())
