@@ -1,0 +1,49 @@
+"""Blockwise search: the first documents of every query without the full matrix of scores in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from sklearn.metrics.pairwise import linear_kernel
+from sklearn.preprocessing import normalize
+from sklearn.utils import gen_batches
+
+BLOCK_BYTES = 128 * 2**20  # scores held at once; the partial sort needs about three times as much
+
+Scorer = Callable[[slice], np.ndarray]  # rows of queries -> scores [n_rows, n_documents], higher is better
+
+
+def cosine_scorer(queries, documents) -> Scorer:
+    """Cosine between ``queries`` [q, width] and ``documents`` [n, width], dense or sparse; 0 for a vector of zeros."""
+    queries, documents = normalize(queries), normalize(documents)
+    return lambda rows: linear_kernel(queries[rows], documents, dense_output=True)
+
+
+def first_documents(
+    scorer: Scorer, n_queries: int, n_documents: int, *, depth: int, excluded: Sequence[np.ndarray] | None = None
+) -> np.ndarray:
+    """Positions of the ``depth`` best documents of every query, best first, int32 [n_queries, depth].
+
+    Equal scores keep the documents' order. ``excluded`` lists the positions a query must not find; -1 fills the rest.
+    """
+    depth = min(depth, n_documents)
+    found = np.empty((n_queries, depth), dtype=np.int32)
+    for rows in gen_batches(n_queries, max(1, BLOCK_BYTES // (4 * n_documents))):
+        scores = np.array(scorer(rows), dtype=np.float32)
+        for row, hidden in zip(scores, excluded[rows] if excluded is not None else (), strict=False):
+            row[hidden] = -np.inf
+        found[rows] = _sorted_top(scores, depth)
+    return found
+
+
+def _sorted_top(scores: np.ndarray, depth: int) -> np.ndarray:
+    n = scores.shape[1]
+    top = (
+        np.argpartition(-scores, depth - 1, axis=1)[:, :depth] if depth < n else np.tile(np.arange(n), (len(scores), 1))
+    )
+    top.sort(axis=1)  # positions ascending, then a stable sort by score: ties stay in the documents' order
+    values = np.take_along_axis(scores, top, axis=1)
+    order = np.argsort(-values, axis=1, kind="stable")
+    top, values = np.take_along_axis(top, order, axis=1), np.take_along_axis(values, order, axis=1)
+    return np.where(np.isneginf(values), -1, top)

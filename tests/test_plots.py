@@ -1,0 +1,142 @@
+"""Figures: they show what the table says, in the fixed colours, and an empty choice is refused."""
+
+from itertools import pairwise
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+from PIL import Image
+
+from unpadded import plots
+from unpadded.cluster_description import confusion
+from unpadded.errors import InputError
+from unpadded.geometry import geometry, norms_by_length
+from unpadded.maps import sample_documents, spread_labels, topic_colours, umap_coordinates, umap_maps
+from unpadded.plot_style import POOLING_COLOURS, label_ends, method_colours
+from unpadded.scores import Representation, score_row, to_frame
+from unpadded.statistics import Interval
+from vector_tools import clouds, lm, noise
+
+
+def scores_of(values: dict[tuple[str, str, str], float]) -> pd.DataFrame:
+    options = {"corpus": "tiny", "task": "clustering", "metric": "v_measure", "n": 9, "seed": 0, "seconds": 1.0}
+    rows = [
+        score_row(Representation(*key, noise(9)), Interval(v, v - 0.05, v + 0.02), **options)
+        for key, v in values.items()
+    ]
+    return to_frame(rows)
+
+
+def texts_of(axis) -> list[str]:
+    return [text.get_text() for text in axis.texts]
+
+
+def test_bars_are_sorted_labelled_and_in_the_poolings_colours():
+    scores = scores_of({("lm", "mean", "none"): 0.6, ("lm", "last", "none"): 0.2, ("tfidf", "", "none"): 0.4})
+    axis = plots.score_bars(scores, "v_measure").axes[0]
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["last", "tfidf", "mean"]
+    assert [bar.get_width() for bar in axis.patches] == [0.2, 0.4, 0.6]
+    colours = [to_hex(bar.get_facecolor()).upper() for bar in axis.patches]
+    assert [colours[0], colours[2]] == [POOLING_COLOURS["last"], POOLING_COLOURS["mean"]]
+    assert texts_of(axis) == ["0.200", "0.400", "0.600"]
+    with pytest.raises(InputError, match="no 'accuracy'; they hold v_measure"):
+        plots.score_bars(scores, "accuracy")
+
+
+def test_post_processing_keeps_the_colour_and_baselines_get_different_greys():
+    colours = method_colours(["mean", "mean + l2", "tfidf", "lsa"])
+    assert colours["mean"] == colours["mean + l2"] == POOLING_COLOURS["mean"]
+    assert colours["tfidf"] != colours["lsa"]
+
+
+def test_post_processing_is_a_line_per_pooling():
+    values = {("lm", p, s): 0.3 for p in ("last", "mean") for s in ("none", "l2", "whiten")}
+    axis = plots.postprocess_lines(scores_of(values), "v_measure").axes[0]
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["none", "l2", "whiten"]
+    assert sorted(texts_of(axis)) == ["last", "mean"]
+
+
+@pytest.mark.parametrize("validated", [True, False])
+def test_the_loss_curve_names_the_last_validation_loss(validated):
+    training = pd.DataFrame({"step": [1, 2], "tokens": [9, 18], "minutes": [0.1, 0.2], "train_loss": [6.0, 5.0]})
+    valid = [np.nan, 5.25] if validated else [np.nan, np.nan]
+    training = training.assign(valid_loss=valid, valid_perplexity=np.exp(valid), learning_rate=[0.1, 0.2])
+    figure = plots.loss_curve(training, x="tokens")
+    assert figure.axes[1].get_xlabel() == "tokens"
+    assert any("validation 5.25" in text for text in texts_of(figure.axes[0])) == validated
+
+
+def test_the_confusion_map_writes_the_shares():
+    table = confusion(np.array([0, 0, 0, 1]), list("aabb"))
+    axis = plots.confusion_map(table).axes[0]
+    assert sorted(texts_of(axis)) == ["100", "50", "50"]
+    np.testing.assert_allclose(axis.images[0].get_array(), [[1, 0], [0.5, 0.5]])
+
+
+def test_learning_curves_and_geometry_draw_a_line_or_bar_per_method():
+    frame = {"method": ["mean"] * 2 + ["tfidf"] * 2, "n_train": [10, 90] * 2, "accuracy": [0.4, 0.6, 0.3, 0.7]}
+    curve = pd.DataFrame(frame).assign(ci_low=lambda t: t["accuracy"] - 0.1, ci_high=lambda t: t["accuracy"] + 0.1)
+    axis = plots.learning_curves(curve).axes[0]
+    assert axis.lines[1].get_ydata().tolist() == [0.3, 0.7]
+    representations = [lm(noise(60), "last"), lm(noise(60) + 3, "mean")]
+    lengths = np.arange(5, 65)
+    figure = plots.geometry_panel(geometry(representations, lengths), norms_by_length(representations, lengths))
+    assert [len(axis.patches) for axis in figure.axes] == [2, 2, 2, 0]
+    assert len(figure.axes[3].lines) == 2
+
+
+def test_end_labels_do_not_overlap():
+    figure, axis = plt.subplots()
+    axis.set_ylim(0, 1)
+    label_ends(axis, {name: (1, 0.5 + i / 1000) for i, name in enumerate("abcde")})
+    figure.canvas.draw()
+    boxes = sorted((text.get_window_extent() for text in axis.texts), key=lambda box: box.y0)
+    plt.close(figure)
+    assert all(below.y1 <= above.y0 + 1 for below, above in pairwise(boxes))
+
+
+def test_a_saved_figure_is_a_readable_picture_and_no_figure_stays_open(tmp_path):
+    scores = scores_of({("lm", "mean", "none"): 0.6})
+    plots.save_figure(plots.score_bars(scores, "v_measure"), tmp_path / "bars.png")
+    with Image.open(tmp_path / "bars.png") as image:
+        assert image.width > 500
+    assert [path.name for path in tmp_path.iterdir()] == ["bars.png"]
+    assert not plt.get_fignums()
+
+
+def test_maps_keep_topics_together_and_repeat_with_their_seed():
+    vectors, labels, _ = clouds(3, 25, noise=0.05)
+    xy, seconds = umap_coordinates(vectors, seed=1)
+    again, _ = umap_coordinates(vectors, seed=1)
+    np.testing.assert_array_equal(xy, again)
+    assert (xy.shape, xy.dtype, seconds > 0) == ((75, 2), np.float32, True)
+    labels = np.array(labels)
+    centres = np.stack([xy[labels == topic].mean(axis=0) for topic in np.unique(labels)])
+    nearest = np.argmin(((xy[:, None] - centres) ** 2).sum(axis=2), axis=1)
+    assert (np.unique(labels)[nearest] == labels).mean() > 0.95
+    figure = umap_maps({"mean": xy, "last": xy}, labels)
+    assert [axis.get_title(loc="left") for axis in figure.axes] == ["mean", "last"]
+    assert sorted(texts_of(figure.axes[0])) == ["topic0", "topic1", "topic2"]
+
+
+def test_maps_of_bad_vectors_are_refused():
+    with pytest.raises(InputError, match="at least four"):
+        umap_coordinates(noise(3))
+    with pytest.raises(InputError, match="same vector"):
+        umap_coordinates(np.ones((9, 2), dtype=np.float32))
+
+
+def test_topics_have_different_colours_and_their_names_are_spread():
+    topics = ["rec.autos", "rec.bikes", "sci.med", "misc"]
+    assert len(set(topic_colours(topics).values())) == 4
+    places = spread_labels(np.zeros((5, 2)), gap=(1.0, 0.5))
+    assert np.diff(np.sort(places[:, 1])).min() >= 0.499
+
+
+def test_a_sample_of_documents_is_sorted_unique_and_small_enough():
+    rows = sample_documents(100, n_sample=30, seed=2)
+    assert len(set(rows.tolist())) == 30
+    assert (np.diff(rows) > 0).all()
+    assert sample_documents(5).tolist() == [0, 1, 2, 3, 4]
