@@ -28,6 +28,7 @@ lab: env ## JupyterLab on this machine only
 
 report: env ## the reference run again, into outputs/reference (hours)
 	$(BIN)/unpadded run --profile reference --output outputs/reference
+	$(BIN)/python -m unpadded.readme README.md outputs/reference
 
 bench: env ## side-by-side measurements
 	@for script in benchmarks/encoding.py; do $(BIN)/python $$script || exit 1; done

@@ -8,6 +8,7 @@ from pathlib import Path
 from . import __version__
 from .cli_embed import add_embed_parser, run_embed
 from .errors import InputError
+from .processes import ENVIRONMENT, set_defaults
 from .profiles import DEFAULT_CORPUS, PROFILES
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
@@ -16,16 +17,20 @@ DONE, FAILED, WRONG_INPUT = 0, 1, 2
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit status: 0 done, 2 the caller's input is wrong, 1 anything else."""
     args = _parser().parse_args(arguments)
+    set_defaults(ENVIRONMENT)
     try:
         return args.command(args)
     except InputError as error:
         print(f"unpadded: {error}", file=sys.stderr)
         return WRONG_INPUT
+    except BrokenPipeError:  # the reader of our output has gone, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except OSError as error:
+        print(f"unpadded: {error}", file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:
         print("unpadded: stopped; the same command goes on from here", file=sys.stderr)
-        return FAILED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
 
 
@@ -37,7 +42,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run_parser(commands)
     add_embed_parser(commands).set_defaults(command=run_embed)
-    report = commands.add_parser("report", help="write the HTML pages of a run again")
+    report = commands.add_parser(
+        "report", help="write the HTML pages of a run again, with the prose of the source notebooks"
+    )
     report.add_argument("folder", type=Path, metavar="DIR", help="a run's folder")
     report.set_defaults(command=_report)
     return parser
@@ -115,12 +122,15 @@ def parse_overrides(assignments: list[str]) -> dict[str, dict]:
 
 
 def _report(args: argparse.Namespace) -> int:
-    from .pages import write_index, write_page
+    from .pages import refresh_text, write_index, write_page
+    from .runs import NOTEBOOKS
 
     executed = sorted(args.folder.glob("[0-9][0-9]_*.ipynb"))
     if not executed:
         raise InputError(f"{args.folder} holds no executed notebook: give the folder of a run.")
     for notebook in executed:
+        if (NOTEBOOKS / notebook.name).is_file():
+            refresh_text(notebook, NOTEBOOKS / notebook.name)
         write_page(notebook)
     print(f"open {os.path.relpath(write_index(args.folder))}")
     return DONE

@@ -22,6 +22,7 @@ from .errors import InputError
 from .pooling import parts_of
 from .store import Embeddings
 from .store_writer import EmbeddingsWriter, open_writer
+from .tokens import TokenizedCorpus
 
 SHARD_SIZE = 4096  # documents
 SAMPLE, SAMPLE_CHARACTERS = 16, 2_000  # documents of the certificate, and how much of each: it runs them one by one
@@ -33,12 +34,14 @@ def embed_corpus(
     encoder: DocumentEncoder,
     folder: str | os.PathLike,
     *,
+    tokens: TokenizedCorpus | None = None,
     pooling: str | Sequence[str] | None = None,
     shard_size: int = SHARD_SIZE,
     progress: bool | None = None,
 ) -> Embeddings:
     """Embed every document of `corpus` into `folder`, going on where an earlier run of the same job stopped.
 
+    `tokens`: the corpus's documents where they are tokenized already, else each shard is tokenized when its turn comes.
     `pooling` (default: the encoder's): one or several of its names; concat is stored as its parts. `progress`: a bar with
     documents/s, tokens/s and time left; by default where someone watches. The vectors of a document do not depend on
     `shard_size`. Raises `InputError` for a folder with other embeddings or other files, `OSError` for a full disk; in
@@ -58,7 +61,7 @@ def embed_corpus(
             width=encoder.encode_tokens([], pooling=poolings)[poolings[0]].shape[1],
         ) as writer:
             if not writer.finished:
-                _write_shards(writer, corpus.texts, encoder, progress)
+                _write_shards(writer, _numericalizer(corpus.texts, tokens, encoder), encoder, progress)
                 writer.finish(certificate=_certificate(encoder, corpus.texts))
     except OSError as error:
         if error.errno not in DISK_IS_FULL:
@@ -91,15 +94,32 @@ def encode_shard(
     return vectors
 
 
-def _write_shards(writer: EmbeddingsWriter, texts: Sequence[str], encoder: DocumentEncoder, show: bool | None) -> None:
+def _numericalizer(
+    texts: Sequence[str], tokens: TokenizedCorpus | None, encoder: DocumentEncoder
+) -> Callable[[int, int], Sequence[np.ndarray]]:
+    """A function (first, end) -> token ids of the documents of that range."""
+    if tokens is None:
+        # One process: workers beside the encoder's threads gained nothing.
+        return lambda first, end: encoder.lm.numericalize(texts[first:end], n_workers=1)
+    if len(tokens) != len(texts):
+        raise InputError(f"tokens: {len(tokens)} tokenized documents for a corpus of {len(texts)}; tokenize it again.")
+    numbered = tokens.with_vocab(encoder.lm.vocab)
+    return lambda first, end: [numbered[i] for i in range(first, end)]
+
+
+def _write_shards(
+    writer: EmbeddingsWriter,
+    numericalize: Callable[[int, int], Sequence[np.ndarray]],
+    encoder: DocumentEncoder,
+    show: bool | None,
+) -> None:
     """Compute and write the shards that are still to be done."""
     poolings = writer.manifest["settings"]["poolings"]
     progress = EmbeddingProgress(sum(end - first for first, end in writer.pending.values()), show=show)
     with closing(progress):
         for shard, (first, end) in list(writer.pending.items()):
             began = time.monotonic()
-            # One process: workers of a killed job would outlive it, and a thread beside the encoder's gained nothing.
-            token_ids = encoder.lm.numericalize(texts[first:end], n_workers=1)
+            token_ids = numericalize(first, end)
             vectors = encode_shard(encoder, token_ids, poolings, tell=progress.update)
             seconds = time.monotonic() - began
             writer.write(shard, vectors, tokens=sum(map(len, token_ids)), seconds=seconds)
@@ -129,7 +149,7 @@ def _settings(corpus: Corpus, encoder: DocumentEncoder, poolings: list[str], sha
 
 def _environment(encoder: DocumentEncoder) -> dict:
     """What the last bits of the vectors depend on."""
-    device = encoder._engine.device
+    device = encoder.device
     return {
         "unpadded": __version__,
         "torch": torch.__version__,

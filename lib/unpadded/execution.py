@@ -1,8 +1,6 @@
 """Execute one notebook in a process of its own, which papermill needs: it changes its process's working directory."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -10,6 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from .errors import InputError
+from .processes import KERNEL_ENVIRONMENT, die_with_parent, set_defaults
 
 FAILED_CELL = 3  # exit status of the child when a cell raised
 
@@ -49,7 +48,7 @@ def execute(notebook: Path, target: Path, parameters: Mapping[str, object], *, l
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            preexec_fn=die_with_parent,
         )
         try:
             child.communicate(job.encode())
@@ -68,20 +67,13 @@ def _last_line(log: Path) -> str:
     return lines[-1] if lines else "an unknown cell"
 
 
-def _die_with_parent() -> None:
-    """Linux: a killed run must not leave a notebook behind that goes on writing into the same folder."""
-    import ctypes
-
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-
-
 def _child() -> int:
     from nbclient.exceptions import DeadKernelError
     from papermill import execute_notebook
     from papermill.exceptions import PapermillExecutionError
 
     job = json.loads(sys.stdin.read())
-    os.environ.setdefault("PYTHONWARNINGS", "ignore:.torch.jit.script. is deprecated,ignore::FutureWarning")
+    set_defaults(KERNEL_ENVIRONMENT)
     for attempt in (1, 2):
         try:
             execute_notebook(

@@ -45,6 +45,28 @@ def write_page(notebook: Path) -> Path:
     return page
 
 
+def code_of(notebook: nbformat.NotebookNode) -> list[str]:
+    """The sources of a notebook's own code cells, without the one that papermill injects."""
+    cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
+    return [cell.source for cell in cells if cell.cell_type == "code"]
+
+
+def refresh_text(executed: Path, source: Path) -> None:
+    """Give an executed notebook the prose of its source, where their code is still the same.
+
+    An answer is written after the run that it reports; this takes it over without running anything again.
+    """
+    old, new = (nbformat.read(path, as_version=4) for path in (executed, source))
+    prose = [cell for cell in new.cells if cell.cell_type == "markdown"]
+    places = [i for i, cell in enumerate(old.cells) if cell.cell_type == "markdown"]
+    if code_of(old) != code_of(new) or len(prose) != len(places):
+        return
+    for i, cell in zip(places, prose, strict=True):
+        old.cells[i].source = cell.source
+    with atomic_write(executed) as file:
+        file.write(nbformat.writes(old).encode())
+
+
 def headline(scores: pd.DataFrame) -> pd.DataFrame:
     """One row a method and pooling, one column a task's headline metric, values with their intervals as text.
 

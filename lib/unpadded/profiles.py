@@ -34,8 +34,8 @@ STAGES = (
         leaves=("language_model",),
         parameters={
             "smoke": {"emb_sz": 64, "n_hid": 64, "max_vocab": 4_000, "epochs": 2, "batch_size": 16, "negatives": 256},
-            "quick": {"epochs": 2, "max_minutes": 6.0},
-            "reference": {"epochs": 10, "max_minutes": 60.0},
+            "quick": {"epochs": 2, "max_minutes": 7.0},
+            "reference": {"epochs": 8, "max_minutes": 32.0},
         },
     ),
     Stage(

@@ -37,10 +37,12 @@ def tokenized(corpus: Corpus, settings: TokenizerSettings | None = None) -> Toke
 
 def extract(corpus: Corpus, encoder: DocumentEncoder, folder: str | os.PathLike) -> Embeddings:
     """Embed a corpus and its queries below `folder` (last, mean, max; concat is their join); return the documents' set."""
-    folder = Path(folder)
+    folder, settings = Path(folder), encoder.lm.tokenizer
     if corpus.queries:
-        embed_corpus(_queries(corpus), encoder, folder / f"{corpus.name}-queries", pooling=POOLINGS)
-    return embed_corpus(corpus, encoder, folder / corpus.name, pooling=POOLINGS)
+        queries = _queries(corpus)
+        embed_corpus(queries, encoder, folder / queries.name, tokens=tokenized(queries, settings), pooling=POOLINGS)
+    tokens = tokenized(corpus, settings)
+    return embed_corpus(corpus, encoder, folder / corpus.name, tokens=tokens, pooling=POOLINGS)
 
 
 def represent(
@@ -55,17 +57,17 @@ def represent(
 
     `embeddings` is the folder given to `extract`; `trained_on` the ids of the documents that the model was trained on.
     """
-    texts = corpus.texts + list((corpus.queries or {}).values())
     ids = corpus.ids + [f"query {name}" for name in corpus.queries or {}]
     train = training_documents(corpus, seed)
-    tokens = tokenize(texts, encoder.lm.tokenizer, cache=data_folder() / "tokens").with_vocab(encoder.lm.vocab)
+    texts, tokens = list(corpus.texts), list(tokenized(corpus, encoder.lm.tokenizer).with_vocab(encoder.lm.vocab))
+    if corpus.queries:
+        texts += corpus.queries.values()
+        tokens += tokenized(_queries(corpus), encoder.lm.tokenizer).with_vocab(encoder.lm.vocab)
     table = encoder.lm.awd_lstm.encoder.weight.detach().cpu().float().numpy()
     record = FitRecord("language model", frozenset(trained_on))
     return _from_model(corpus, embeddings, record) + [
         _with_record(representation, record) if "embeddings" in representation.method else representation
-        for representation in all_baselines(
-            texts, ids, train=train, token_ids=[tokens[i] for i in range(len(tokens))], table=table, seed=seed
-        )
+        for representation in all_baselines(texts, ids, train=train, token_ids=tokens, table=table, seed=seed)
     ]
 
 

@@ -18,7 +18,7 @@ from .corpus import Corpus
 from .errors import InputError
 from .execution import check_parameters, execute
 from .files import read_json, write_json
-from .pages import write_index, write_page
+from .pages import code_of, write_index, write_page
 from .profiles import DEFAULT_CORPUS, N_DOCUMENTS, STAGES, Stage, stage_parameters
 from .scores import concatenate, read_scores, write_scores
 
@@ -129,8 +129,8 @@ class Run:
         return {"run": os.path.relpath(self.folder, self.notebooks)} | self.choice.parameters(self.notebooks) | own
 
     def _key(self, stage: Stage, corpus: Corpus, keys: Mapping[str, str]) -> str:
-        """What the stage's result depends on: its source, parameters, corpus, the stages before it, our version."""
-        cells = [cell.source for cell in nbformat.read(self._source(stage), as_version=4).cells]
+        """What the stage's result depends on: its code, parameters, corpus, the stages before it, our version."""
+        cells = code_of(nbformat.read(self._source(stage), as_version=4))
         parameters = {k: v for k, v in self._parameters(stage).items() if k not in ("run", "corpus")}
         upstream = [keys.get(name) for name in stage.needs]
         content = json.dumps([cells, parameters, corpus.fingerprint, upstream, __version__], sort_keys=True)

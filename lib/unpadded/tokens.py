@@ -21,6 +21,7 @@ from fastai.text.data import make_vocab
 
 from .errors import InputError
 from .files import atomic_write, read_json, write_json
+from .processes import die_with_parent
 
 UNKNOWN_ID = 0  # fastai numericalizes what the vocabulary lacks to its first entry, xxunk
 FORMAT = 1
@@ -205,7 +206,7 @@ def _tokenize(texts: Sequence[str], settings: TokenizerSettings, n_workers: int 
     # Workers only tokenize (no torch kernels), so forking a process that has threads is safe and spares the imports.
     context = multiprocessing.get_context("fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn")
     _tokenize_with_rules(settings)  # built once here, inherited by every worker
-    with ProcessPoolExecutor(n_workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(n_workers, mp_context=context, initializer=die_with_parent) as pool:
         return _merge(list(pool.map(_number_tokens, pieces, [settings] * len(pieces))))
 
 

@@ -43,7 +43,7 @@ class TrainingSettings:
     max_vocab: int = 12_000
     min_count: int = 3
     dropout: float = 0.4
-    batch_size: int = 64
+    batch_size: int = 32
     window: int = 70
     epochs: int = 2
     max_minutes: float = 0.0  # 0: no limit

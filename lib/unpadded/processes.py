@@ -1,0 +1,32 @@
+"""What our processes have in common: they sleep while they wait, and they do not outlive the one that started them."""
+
+import os
+import signal
+import sys
+
+ENVIRONMENT = {
+    # Threads that wait for each other sleep instead of spinning: where another process wants a core, an LSTM's many short
+    # steps otherwise run several times slower; on a machine of its own the difference is small.
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
+KERNEL_ENVIRONMENT = ENVIRONMENT | {
+    # Notes of libraries to their developers, with paths of this machine in them, do not belong into a notebook.
+    "PYTHONWARNINGS": "ignore:IProgress not found,ignore::DeprecationWarning,ignore::FutureWarning",
+}
+
+
+def set_defaults(environment: dict[str, str]) -> None:
+    """Set those variables of this process that its user has not set; has to come before torch is imported."""
+    for name, value in environment.items():
+        os.environ.setdefault(name, value)
+
+
+def die_with_parent() -> None:
+    """On Linux, have the kernel kill this process when its parent dies, even by kill -9; elsewhere do nothing.
+
+    A run that was killed must not leave processes behind that go on writing into the same folder.
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG

@@ -1,0 +1,46 @@
+"""Put the reference run's headline table into the README: `python -m unpadded.readme README.md outputs/reference`."""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from .errors import InputError
+from .files import atomic_write
+from .pages import headline
+from .scores import read_scores
+
+BEGIN, END = "<!-- headline:begin -->", "<!-- headline:end -->"
+
+
+def headline_markdown(scores: pd.DataFrame) -> str:
+    """The headline table as Markdown: one row a method and pooling, best value of each corpus and column bold."""
+    table = headline(scores)
+    measured = [column for column in table.columns if ": " in column]
+    for _, rows in table.groupby("corpus"):
+        for column in measured:
+            values = pd.to_numeric(rows[column].str.split(" ").str[0], errors="coerce")
+            for i in values.index[values == values.max()]:
+                table.loc[i, column] = f"**{table.loc[i, column]}**"
+    lines = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
+    lines += ["| " + " | ".join(map(str, row)) + " |" for row in table.itertuples(index=False)]
+    return "\n".join(lines)
+
+
+def with_headline(text: str, scores: pd.DataFrame) -> str:
+    """`text` with the table between its two markers replaced. Raises `InputError` where a marker is missing."""
+    if BEGIN not in text or END not in text:
+        raise InputError(f"The README has no {BEGIN} and {END}: put both where the table belongs.")
+    before, rest = text.split(BEGIN, 1)
+    return f"{before}{BEGIN}\n{headline_markdown(scores)}\n{END}{rest.split(END, 1)[1]}"
+
+
+def main(readme: str, run: str) -> None:
+    """Rewrite the README's table from a run's scores."""
+    text = with_headline(Path(readme).read_text(encoding="utf-8"), read_scores(Path(run) / "scores.csv"))
+    with atomic_write(readme) as file:
+        file.write(text.encode())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])
