@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from unpadded.corpus import Corpus
 from unpadded.errors import InputError
 from unpadded.sampling import largest_remainder

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from urllib.error import URLError
 
 import pytest
+
 from unpadded import datasets, online
 from unpadded.corpus import Corpus
 from unpadded.errors import InputError

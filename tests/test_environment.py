@@ -47,6 +47,7 @@ def test_what_is_imported_is_declared(project):
     provided_by = {
         "sklearn": "scikit-learn",
         "umap": "umap-learn",
+        "PIL": "pillow",
         "ir_measures": "ir-measures",
         "cycler": "matplotlib",  # matplotlib's own module for colour cycles
     }

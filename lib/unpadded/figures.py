@@ -5,11 +5,10 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from .files import atomic_write
+from .plot_style import save_figure
 
 
 def keep(figure: Figure, run: str | os.PathLike, name: str) -> Figure:
     """Write a figure to `<run>/figures/<name>.png`, atomically, and return it so that the notebook shows it too."""
-    with atomic_write(Path(run) / "figures" / f"{name}.png") as file:
-        figure.savefig(file, format="png")
+    save_figure(figure, Path(run) / "figures" / f"{name}.png")
     return figure
