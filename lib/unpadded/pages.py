@@ -41,7 +41,7 @@ def write_page(notebook: Path) -> Path:
     )
     page = notebook.with_suffix(".html")
     with atomic_write(page) as file:
-        file.write(body.encode())
+        file.write(body.replace('<script src=""></script>', "").encode())
     return page
 
 

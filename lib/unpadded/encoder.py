@@ -1,0 +1,183 @@
+"""The verb *encode*: documents in, vectors out, each as if its document were alone."""
+
+import copy
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import torch
+from fastprogress.fastprogress import progress_bar
+
+from .errors import InputError
+from .inputs import checked_documents, checked_texts, checked_tokens
+from .planning import plan
+from .pooling import CONCAT, parts_of
+from .schedule import Schedule, Window, windows_ahead, windows_of
+from .streaming import PoolSettings, StreamingLSTM
+from .weights import versions
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class DocumentEncoder:
+    """Turns documents into vectors; a document's vector never depends on what it is encoded with.
+
+    `lm`: a `LanguageModel`. The module is read and never run; when it is trained on, the encoder follows.
+    `pooling`: "last", "mean", "max", "weighted_mean" or "concat" (last, mean and max side by side).
+    `precision`: what the factors of the matrix products are rounded to: "float32", "bfloat16" or, on CUDA, "float16".
+    `layer`: whose states are pooled, an index, or "all" for every layer's side by side. `token_weights`: float array
+    [vocabulary] for the weighted mean, e.g. inverse document frequencies. `device`: where to compute, the CPU unless said.
+    `slots` (documents in flight) and `chunk_length` (steps of a block) are chosen from the model and the documents; they
+    never change a vector. Raises `InputError` for an unknown name or a model that cannot be streamed.
+    """
+
+    def __init__(
+        self,
+        lm,
+        pooling: str = "concat",
+        precision: str = "float32",
+        *,
+        layer: int | str = -1,
+        token_weights: np.ndarray | None = None,
+        device: str | torch.device = "cpu",
+        slots: int | None = None,
+        chunk_length: int | None = None,
+        allow_tf32: bool = False,
+    ):
+        if precision not in PRECISIONS:
+            raise InputError(f"Precision {precision!r} is not known: give {', '.join(PRECISIONS)}.")
+        parts_of([pooling])
+        self.lm, self.pooling, self.precision, self.layer = lm, pooling, precision, layer
+        self.device, self.allow_tf32 = torch.device(device), allow_tf32
+        self.slots, self.chunk_length = _positive(slots, "slots"), _positive(chunk_length, "chunk_length")
+        self._engine = self._versions = None
+        self._current_engine()
+        self.layers = _layer_indices(layer, len(lm.awd_lstm.rnns))
+        self._vocab_size = len(lm.vocab)
+        self.token_weights = _checked_weights(token_weights, self._vocab_size)
+
+    def _current_engine(self) -> StreamingLSTM:
+        """The engine, made anew when the model has been trained on since."""
+        now = versions(self.lm.awd_lstm)
+        if self._engine is None or self._versions != now:
+            self._engine = StreamingLSTM(
+                self.lm.awd_lstm, dtype=PRECISIONS[self.precision], device=self.device, allow_tf32=self.allow_tf32
+            )
+            self._versions = now
+        self._engine.use_threads(torch.get_num_threads())
+        return self._engine
+
+    def __getstate__(self) -> dict:
+        return {**vars(self), "_engine": None, "_versions": None}  # packed weights stay behind
+
+    @property
+    def width(self) -> int:
+        """Length of a vector with the encoder's own pooling."""
+        return self._state_width * (len(CONCAT) if self.pooling == "concat" else 1)
+
+    @property
+    def _state_width(self) -> int:
+        return sum(self.lm.awd_lstm.rnns[n].module.hidden_size for n in self.layers)
+
+    def variant(self, *, slots: int | None = None, chunk_length: int | None = None) -> "DocumentEncoder":
+        """This encoder with other slots and blocks; the weights are shared."""
+        other = copy.copy(self)
+        other.slots, other.chunk_length = _positive(slots, "slots"), _positive(chunk_length, "chunk_length")
+        return other
+
+    def encode(self, texts, *, show_progress_bar: bool | None = None, batch_size: int | None = None) -> np.ndarray:
+        """Vectors of `texts`, float32 [n_documents, width] in the order given; of a single str, float32 [width].
+
+        `texts`: any iterable of str (list, generator, pandas Series, numpy object array). `batch_size`: documents in
+        flight, which changes the speed and never a vector. Raises `InputError` for anything that is not a str.
+        """
+        if isinstance(texts, str):
+            return self.encode([texts], show_progress_bar=show_progress_bar, batch_size=batch_size)[0]
+        tokens = self.lm.numericalize(checked_texts(texts))
+        return self._encode(tokens, [self.pooling], slots=batch_size, progress=bool(show_progress_bar))[self.pooling]
+
+    def encode_tokens(self, token_ids: Sequence, *, pooling: str | Sequence[str] | None = None):
+        """Vectors of numericalised documents, float32 [n_documents, width], or a dict of arrays for several poolings.
+
+        `token_ids`: a sequence of 1-D integer arrays. All poolings come from one pass. A document without tokens gets
+        zeros. Raises `InputError` that names the document for ids that are no 1-D integers or not in the vocabulary.
+        """
+        names = (
+            [self.pooling if pooling is None else pooling] if pooling is None or isinstance(pooling, str) else pooling
+        )
+        arrays = self._encode(token_ids, list(names))
+        return arrays[names[0]] if pooling is None or isinstance(pooling, str) else arrays
+
+    def stream_tokens(
+        self, token_ids: Iterable, *, pooling: Sequence[str] | None = None
+    ) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+        """Yield (position, {part: float32 [width]}) for each document as it finishes, in any order.
+
+        The parts are last, mean, max or weighted_mean, those that `pooling` (default: the encoder's) is made of. Only a
+        window of the documents and the documents in flight are held.
+        """
+        parts = parts_of([self.pooling] if pooling is None else list(pooling))
+        documents = (checked_tokens(tokens, i, self._vocab_size) for i, tokens in enumerate(token_ids))
+        empty: list[int] = []
+        for positions, arrays in self._stream(windows_ahead(documents, empty), parts):
+            for row, position in enumerate(positions.tolist()):
+                yield position, {part: array[row] for part, array in arrays.items()}
+        for position in empty:
+            yield position, {part: np.zeros(self._state_width, np.float32) for part in parts}
+
+    def _encode(self, token_ids: Sequence, names: list[str], *, slots=None, progress=False) -> dict[str, np.ndarray]:
+        parts = parts_of(names)
+        documents = checked_documents(token_ids, self._vocab_size)
+        lengths = np.fromiter(map(len, documents), np.int64, len(documents))
+        size = (len(documents), self._state_width)
+        # concat is filled in place: its parts are views of it, so that nothing is held twice.
+        concat = np.zeros((size[0], len(CONCAT), size[1]), np.float32) if "concat" in names else None
+        within = CONCAT if "concat" in names else ()
+        out = {part: concat[:, within.index(part)] if part in within else np.zeros(size, np.float32) for part in parts}
+        ticks = iter(progress_bar(range(len(documents)), leave=False) if progress and documents else ())
+        for positions, arrays in self._stream(windows_of(documents, lengths), parts, slots=slots):
+            for part, array in arrays.items():
+                out[part][positions] = array
+            for _ in range(len(positions) if progress else 0):
+                next(ticks, None)
+        next(ticks, None)  # past the end, which takes the bar away
+        if concat is not None:
+            out["concat"] = (
+                concat.reshape(len(documents), -1) if documents else np.zeros((0, len(CONCAT) * size[1]), np.float32)
+            )
+        return {name: out[name] for name in names}
+
+    def _stream(self, windows: Iterator[Window], parts, *, slots=None) -> Iterator[tuple[np.ndarray, dict]]:
+        """Yield (positions, {part: array [n, width]}) as documents end."""
+        engine = self._current_engine()
+        if "weighted_mean" in parts and self.token_weights is None:
+            raise InputError("The weighted mean needs token_weights: give DocumentEncoder one number for each token.")
+        schedule = Schedule(windows, midway=engine.midway)
+        if len(schedule.lengths):
+            chosen = plan(engine, schedule.lengths, slots=slots or self.slots, chunk_length=self.chunk_length)
+            schedule.open(chosen.ladder[0])
+            weights = None if self.token_weights is None else torch.from_numpy(self.token_weights).to(engine.device)
+            pools = PoolSettings(parts, self.layers, weights)
+            yield from engine.run(schedule, pools, ladder=chosen.ladder, n_steps=chosen.n_steps)
+
+
+def _positive(value: int | None, name: str) -> int | None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1):
+        raise InputError(f"The option {name} is {value!r}: give a whole number of at least 1, or leave it out.")
+    return value
+
+
+def _layer_indices(layer: int | str, n_layers: int) -> tuple[int, ...]:
+    if layer == "all":
+        return tuple(range(n_layers))
+    if isinstance(layer, bool) or not isinstance(layer, (int, np.integer)) or not -n_layers <= layer < n_layers:
+        raise InputError(f"The option layer is {layer!r}: give 'all' or an index into the model's {n_layers} layers.")
+    return (int(layer) % n_layers,)
+
+
+def _checked_weights(weights, vocab_size: int) -> np.ndarray | None:
+    if weights is None:
+        return None
+    array = np.array(weights, np.float64)
+    if array.shape != (vocab_size,) or not np.isfinite(array).all() or (array < 0).any():
+        raise InputError(f"The token weights must be {vocab_size} finite numbers of at least 0, one for each token.")
+    return array

@@ -1,0 +1,186 @@
+"""Which document runs in which slot, and when: the order of work of cellular batching.
+
+Gao et al., "Low Latency RNN Inference with Cellular Batching", EuroSys 2018. A slot that is free takes the next document;
+the longest documents come first, so that the slots finish together.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+WINDOW_TOKENS = 1 << 21  # read ahead at most: what the order of a stream's documents is chosen from
+WINDOW_DOCUMENTS = 1 << 16
+
+
+@dataclass(frozen=True)
+class Block:
+    """The next steps of all slots.
+
+    `ids`: int64 [n_steps, n_slots], 0 where a slot has no document. `starts[t]` and `ends[t]`: the slots whose document
+    has its first or last token at step t, int64 arrays. `finished`: the positions of the documents that end here, in the
+    order of `ends`, and `lengths` their numbers of tokens.
+    """
+
+    ids: np.ndarray
+    starts: list[np.ndarray]
+    ends: list[np.ndarray]
+    finished: np.ndarray
+    lengths: np.ndarray
+
+
+@dataclass(frozen=True)
+class Window:
+    """Documents that wait: `positions` and `lengths`, int64 [n], longest first and none empty, and their `tokens`."""
+
+    positions: np.ndarray
+    lengths: np.ndarray
+    tokens: list[np.ndarray]
+
+
+NONE = Window(np.empty(0, np.int64), np.empty(0, np.int64), [])
+
+
+def windows_of(documents: Sequence[np.ndarray], lengths: np.ndarray) -> Iterator[Window]:
+    """All documents that are there already, the longest first; those without tokens are left out."""
+    order = np.argsort(-lengths, kind="stable")[: np.count_nonzero(lengths)]
+    cuts = np.unique(np.cumsum(lengths[order]) // WINDOW_TOKENS, return_index=True)[1].tolist()
+    for begin, end in pairwise([*cuts, len(order)]):
+        places = order[begin:end]
+        yield Window(places, lengths[places], [documents[i] for i in places.tolist()])
+
+
+def windows_ahead(documents: Iterable[np.ndarray], empty: list[int]) -> Iterator[Window]:
+    """A stream's documents, a bounded number of them read ahead; the positions of those without tokens go to `empty`."""
+    documents = enumerate(documents)
+    more = True
+    while more:
+        held, n_tokens = [], 0
+        for position, tokens in documents:
+            if len(tokens):
+                held.append((position, tokens))
+            else:
+                empty.append(position)
+            n_tokens += len(tokens)
+            if n_tokens >= WINDOW_TOKENS or len(held) == WINDOW_DOCUMENTS:
+                break
+        else:
+            more = False
+        if held:
+            held.sort(key=lambda document: -len(document[1]))
+            positions, tokens = zip(*held, strict=True)
+            yield Window(np.array(positions), np.fromiter(map(len, tokens), np.int64, len(tokens)), list(tokens))
+
+
+class Schedule:
+    """Documents put into slots, longest first, and cut into blocks of steps.
+
+    `windows` come one after the other, each when the one before is used up, so that only a bounded part of a stream is
+    held. With `midway`, a slot takes its next document at any step, else only between two blocks.
+    """
+
+    def __init__(self, windows: Iterator[Window], *, midway: bool = True):
+        self._windows, self._midway = windows, midway
+        self._tokens = np.empty(0, np.int32)
+        self._at = self._left = np.empty(0, np.int64)
+        self._read()
+
+    def open(self, n_slots: int) -> None:
+        """Begin with `n_slots` empty slots."""
+        self._at = np.zeros(n_slots, np.int64)  # where in _tokens the slot's next token is
+        self._left = np.zeros(n_slots, np.int64)  # how many tokens its document has left
+        self._document = np.zeros((n_slots, 2), np.int64)  # position and length of its document
+
+    @property
+    def n_slots(self) -> int:
+        """Number of slots."""
+        return len(self._left)
+
+    @property
+    def n_live(self) -> int:
+        """Slots that have tokens left, or all of them while there are documents to come."""
+        return self.n_slots if len(self.lengths) else int((self._left > 0).sum())
+
+    def _read(self) -> None:
+        """Take the next window, behind the tokens that the slots have left."""
+        self._window = next(self._windows, NONE)
+        running = [
+            self._tokens[at : at + left] for at, left in zip(self._at.tolist(), self._left.tolist(), strict=True)
+        ]
+        self._at = np.cumsum(self._left) - self._left
+        pieces = [*running, *self._window.tokens]
+        self._tokens = np.concatenate(pieces or [self._tokens]).astype(np.int32, copy=False)
+        self._offsets = self._left.sum() + np.cumsum(self._window.lengths) - self._window.lengths
+        self._next = 0
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Tokens of the documents that wait, int64, most first."""
+        return self._window.lengths[self._next :]
+
+    def _take(self, slots: np.ndarray) -> np.ndarray:
+        """Give each of the free `slots` its next document, as far as there are any; returns the slots that got one."""
+        taken = []
+        while len(slots) and len(self.lengths):
+            now, slots = slots[: len(self.lengths)], slots[len(self.lengths) :]
+            documents = slice(self._next, self._next + len(now))
+            self._at[now], self._left[now] = self._offsets[documents], self._window.lengths[documents]
+            self._document[now, 0] = self._window.positions[documents]
+            self._document[now, 1] = self._window.lengths[documents]
+            self._next += len(now)
+            taken.append(now)
+            if not len(self.lengths):
+                self._read()
+        return np.concatenate(taken) if taken else slots[:0]
+
+    def shrink(self, n_slots: int) -> np.ndarray:
+        """Keep only `n_slots` slots, those with tokens left among them; returns the old numbers of the slots kept."""
+        kept = np.argsort(self._left == 0, kind="stable")[:n_slots]
+        self._at, self._left, self._document = self._at[kept], self._left[kept], self._document[kept]
+        return kept
+
+    def next_block(self, n_steps: Callable[[np.ndarray], int]) -> Block:
+        """Cut the next block; `n_steps(left)` says how long, given the tokens that each slot's document has left."""
+        first = self._take(np.flatnonzero(self._left == 0))
+        n = n_steps(self._left)
+        ids = np.zeros((n, self.n_slots), np.int64)
+        filled = np.zeros(self.n_slots, np.int64)
+        starts, ends = [_events(filled, first)], []
+        running = np.flatnonzero(self._left)
+        while len(running):
+            self._write(ids, filled, running)
+            ended = running[self._left[running] == 0]
+            ends.append(np.column_stack([filled[ended] - 1, ended, self._document[ended]]))
+            free = ended[filled[ended] < n] if self._midway else ended[:0]
+            running = self._take(free[np.argsort(filled[free], kind="stable")])
+            starts.append(_events(filled, running))
+        n = int(filled.max(initial=0))
+        begun, done = _sorted(starts), _sorted(ends)
+        return Block(ids[:n], _by_step(begun, n), _by_step(done, n), done[:, 2], done[:, 3])
+
+    def _write(self, ids: np.ndarray, filled: np.ndarray, slots: np.ndarray) -> None:
+        """Write the next tokens of `slots` below what is `filled`, as many as there are and fit."""
+        n = np.minimum(self._left[slots], len(ids) - filled[slots])
+        step = np.arange(n.sum()) - np.repeat(np.cumsum(n) - n, n)
+        ids[np.repeat(filled[slots], n) + step, np.repeat(slots, n)] = self._tokens[
+            np.repeat(self._at[slots], n) + step
+        ]
+        filled[slots] += n
+        self._at[slots] += n
+        self._left[slots] -= n
+
+
+def _events(filled: np.ndarray, slots: np.ndarray) -> np.ndarray:
+    return np.column_stack([filled[slots], slots])
+
+
+def _sorted(events: list[np.ndarray]) -> np.ndarray:
+    rows = np.concatenate(events) if events else np.empty((0, 4), np.int64)
+    return rows[np.argsort(rows[:, 0], kind="stable")]
+
+
+def _by_step(events: np.ndarray, n_steps: int) -> list[np.ndarray]:
+    """The slots of `events`, sorted by step, for each step."""
+    cuts = np.searchsorted(events[:, 0], np.arange(n_steps + 1)).tolist()
+    return [events[a:b, 1] for a, b in pairwise(cuts)]
