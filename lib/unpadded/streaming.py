@@ -11,41 +11,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from .layers import FusedLayer, SteppedLayer
+from .layers import FusedLayer, SteppedLayer, TokenInputs
 from .pooling import RunningPools
-from .products import PANEL, RowProduct
+from .products import PANEL
 from .schedule import Block, Schedule
 from .weights import LANES, read_embedding, read_layers
 
 NARROW = 160  # units; below, torch's fused LSTM kernel is faster than a step-by-step loop (benchmarks/README.md)
 GRAIN = 32_768  # elements from which torch shares an elementwise operation among threads
-
-
-class TokenInputs:
-    """The first layer's input product, which depends on the token alone: computed once for the frequent tokens.
-
-    fastai sorts a vocabulary by frequency, so the frequent tokens are the first `n_kept` ids. The other tokens of a
-    block are computed once for each distinct id and stand behind them in the same table.
-    """
-
-    def __init__(self, embedding: torch.Tensor, product: RowProduct, *, n_bytes: int):
-        self._embedding, self._product = embedding, product
-        self._n_kept = min(len(embedding), max(n_bytes // (4 * product.n_out), 1))
-        self._table = embedding.new_empty(self._n_kept, product.n_out)
-        for start in range(0, self._n_kept, 512):  # in pieces, so that no second table is held
-            self._table[start : start + 512] = product.in_panels(embedding[start : min(start + 512, self._n_kept)])
-
-    def rows(self, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The table and the row of it for each of `ids`, an int64 tensor of any shape."""
-        rare = ids >= self._n_kept
-        if len(self._embedding) == self._n_kept or not rare.any():
-            return self._table, ids
-        distinct, place = torch.unique(ids[rare], return_inverse=True)
-        if len(self._table) < self._n_kept + len(distinct):
-            spare = -(-len(distinct) // 256) * 256
-            self._table = torch.cat([self._table[: self._n_kept], self._table.new_empty(spare, self._product.n_out)])
-        self._table[self._n_kept : self._n_kept + len(distinct)] = self._product.in_panels(self._embedding[distinct])
-        return self._table, ids.masked_scatter(rare, place + self._n_kept)
 
 
 class StreamingLSTM:

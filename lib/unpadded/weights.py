@@ -40,7 +40,8 @@ class LayerWeights:
         """
         gates = matrix.view(4, self.width, -1)
         out = gates.new_zeros(4, self.padded, n_columns)
-        out[:, : self.width, : gates.shape[2]] = gates[[0, 1, 3, 2]]
+        for place, gate in enumerate((0, 1, 3, 2)):
+            out[place, : self.width, : gates.shape[2]] = gates[gate]
         return out.view(4 * self.padded, n_columns)
 
 
