@@ -1,6 +1,7 @@
 """Execute one notebook in a process of its own, which papermill needs: it changes its process's working directory."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -41,17 +42,23 @@ def execute(notebook: Path, target: Path, parameters: Mapping[str, object], *, l
     check_parameters(notebook, parameters)
     for folder in (target.parent, log.parent):
         folder.mkdir(parents=True, exist_ok=True)
-    job = json.dumps({"notebook": str(notebook), "target": str(target), "parameters": dict(parameters)})
+    # Relative names, because papermill writes them into the executed copy, which others will read.
+    job = {
+        "notebook": notebook.name,
+        "target": os.path.relpath(target, notebook.parent),
+        "parameters": dict(parameters),
+    }
     with open(log, "ab") as output:
         child = subprocess.Popen(
             [sys.executable, "-m", "unpadded.execution"],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
+            cwd=notebook.parent,
             preexec_fn=die_with_parent,
         )
         try:
-            child.communicate(job.encode())
+            child.communicate(json.dumps(job).encode())
         except BaseException:
             child.terminate()
             child.wait()
@@ -80,7 +87,6 @@ def _child() -> int:
                 job["notebook"],
                 job["target"],
                 job["parameters"],
-                cwd=str(Path(job["notebook"]).parent),
                 kernel_name="python3",
                 progress_bar=False,
                 coalesce_streams=True,

@@ -31,7 +31,7 @@ SCORED = ("06_clustering", "07_ranking", "08_classification")
 STAGES = (
     Stage(
         TRAIN,
-        leaves=("language_model",),
+        leaves=("language_model/weights.safetensors",),
         parameters={
             "smoke": {"emb_sz": 64, "n_hid": 64, "max_vocab": 4_000, "epochs": 2, "batch_size": 16, "negatives": 256},
             "quick": {"epochs": 1, "batch_size": 20, "max_minutes": 7.0},
@@ -41,7 +41,7 @@ STAGES = (
     Stage(
         EXTRACT,
         needs=(TRAIN,),
-        leaves=("embeddings",),
+        leaves=("embeddings", "representations"),
         parameters={"smoke": {"map_documents": 300}, "quick": {"also": "lee"}, "reference": {"also": "lee"}},
     ),
     Stage(
