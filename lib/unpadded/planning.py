@@ -51,10 +51,11 @@ def plan(engine, lengths: np.ndarray, *, slots: int | None = None, chunk_length:
         block_rows = min(block_rows, max(BLOCK_BYTES // row_bytes, PANEL))
     block_rows = 1 << block_rows.bit_length() - 1  # a power of two: any rung of the ladder makes whole panels of it
     ladder = _ladder(slots or most)
+    a_step = FEW_ROWS + STEP_OVERHEAD[engine.midway] / engine.work
+    a_block = None if engine.midway else BLOCK_OVERHEAD / engine.work
     if slots is None:
-        overhead = FEW_ROWS * engine.midway + STEP_OVERHEAD[engine.midway] / engine.work
-        ladder = ladder[_cheapest(ladder, np.sort(lengths)[::-1], overhead) :]
-    return Plan(ladder, block_rows, chunk_length, None if engine.midway else BLOCK_OVERHEAD / engine.work)
+        ladder = ladder[_cheapest(ladder, np.sort(lengths)[::-1], a_step, a_block or 0.0) :]
+    return Plan(ladder, block_rows, chunk_length, a_block)
 
 
 def _most_slots(engine, row_bytes: int) -> int:
@@ -72,21 +73,22 @@ def _ladder(most: int) -> tuple[int, ...]:
     return (most, *(n for n in reversed(rungs) if n < most))
 
 
-def _cheapest(ladder: Sequence[int], lengths: np.ndarray, overhead: float) -> int:
+def _cheapest(ladder: Sequence[int], lengths: np.ndarray, a_step: float, a_block: float) -> int:
     """Which rung to start from: with fewer slots a step is cheaper, but there are more steps to do.
 
-    `lengths`: most first. A step of n slots costs n rows and `overhead` rows. With n slots the documents end together
-    after about total / n steps; whatever is longer goes on alone, on the rungs below.
+    `lengths`: most first. A step of n slots costs n rows and `a_step` rows. With n slots the documents end together
+    after about total / n steps; whatever is longer goes on alone, on the rungs below. `a_block` rows more are spent each
+    time that the slots have to wait for new documents.
     """
     total = float(lengths.sum())
     costs = []
     for first in range(len(ladder)):
-        now, cost = 0.0, 0.0
+        now, cost = 0.0, a_block * len(lengths) / ladder[first]
         for k, n in enumerate(ladder[first:], first):
             below = ladder[k + 1] if k + 1 < len(ladder) else 0
             longest = float(lengths[below]) if below < len(lengths) else 0.0  # the last step at which n rows are needed
             until = max(now, longest, total / ladder[first])
-            cost += (until - now) * (n + overhead)
+            cost += (until - now) * (n + a_step)
             now = until
         costs.append(cost)
     return int(np.argmin(costs))

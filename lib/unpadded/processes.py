@@ -1,11 +1,11 @@
-"""What our processes have in common: they sleep while they wait, and they do not outlive the one that started them."""
+"""What our processes have in common: they do not spin for long, and they do not outlive the one that started them."""
 
 import os
 import signal
 import sys
 
 ENVIRONMENT = {
-    # Threads that wait for each other spin for a tenth of a millisecond or so and then sleep. libgomp's own patience is
+    # Threads that wait for each other spin for a few milliseconds and then sleep. libgomp's own patience is
     # longer: alone on a machine that is up to a tenth faster, but where another process wants a core, an LSTM's many short
     # steps then run several times slower.
     "GOMP_SPINCOUNT": "100000",
