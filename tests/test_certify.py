@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from encoder_tools import random_documents, random_model
-from unpadded.certify import certify
+from unpadded.certification import certify
 from unpadded.encoder import DocumentEncoder
 from unpadded.errors import InputError
 
@@ -65,3 +65,11 @@ def test_texts_and_nothing_can_be_certified(tiny_model):
 def test_an_unknown_order_is_refused():
     with pytest.raises(InputError, match="sideways"):
         certify(DocumentEncoder(random_model()), random_documents([3]), orders=["sideways"])
+
+
+def test_the_package_exports_the_function_whatever_was_imported_before():
+    import unpadded
+    import unpadded.certification
+    import unpadded.embedding_run
+
+    assert unpadded.certify is unpadded.certification.certify

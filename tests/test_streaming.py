@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+import unpadded.layers as layers_module
 import unpadded.schedule as schedule_module
 import unpadded.streaming as streaming_module
 from encoder_tools import fastai_loop, random_documents, random_model
@@ -111,12 +112,14 @@ def test_rare_tokens_get_the_inputs_that_the_table_would_hold():
     lm = random_model(200)
     ids = torch.from_numpy(np.stack(random_documents([90] * 5, n_tokens=200)))
     whole = StreamingLSTM(lm.awd_lstm, fused=False).token_inputs
-    part = StreamingLSTM(lm.awd_lstm, table_bytes=32 * 4 * 4 * 10, fused=False).token_inputs
-    for _ in range(2):  # the second time the spare rows are used again
-        (all_rows, places), (few_rows, others) = whole.rows(ids), part.rows(ids)
-        assert len(few_rows) < 200 + 256
-        assert torch.equal(all_rows[places], few_rows[others])
-        ids = ids.flip(0)
+    for spare in (1024, 10):  # with 10, the table has to grow
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(layers_module, "SPARE", spare)
+            part = StreamingLSTM(lm.awd_lstm, table_bytes=32 * 4 * 4 * 10, fused=False).token_inputs
+        for tokens in (ids, ids.flip(0)):  # the second time the spare rows are used again
+            (all_rows, places), (few_rows, others) = whole.rows(tokens), part.rows(tokens)
+            assert torch.equal(all_rows[places], few_rows[others])
+            assert others.max() >= 10
 
 
 def test_the_module_and_the_random_state_are_left_alone():

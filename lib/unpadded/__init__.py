@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .certify import certify
+    from .certification import certify
     from .corpus import Corpus
     from .encoder import DocumentEncoder
     from .language_model import LanguageModel
@@ -12,7 +12,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 # Imported when first used: torch and fastai take seconds, which `unpadded --help` should not.
-_HOME = {"Corpus": "corpus", "DocumentEncoder": "encoder", "LanguageModel": "language_model", "certify": "certify"}
+_HOME = {
+    "Corpus": "corpus",
+    "DocumentEncoder": "encoder",
+    "LanguageModel": "language_model",
+    "certify": "certification",
+}
 __all__ = ["Corpus", "DocumentEncoder", "LanguageModel", "__version__", "certify"]
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from . import __version__
-from .certify import certify
+from .certification import certify
 from .corpus import Corpus
 from .embedding_progress import EmbeddingProgress
 from .encoder import DocumentEncoder

@@ -10,6 +10,7 @@ import torch
 from .products import PANEL, RowProduct
 from .weights import LayerWeights
 
+SPARE = 1024  # rows of a table that rare tokens may take; memory that is not written to is not held
 _PROBE_STEPS = 3
 
 
@@ -76,9 +77,11 @@ class TokenInputs:
     def __init__(self, embedding: torch.Tensor, product: RowProduct, *, n_bytes: int):
         self._embedding, self._product = embedding, product
         self._n_kept = min(len(embedding), max(n_bytes // (4 * product.n_out), 1))
-        self._table = embedding.new_empty(self._n_kept, product.n_out)
-        for start in range(0, self._n_kept, 512):  # in pieces, so that no second table is held
-            self._table[start : start + 512] = product.in_panels(embedding[start : min(start + 512, self._n_kept)])
+        n_spare = min(SPARE, len(embedding) - self._n_kept)
+        self._table = embedding.new_empty(self._n_kept + n_spare, product.n_out)
+        frequent = zip(self._table[: self._n_kept].split(512), embedding[: self._n_kept].split(512), strict=True)
+        for rows, tokens in frequent:  # in pieces, so that no second table is held
+            rows.copy_(product.in_panels(tokens))
 
     def rows(self, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The table and the row of it for each of `ids`, an int64 tensor of any shape."""

@@ -117,7 +117,8 @@ def postprocess_all(
     representations: Sequence[Representation], names: Sequence[str] = ("none", *POSTPROCESSES), *, ids: Sequence[str],
     train: Sequence[int] | np.ndarray,
 ) -> list[Representation]:  # fmt: skip
-    """Every representation after every post-processing of ``names``, grouped by representation."""
+    """Every representation as it is and after every post-processing of ``names``, grouped by representation."""
+    names = dict.fromkeys(["none", *names])  # what a post-processing is compared with is always there
     return [postprocess(rep, name, ids=ids, train=train) for rep in representations for name in names]
 
 
