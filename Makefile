@@ -13,7 +13,7 @@ env: $(READY) ## create .venv with the locked versions
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --retries 1 -r requirements.lock
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --retries 1 -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $(READY)
 
@@ -23,8 +23,8 @@ run: env ## the main job: train, extract, evaluate on 20 Newsgroups, into output
 test: env lint ## lint and all tests
 	$(BIN)/python -m pytest
 
-lab: env ## JupyterLab on this machine only
-	$(BIN)/jupyter lab --ip=127.0.0.1 notebooks
+lab: env ## explore a run in JupyterLab, on this machine only (makes a small run where there is none)
+	$(BIN)/python -m unpadded.lab
 
 report: env ## the reference run again, into outputs/reference (hours)
 	$(BIN)/unpadded run --profile reference --output outputs/reference
