@@ -3,7 +3,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test lab report bench lint
+.PHONY: help env run test lab report sweep bench lint docs
 
 help: ## list what make can do
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | expand -t 10
@@ -30,9 +30,16 @@ report: env ## the reference run again, into outputs/reference (hours)
 	$(BIN)/unpadded run --profile reference --output outputs/reference
 	$(BIN)/python -m unpadded.readme README.md outputs/reference
 
-bench: env ## side-by-side measurements
-	@for script in benchmarks/encoding.py; do $(BIN)/python $$script || exit 1; done
+sweep: env ## poolings x post-processing x corpora, into outputs/pooling
+	$(BIN)/unpadded sweep notebooks/sweeps/pooling.yaml
 
-lint: env ## ruff: rules and formatting
+bench: env ## side-by-side measurements
+	@for script in benchmarks/encoding.py benchmarks/training.py; do $(BIN)/python $$script || exit 1; done
+
+lint: env ## rules, formatting, and types of the public contract
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: env ## API reference from the docstrings, into outputs/api
+	$(BIN)/python docs/api.py outputs/api

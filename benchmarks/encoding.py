@@ -18,14 +18,14 @@ import torch
 from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_lm_config
 from fastai.text.models.core import get_language_model
 
-from peers import PEERS, loop
 from unpadded.encoder import DocumentEncoder
 from unpadded.language_model import LanguageModel
+from unpadded.peers import PEERS, loop
+from unpadded.speed import WRONG, product_rate, spread_sample, work_of_token
 
 MODELS = {"full": (400, 1152, 3), "small": (60, 120, 1)}
 SIZES = (32, 128, 512)  # batch sizes that each peer may choose from
 LOOPED = 12_000  # tokens of the documents that the loop runs over, with the full-size model
-WRONG = 1e-3
 
 
 def lengths(name: str, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -92,23 +92,12 @@ def best_size(method: Callable, awd_lstm, documents: list[torch.Tensor], clock: 
     return min(seconds, key=seconds.get)
 
 
-def product_rate(clock: Callable) -> float:
-    """Floating-point operations a second of a 2048^3 float32 matrix product, the best of five."""
-    a, b, out = torch.rand(2048, 2048), torch.rand(2048, 2048), torch.empty(2048, 2048)
-    seconds = []
-    for _ in range(5):
-        start = clock()
-        torch.mm(a, b, out=out)
-        seconds.append(clock() - start)
-    return 2 * 2048**3 / min(seconds)
-
-
 def compare(lm: LanguageModel, name: str, documents: list[torch.Tensor], options) -> list[dict]:
     """One row a method: the best of `options.repeat` turns, in which all methods run one after the other."""
     clock, awd_lstm = CLOCKS[options.clock], lm.awd_lstm
     n_tokens = sum(map(len, documents))
-    weights = sum(rnn.module.weight_ih_l0.numel() + rnn.weight_hh_l0_raw.numel() for rnn in awd_lstm.rnns)
-    some = sample_of(documents, LOOPED * 20_000_000 // max(weights, 2_000_000))
+    weights = work_of_token(lm)
+    some = spread_sample(documents, LOOPED * 20_000_000 // max(weights, 2_000_000))
     arrays = [tokens.numpy() for tokens in documents]
     # The encoder is made in its run: packing the weights is part of its time and of its memory.
     runs = {"unpadded float32": lambda: torch.from_numpy(DocumentEncoder(lm).encode_tokens(arrays))}
@@ -140,24 +129,13 @@ def compare(lm: LanguageModel, name: str, documents: list[torch.Tensor], options
                 "lengths": name,
                 "method": method,
                 "tokens/s to loop": round(seconds["loop"] / spent, 2),
-                "share of limit": round(2 * weights * n_tokens / spent / max(limits), 3),
+                "share of limit": round(weights * n_tokens / spent / max(limits), 3),
                 "peak MiB": round(memory[method]) if method in memory else None,
                 "largest error": f"{error.max().item():.1e}",
                 "wrong documents": f"{int((error > WRONG).sum())} of {len(some)}",
             }
         )
     return rows
-
-
-def sample_of(documents: list[torch.Tensor], n_tokens: int) -> list[int]:
-    """Places of documents, spread over all, with about `n_tokens` in total; the longest is always one of them."""
-    places, total = [int(np.argmax([len(tokens) for tokens in documents]))], 0
-    for i in np.random.default_rng(0).permutation(len(documents)).tolist():
-        if total >= n_tokens:
-            break
-        places.append(i)
-        total += len(documents[i])
-    return sorted(set(places))
 
 
 def growth(lm: LanguageModel, options) -> pd.DataFrame:

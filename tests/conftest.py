@@ -14,6 +14,14 @@ from unpadded.tokens import tokenize
 
 torch.set_num_threads(1)
 
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """What a test sets, the next does not inherit: on a busy machine two threads wait for each other at every step."""
+    yield
+    torch.set_num_threads(1)
+
+
 TOPICS = {
     "space": "rocket orbit launch moon satellite shuttle nasa engine".split(),
     "food": "bread butter cheese salt oven recipe flour sugar".split(),

@@ -3,9 +3,13 @@
 import numpy as np
 import pytest
 
-from unpadded.baselines import BM25, all_baselines, count_matrix, input_embeddings, lsa, random_vectors, tfidf
+from unpadded import static_vectors
+from unpadded.baselines import BM25, all_baselines, input_embeddings, lsa, random_vectors, tfidf, word_vectors
 from unpadded.errors import InputError
 from unpadded.postprocess import idf_weights
+from unpadded.scores import FitRecord
+from unpadded.token_means import count_matrix
+from unpadded.word_vectors import ppmi_vectors
 
 TEXTS = ["rocket moon", "moon orbit", "bread butter", "butter oven bread", "zebra zebra moon", ""]
 IDS = [f"d{i}" for i in range(6)]
@@ -59,13 +63,61 @@ def test_counts_are_exact_and_ids_beyond_the_table_are_refused():
         count_matrix(TOKENS, 3)
 
 
-def test_all_baselines_at_once():
-    table = np.ones((4, 3), dtype=np.float32)
-    made = all_baselines(TEXTS, IDS, train=np.arange(4), token_ids=TOKENS, table=table)
+def test_all_baselines_at_once(monkeypatch):
+    monkeypatch.setattr(static_vectors, "find_spec", lambda name: None)
+    table, learned = np.ones((4, 3), dtype=np.float32), FitRecord("language model", frozenset({"d9"}))
+    made = all_baselines(TEXTS, IDS, train=np.arange(4), token_ids=TOKENS, table=table, learned=learned)
     names = [representation.name for representation in made]
-    assert names == ["random", "tfidf", "lsa", "input_embeddings", "input_embeddings_idf"]
+    assert names == ["random", "tfidf", "lsa", "input_embeddings", "input_embeddings_idf", "word_vectors"]
     assert all(representation.vectors.shape[0] == 6 for representation in made)
+    assert [learned in representation.fitted for representation in made] == [False] * 3 + [True] * 2 + [False]
     assert len(all_baselines(TEXTS, IDS, train=np.arange(4))) == 3
+
+
+def test_words_that_share_contexts_get_similar_vectors():
+    rng = np.random.default_rng(0)
+    # Tokens 0 and 1 stand among 4 to 7, tokens 2 and 3 among 8 to 11: never beside each other, yet alike.
+    documents = [
+        np.concatenate([[word, *rng.integers(first, first + 4, 3)] for _ in range(4)])
+        for word, first in ((0, 4), (1, 4), (2, 8), (3, 8))
+        for _ in range(20)
+    ]
+    table = ppmi_vectors(documents, 13, width=4)
+    assert table.shape == (13, 4)
+    assert table.dtype == np.float32
+    unit = table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-9)
+    assert unit[0] @ unit[1] > 0.8 > unit[0] @ unit[2] + 0.5
+    np.testing.assert_array_equal(table[12], 0)  # never seen
+    np.testing.assert_array_equal(table, ppmi_vectors(documents, 13, width=4))
+
+
+def test_word_vectors_look_at_training_documents_only():
+    tokens = [*TOKENS[:4], np.array([0, 3, 2]), np.array([], dtype=np.int32)]
+    changed = [*TOKENS[:4], np.array([1, 1, 1]), np.array([2])]
+    first, second = (word_vectors(t, 4, IDS, train=np.arange(4), width=2) for t in (tokens, changed))
+    np.testing.assert_array_equal(first.vectors[:4], second.vectors[:4])
+    assert first.fitted == (FitRecord("word vectors", frozenset(IDS[:4])),)
+    np.testing.assert_array_equal(first.vectors[5], 0)
+
+
+def test_static_vectors_are_the_packages_own_means_and_need_no_network(monkeypatch):
+    if static_vectors.installed() is None:
+        pytest.skip("wordllama is not installed: pip install 'unpadded[static]'")
+    monkeypatch.setattr("socket.socket.connect", lambda *args: pytest.fail("asked the network"))
+    made = static_vectors.static_vectors(
+        ["a rocket to the moon", "the rocket flew to the moon", "bread and butter", ""]
+    )
+    assert made.name == "wordllama"
+    assert made.vectors.shape == (4, 256)
+    assert made.vectors.dtype == np.float32
+    np.testing.assert_array_equal(made.vectors[3], 0)
+    unit = made.vectors[:3] / np.linalg.norm(made.vectors[:3], axis=1, keepdims=True)
+    assert unit[0] @ unit[1] > unit[0] @ unit[2] + 0.2
+
+
+def test_without_the_package_there_are_no_static_vectors(monkeypatch):
+    monkeypatch.setattr(static_vectors, "find_spec", lambda name: None)
+    assert static_vectors.static_vectors(["a"]) is None
 
 
 def test_bm25_prefers_rare_shared_words_and_ignores_unknown_ones():

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
+from sklearn.metrics import f1_score
 
 from unpadded.classification import classify_all, learning_curve, refuse_leak, split_documents
 from unpadded.errors import InputError
+from unpadded.logistic import STRENGTHS, bootstrap_macro_f1, fit_classifier
 from unpadded.scores import FitRecord, Representation
 from vector_tools import clouds, lm, noise
 
@@ -126,6 +128,29 @@ def test_a_topic_with_one_document_is_only_trained_on():
     scores, details = classify([lm(vectors)], ["alone", *labels[1:]], ids)
     assert 0 not in details.test
     assert scores["value"].min() > 0.95
+
+
+def test_the_interval_of_macro_f1_is_that_of_documents_drawn_anew():
+    rng = np.random.default_rng(0)
+    truth = rng.choice(4, size=200, p=[0.5, 0.3, 0.15, 0.05])
+    predicted = np.where(rng.random(200) < 0.7, truth, rng.integers(5, size=200))  # class 4 is only ever predicted
+    value, low, high = bootstrap_macro_f1(truth, predicted)
+    rows = [rng.integers(200, size=200) for _ in range(300)]
+    options = {"average": "macro", "labels": np.unique(truth), "zero_division": 0}
+    expected = np.quantile([f1_score(truth[r], predicted[r], **options) for r in rows], [0.025, 0.975])
+    assert value == pytest.approx(f1_score(truth, predicted, **options))
+    assert [low, high] == pytest.approx(expected, abs=0.03)
+
+
+def test_the_strength_is_the_one_that_cross_validation_prefers():
+    vectors, labels, _ = clouds(noise=0.8, per_topic=40)
+    codes = np.unique(labels, return_inverse=True)[1]
+    wide = np.hstack([vectors, noise(160, width=60)])  # many directions of noise ask for a strong penalty
+    _, strong = fit_classifier(wide, codes)
+    _, weak = fit_classifier(vectors * [1, 1, 1, 1], codes)
+    assert strong < max(STRENGTHS)
+    assert strong <= weak
+    assert fit_classifier(wide, codes, strength=0.5)[1] == 0.5
 
 
 def test_the_learning_curve_ends_at_the_classification_score_and_rises():

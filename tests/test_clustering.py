@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
+from unpadded.agreement import METRICS, resampled_scores
 from unpadded.cluster_description import cluster_terms, confusion, density_clusters, nearest_documents
 from unpadded.clustering import cluster_all, evaluate_clustering
 from unpadded.errors import InputError
@@ -143,7 +144,32 @@ def test_documents_without_words_have_no_marking_terms():
 
 
 def test_hdbscan_finds_the_number_of_clusters_itself():
-    vectors, labels, _ = clouds(4, 40)
-    table = density_clusters([lm(vectors)], labels, min_cluster_size=15)
-    assert table.loc[0, "n_clusters"] == 4
-    assert table.loc[0, "AMI"] > 0.9
+    vectors, labels, ids = clouds(4, 40)
+    scores, numbers = density_clusters([lm(vectors)], labels, corpus_name="tiny", ids=ids, min_cluster_size=15)
+    assert numbers.loc[0, "n_clusters"] == 4
+    assert scores["metric"].tolist() == ["HDBSCAN v_measure", "HDBSCAN AMI", "HDBSCAN ARI"]
+    row = scores.set_index("metric").loc["HDBSCAN AMI"]
+    assert 0.9 < row["ci_low"] <= row["value"] <= 1
+
+
+def test_resampled_scores_are_those_of_documents_drawn_anew():
+    rng = np.random.default_rng(0)
+    truth = rng.integers(5, size=300)
+    clusters = np.where(rng.random(300) < 0.6, truth, rng.integers(6, size=300))
+    drawn = resampled_scores(truth, clusters, n_resamples=2000, rng=np.random.default_rng(1))
+    rows = [rng.integers(300, size=300) for _ in range(120)]
+    for name, metric in METRICS.items():
+        expected = np.array([metric(truth[r], clusters[r]) for r in rows])
+        assert drawn[name].mean() == pytest.approx(expected.mean(), abs=0.01)
+        assert drawn[name].std() == pytest.approx(expected.std(), rel=0.2)
+    perfect = resampled_scores(truth, truth, n_resamples=5, rng=rng)
+    assert all(np.allclose(values, 1) for values in perfect.values())
+
+
+def test_the_best_representation_is_found_by_its_mean_over_seeds():
+    vectors, labels, ids = clouds()
+    poolings = [lm(noise(120), "last"), lm(vectors, "mean")]
+    _, details = cluster_all(poolings, labels, corpus_name="tiny", ids=ids, n_seeds=2)
+    assert details.best() == "mean"
+    assert details.best(among=["last"]) == "last"
+    assert details.best(among=["unknown"]) == "mean"

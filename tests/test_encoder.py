@@ -145,6 +145,15 @@ def test_the_consumer_of_a_stream_may_train_between_two_documents():
     assert not torch.is_inference_mode_enabled()
 
 
+@pytest.mark.parametrize(
+    ("skip", "words"),
+    [([0], "2 whole numbers"), ([0.0, 1.0], "whole numbers"), ([0, -1], "document 1"), ([4, 0], "4 of the 4 tokens")],
+)
+def test_what_is_not_pooled_must_leave_something(skip, words):
+    with pytest.raises(InputError, match=words):
+        DocumentEncoder(random_model()).encode_tokens(random_documents([4, 9]), skip=skip)
+
+
 def test_documents_of_pad_tokens_are_documents():
     lm = random_model()
     documents = [np.array([1] * n) for n in (1, 2, 30)] + [np.array([5, 1, 1]), np.array([1, 1, 5])]

@@ -73,7 +73,7 @@ def test_torn_config_foreign_folder_and_other_format_are_refused(tmp_path, tiny_
 
 def test_saving_over_a_model_that_cannot_be_written_leaves_the_old_one(tmp_path, tiny_model, monkeypatch):
     tiny_model.save(tmp_path)
-    monkeypatch.setattr("unpadded.language_model.save", lambda _: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr("unpadded.model_folder.save", lambda _: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         tiny_model.save(tmp_path)
     assert LanguageModel.load(tmp_path).fingerprint == tiny_model.fingerprint

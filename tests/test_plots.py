@@ -1,6 +1,6 @@
 """Figures: they show what the table says, in the fixed colours, and an empty choice is refused."""
 
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,7 +13,7 @@ from unpadded import plots
 from unpadded.cluster_description import confusion
 from unpadded.errors import InputError
 from unpadded.geometry import geometry, norms_by_length
-from unpadded.maps import sample_documents, spread_labels, topic_colours, umap_coordinates, umap_maps
+from unpadded.maps import sample_documents, togetherness, topic_colours, umap_coordinates, umap_maps
 from unpadded.plot_style import POOLING_COLOURS, label_ends, method_colours
 from unpadded.scores import Representation, score_row, to_frame
 from unpadded.statistics import Interval
@@ -118,7 +118,7 @@ def test_maps_keep_topics_together_and_repeat_with_their_seed():
     assert (np.unique(labels)[nearest] == labels).mean() > 0.95
     figure = umap_maps({"mean": xy, "last": xy}, labels)
     assert [axis.get_title(loc="left") for axis in figure.axes] == ["mean", "last"]
-    assert sorted(texts_of(figure.axes[0])) == ["topic0", "topic1", "topic2"]
+    assert sorted(texts_of(figure.axes[0])) == ["3 of 3 topics lie together", "topic0", "topic1", "topic2"]
 
 
 def test_maps_of_bad_vectors_are_refused():
@@ -128,11 +128,25 @@ def test_maps_of_bad_vectors_are_refused():
         umap_coordinates(np.ones((9, 2), dtype=np.float32))
 
 
-def test_topics_have_different_colours_and_their_names_are_spread():
-    topics = ["rec.autos", "rec.bikes", "sci.med", "misc"]
-    assert len(set(topic_colours(topics).values())) == 4
-    places = spread_labels(np.zeros((5, 2)), gap=(1.0, 0.5))
-    assert np.diff(np.sort(places[:, 1])).min() >= 0.499
+def test_topics_have_different_colours():
+    assert len(set(topic_colours(["rec.autos", "rec.bikes", "sci.med", "misc"]).values())) == 4
+
+
+def test_only_topics_that_lie_together_are_named_inside_themselves_and_no_two_names_overlap():
+    rng = np.random.default_rng(0)
+    apart = np.concatenate([rng.normal((x, 0), 0.1, (30, 2)) for x in (0, 6)])
+    lobes = np.concatenate([rng.normal((3, y), 0.1, (20, 2)) for y in (-4, 4)])
+    spread = rng.uniform(-5, 8, (60, 2))
+    xy = np.concatenate([apart, lobes, spread]).astype(np.float32)
+    labels = ["a"] * 30 + ["b"] * 30 + ["two lobes"] * 40 + ["s", "t", "u"] * 20
+    table = togetherness(xy, labels)
+    assert set(table.index[table["purity"] >= 0.5]) == {"a", "b", "two lobes"}
+    assert abs(table.loc["two lobes", "y"]) > 3  # in one lobe, not between them
+    figure = umap_maps({"last": xy}, labels)
+    assert sorted(texts_of(figure.axes[0])) == ["3 of 6 topics lie together", "a", "b", "two lobes"]
+    close = umap_maps({"last": np.concatenate([apart * [0.02, 1], lobes]).astype(np.float32)}, labels[:100])
+    boxes = [text.get_window_extent() for text in close.axes[0].texts if not text.get_text()[0].isdigit()]
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
 
 
 def test_a_sample_of_documents_is_sorted_unique_and_small_enough():

@@ -7,7 +7,7 @@ from sklearn.base import clone
 
 from unpadded.errors import InputError
 from unpadded.postprocess import (
-    POSTPROCESSES,
+    TRANSFORMERS,
     PartNormalizer,
     TopComponentsRemover,
     Whitener,
@@ -18,7 +18,7 @@ from unpadded.postprocess import (
 from unpadded.scores import Representation
 from vector_tools import lm, noise
 
-TRANSFORMERS = [PartNormalizer(n_parts=2), TopComponentsRemover(n_components=2), Whitener(tolerance=1e-5)]
+INSTANCES = [PartNormalizer(n_parts=2), TopComponentsRemover(n_components=2), Whitener(tolerance=1e-5)]
 
 
 def skewed(n: int = 200, width: int = 6) -> np.ndarray:
@@ -26,7 +26,7 @@ def skewed(n: int = 200, width: int = 6) -> np.ndarray:
     return noise(n, width=width) * np.geomspace(10, 0.1, width, dtype=np.float32) + 5
 
 
-@pytest.mark.parametrize("transformer", TRANSFORMERS, ids=lambda t: type(t).__name__)
+@pytest.mark.parametrize("transformer", INSTANCES, ids=lambda t: type(t).__name__)
 def test_the_interface_of_scikit_learn(transformer):
     copy = clone(transformer)
     assert copy.get_params() == transformer.get_params()
@@ -69,7 +69,7 @@ def test_whitening_drops_directions_without_variance():
     assert np.isfinite(few).all()
 
 
-@pytest.mark.parametrize("name", POSTPROCESSES)
+@pytest.mark.parametrize("name", TRANSFORMERS)
 def test_only_training_documents_shape_the_fit_and_are_recorded(name):
     vectors, ids = skewed(60), [f"d{i}" for i in range(60)]
     changed = vectors.copy()
@@ -94,11 +94,23 @@ def test_all_steps_of_all_representations_and_what_is_refused():
     made = postprocess_all([lm(skewed(30)), lm(skewed(30), "max")], ids=ids, train=train)
     assert [rep.name for rep in made][:2] == ["mean", "mean + l2"]
     assert len(made) == 10
+    weighted = Representation("lm", "mean", "idf", skewed(30))  # done while pooling: nothing is added to it
+    assert postprocess_all([weighted], ["none", "idf", "l2"], ids=ids, train=train) == [weighted]
     with pytest.raises(InputError, match="unknown 'pca'"):
         postprocess(lm(skewed(30)), "pca", ids=ids, train=train)
     words = Representation("tfidf", "", "none", sparse.csr_matrix(skewed(30)))
     with pytest.raises(InputError, match="sparse vectors are not post-processed"):
         postprocess(words, "whiten", ids=ids, train=train)
+
+
+def test_vectors_are_made_when_asked_for_and_the_transformer_is_fitted_once(monkeypatch):
+    fits = []
+    fit = Whitener.fit
+    monkeypatch.setattr(Whitener, "fit", lambda self, X, y=None: (fits.append(len(X)), fit(self, X))[1])
+    late = postprocess(lm(skewed(40)), "whiten", ids=[str(i) for i in range(40)], train=np.arange(25))
+    assert not fits
+    np.testing.assert_array_equal(late.vectors, late.vectors)
+    assert fits == [25]
 
 
 def test_idf_counts_documents_not_tokens():

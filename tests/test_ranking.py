@@ -1,5 +1,7 @@
 """Ranking: the limits, ties and copies, judgments, human ratings, and search in blocks."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -110,6 +112,28 @@ def test_judged_queries_are_scored_and_queries_without_relevant_documents_left_o
     assert details.note.startswith("2 of 3 queries were left out")
     assert scores["value"].tolist() == pytest.approx([1, 1, 1, 0.2, 1, 1])
     assert scores["metric"].tolist() == list(METRICS)
+
+
+def test_rr_at_10_is_nothing_beyond_the_tenth_document():
+    vectors = np.column_stack([np.ones(14), np.linspace(0, 1, 14)])  # q finds d00, d01, ... in this order
+    documents, ids = lm(vectors), [f"d{i:02d}" for i in range(14)]
+    for place, expected in ((0, 1), (9, 1 / 10), (10, 0)):
+        scores, _ = rank_judged(
+            [documents], [lm([[1, 0], [0, 1]])], corpus_name="tiny", ids=ids, query_ids=["q", "r"],
+            relevance={"q": {ids[place]: 1}},
+        )  # fmt: skip
+        assert scores.set_index("metric").loc["RR@10", "value"] == pytest.approx(expected)
+
+
+def test_a_large_corpus_is_searched_in_blocks_of_bounded_memory():
+    documents = np.random.default_rng(0).standard_normal((100_000, 8), dtype=np.float32)
+    tracemalloc.start()
+    found = first_documents(cosine_scorer(documents[:700], documents), 700, 100_000, depth=10)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (found[:, 0] == np.arange(700)).all()
+    # A block of scores, its copy and the positions of its sort, which are twice as wide; all queries at once need more.
+    assert peak < 5 * search_blocks.BLOCK_BYTES
 
 
 def test_grades_count_in_ndcg(judged):

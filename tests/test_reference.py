@@ -43,7 +43,10 @@ def test_the_executed_copy_is_the_source_notebook(stage):
 
 
 def test_the_reference_run_shows_no_path_of_a_machine_and_stays_small():
+    """Of what is committed; vectors and logs stay on the machine that made them."""
     for path in REFERENCE.rglob("*"):
+        if {"embeddings", "representations", "logs"} & set(path.parts):
+            continue
         if path.suffix in (".ipynb", ".html", ".json", ".csv"):
             assert not re.search(r"/(?:home|root|work|Users)/", path.read_text(errors="replace")), path.name
         if path.suffix == ".ipynb":

@@ -12,10 +12,10 @@ from unpadded.scores import (
     COLUMNS,
     FitRecord,
     Representation,
-    check_representations,
+    check_names,
     check_vectors,
+    checked_vectors,
     concatenate,
-    lm_representations,
     read_scores,
     score_row,
     to_frame,
@@ -112,11 +112,21 @@ def test_names_of_representations():
     assert processed.fitted == (record,)
 
 
-def test_lm_representations_come_in_fixed_order_and_refuse_other_names():
-    made = lm_representations({"concat": noise(3), "last": noise(3), "mean": noise(3)})
-    assert [representation.pooling for representation in made] == ["last", "mean", "concat"]
-    with pytest.raises(InputError, match="unknown pooling 'min'"):
-        lm_representations({"min": noise(3)})
+def test_vectors_made_by_a_function_are_made_at_each_use_and_cut_late():
+    made = []
+
+    def make():
+        made.append(1)
+        return noise(4)
+
+    late = Representation("lm", "mean", "none", make)
+    part = late.rows(slice(1, 3))
+    assert not made
+    np.testing.assert_array_equal(part.vectors, noise(4)[1:3])
+    np.testing.assert_array_equal(late.vectors, noise(4))
+    assert len(made) == 2
+    record = FitRecord("language model", frozenset({"d1"}))
+    assert late.with_record(record).fitted == (record,)
 
 
 @pytest.mark.parametrize("kind", ["dense", "sparse"])
@@ -137,6 +147,8 @@ def test_vectors_of_the_wrong_shape_or_number_and_twice_the_same_name_are_refuse
     with pytest.raises(InputError, match="3 vectors for 4 documents"):
         check_vectors(noise(3), n=4)
     with pytest.raises(InputError, match="'mean' is there twice"):
-        check_representations([lm(noise(3)), lm(noise(3))], 3)
+        check_names([lm(noise(3)), lm(noise(3))])
     with pytest.raises(InputError, match="got none"):
-        check_representations([], 3)
+        check_names([])
+    with pytest.raises(InputError, match="mean: 3 vectors for 4 documents"):
+        checked_vectors(lm(noise(3)), 4)

@@ -9,7 +9,6 @@ from scipy import stats
 from unpadded.errors import InputError
 from unpadded.statistics import (
     bootstrap_mean,
-    bootstrap_metric,
     compare,
     holm,
     paired_test,
@@ -37,12 +36,6 @@ def test_bootstrap_intervals_cover_the_truth_about_as_often_as_they_say():
     intervals = [bootstrap_mean(rng.normal(size=60), n_resamples=400, seed=i) for i in range(200)]
     covered = np.mean([interval.low <= 0 <= interval.high for interval in intervals])
     assert 0.89 <= covered <= 0.99
-
-
-def test_bootstrap_metric_draws_the_arrays_together():
-    truth = np.arange(40)
-    interval = bootstrap_metric(lambda a, b: float(np.mean(a == b)), truth, truth.copy(), n_resamples=20)
-    assert interval == (1.0, 1.0, 1.0)
 
 
 def test_an_interval_always_holds_its_value():

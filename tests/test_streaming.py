@@ -11,6 +11,7 @@ import unpadded.layers as layers_module
 import unpadded.schedule as schedule_module
 import unpadded.streaming as streaming_module
 from encoder_tools import fastai_loop, random_documents, random_model
+from unpadded.certification import twin_of
 from unpadded.encoder import DocumentEncoder
 from unpadded.errors import InputError
 from unpadded.layers import FusedLayer
@@ -75,6 +76,31 @@ def test_batches_never_change_a_bit_with_threads(n_threads):
             assert np.array_equal(found, np.tile(expected, (15, 1)))
     finally:
         torch.set_num_threads(before)
+
+
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    shape=st.sampled_from(SHAPES),
+    documents=st.lists(st.tuples(st.integers(1, 40), st.integers(0, 40)), min_size=1, max_size=20),
+    slots=st.one_of(st.none(), st.integers(1, 30)),
+    chunk_length=st.one_of(st.none(), st.integers(1, 50)),
+)
+def test_tokens_may_be_read_and_not_pooled(shape, documents, slots, chunk_length):
+    lengths, skips = np.array(documents).T
+    skips = np.minimum(skips, lengths - 1)
+    lm, tokens = random_model(50, *shape), random_documents(lengths)
+    encoder = DocumentEncoder(lm, slots=slots, chunk_length=chunk_length)
+    found = encoder.encode_tokens(tokens, pooling=["last", "mean", "max"], skip=skips)
+    twin = twin_of(lm.awd_lstm)
+    for i, (document, skip) in enumerate(zip(tokens, skips, strict=True)):
+        twin.reset()
+        with torch.no_grad():
+            states = twin(torch.from_numpy(document)[None])[0, skip:].double().numpy()
+        expected = {"last": states[-1], "mean": np.mean(states, axis=0), "max": np.max(states, axis=0)}
+        for name in expected:
+            np.testing.assert_allclose(found[name][i], expected[name], rtol=0, atol=1e-6)
+    whole = encoder.encode_tokens(tokens)
+    assert np.array_equal(encoder.encode_tokens(tokens, skip=np.zeros(len(tokens), int)), whole)
 
 
 def test_an_encoder_survives_a_change_of_threads():

@@ -1,8 +1,5 @@
-import os
-import signal
-import subprocess
-import sys
-import time
+import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,59 +8,15 @@ import torch
 import torch.nn.functional as F
 from fastai.callback.core import Callback
 
-from unpadded import checkpoint, training
+from training_tools import SMALL, assert_same, weights
+from unpadded import training, training_log
 from unpadded.batches import StreamLoader
 from unpadded.errors import InputError
 from unpadded.language_model import LanguageModel
+from unpadded.model_card import card_facts
 from unpadded.objective import LanguageModelObjective
 from unpadded.training import TrainingSettings, train
-
-SMALL = TrainingSettings(
-    emb_sz=12, n_hid=16, n_layers=2, min_count=1, dropout=0.3, batch_size=4, window=8, epochs=3, negatives=20
-)
-
-
-class StopAt(Callback):
-    """Stop a run from outside after a number of steps."""
-
-    order = 99
-
-    def __init__(self, step, action):
-        self.stop_at, self.action = step, action
-
-    def after_batch(self):
-        if self.training and self.training_log.step == self.stop_at:
-            self.action()
-
-
-KILLED = """
-import os, signal
-import torch
-from fastai.callback.core import Callback
-from unpadded import checkpoint
-from unpadded.tokens import TokenizedCorpus
-from unpadded.training import TrainingSettings, train
-
-class Kill(Callback):
-    order = 99
-    def after_batch(self):
-        if self.training and self.training_log.step == {stop}:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-torch.set_num_threads(1)
-checkpoint.CHECKPOINT_EVERY = 0.0
-train(TokenizedCorpus.open({tokens!r}), {settings!r}, checkpoints={checkpoints!r}, progress=False, callbacks=(Kill(),))
-"""
-
-
-def weights(model):
-    return {name: value.numpy().copy() for name, value in model.module.state_dict().items()}
-
-
-def assert_same(one, other):
-    assert one.keys() == other.keys()
-    for name in one:
-        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+from unpadded.training_log import TrainingLog
 
 
 def test_loader_covers_the_stream_once_and_carries_on(tiny_tokens):
@@ -114,11 +67,15 @@ def test_sampled_gradient_agrees_with_the_full_softmax(tiny_model):
 
 
 def test_training_learns_and_fills_curve_and_card(tiny_tokens):
-    model = train(tiny_tokens, replace(SMALL, epochs=12, learning_rate=0.02), progress=False)
+    settings = replace(SMALL, epochs=12, learning_rate=0.02)
+    model = train(tiny_tokens, settings, about={"corpus": "tiny"}, progress=False)
     first, last = model.training.valid_perplexity.dropna().iloc[[0, -1]]
     assert last < 0.7 * first
     assert model.card["tokens_seen"] == model.training.tokens.iloc[-1]
     assert model.card["valid_perplexity"] == pytest.approx(last)
+    assert json.loads(json.dumps(model.card)) == model.card
+    assert {"settings", "seconds", "tokens_fingerprint", "versions", "corpus"} <= set(model.card)
+    assert set(card_facts(model.card).index) >= {"settings: window", "versions: torch", "corpus"}
     assert not model.module.training
 
 
@@ -132,66 +89,21 @@ def test_same_seed_same_weights_and_the_callers_random_state_is_kept(tiny_tokens
     assert not np.array_equal(weights(one)["0.encoder.weight"], weights(other)["0.encoder.weight"])
 
 
-def test_killed_training_goes_on_to_the_same_weights(tmp_path, tiny_tokens, monkeypatch):
-    """kill -9 between checkpoints, in the second pass: the same call ends in the uninterrupted run's weights."""
-    monkeypatch.setattr(checkpoint, "CHECKPOINT_EVERY", 0.0)
-    uninterrupted = train(tiny_tokens, SMALL, progress=False)
-    steps = int(uninterrupted.training.step.iloc[-1])
-    tiny_tokens.save(tmp_path / "tokens")
-    # A process of its own: a fork of this one would inherit thread pools whose threads do not exist in it.
-    job = KILLED.format(tokens=str(tmp_path / "tokens"), checkpoints=str(tmp_path), settings=SMALL, stop=steps // 2)
-    child = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", job], env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False
-    )
-    assert child.returncode == -signal.SIGKILL
-    assert len(list(tmp_path.glob("checkpoint-*.safetensors"))) == 1
-    seen = []
-    resumed = train(
-        tiny_tokens, SMALL, checkpoints=tmp_path, progress=False, callbacks=(StopAt(steps, lambda: seen.append(1)),)
-    )
-    assert seen == [1]
-    assert_same(weights(uninterrupted), weights(resumed))
-    assert resumed.training.drop(columns="minutes").equals(uninterrupted.training.drop(columns="minutes"))
-    assert not list(tmp_path.glob("checkpoint-*"))
+def test_time_limit_completes_the_schedule(tiny_tokens, monkeypatch):
+    limit, rates = replace(SMALL, epochs=100_000, max_minutes=1.0), []
 
+    class Rates(Callback):
+        def after_batch(self):
+            if self.training:
+                rates.append(self.opt.hypers[-1]["lr"])
 
-def test_a_torn_or_foreign_checkpoint_is_not_used(tmp_path, tiny_tokens, monkeypatch):
-    monkeypatch.setattr(checkpoint, "CHECKPOINT_EVERY", 0.0)
-
-    def stop():
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train(tiny_tokens, SMALL, checkpoints=tmp_path, progress=False, callbacks=(StopAt(5, stop),))
-    path = next(tmp_path.glob("checkpoint-*"))
-    path.write_bytes(path.read_bytes()[:100])
-    assert_same(
-        weights(train(tiny_tokens, SMALL, checkpoints=tmp_path, progress=False)),
-        weights(train(tiny_tokens, SMALL, progress=False)),
-    )
-
-
-def test_infinite_loss_stops_and_keeps_the_checkpoint(tmp_path, tiny_tokens, monkeypatch):
-    monkeypatch.setattr(checkpoint, "CHECKPOINT_EVERY", 0.0)
-
-    class Poison(Callback):
-        def before_batch(self):
-            if self.training and self.training_log.step == 6:
-                self.model.module[0].encoder.weight.data[:] = float("nan")
-
-    with pytest.raises(FloatingPointError, match="step 7"):
-        train(tiny_tokens, SMALL, checkpoints=tmp_path, progress=False, callbacks=(Poison(),))
-    model = train(tiny_tokens, SMALL, checkpoints=tmp_path, progress=False)
-    assert all(np.isfinite(w).all() for w in weights(model).values())
-
-
-def test_time_limit_completes_the_schedule(tiny_tokens):
-    limit = replace(SMALL, epochs=100_000, max_minutes=0.03)
-    started = time.monotonic()
-    model = train(tiny_tokens, limit, progress=False)
-    assert time.monotonic() - started < 60
-    assert model.training.learning_rate.iloc[-1] < limit.learning_rate / 100
-    assert model.training.learning_rate.max() > limit.learning_rate / 2
+    # A clock that counts steps: a hundred to the minute, however busy the machine is.
+    monkeypatch.setattr(TrainingLog, "minutes", property(lambda self: self.step / 100))
+    train(tiny_tokens, limit, progress=False, callbacks=(Rates(),))
+    assert len(rates) == 101
+    assert rates[-1] == pytest.approx(limit.learning_rate / 1_000)
+    assert max(rates) == pytest.approx(limit.learning_rate)
+    assert np.argmax(rates) == pytest.approx(100 * limit.warmup, abs=1)
 
 
 def test_training_without_dropout(tiny_tokens):
@@ -238,3 +150,22 @@ def test_trained_model_round_trips(tmp_path, tiny_tokens):
     loaded = LanguageModel.load(model.save(tmp_path))
     assert_same(weights(model), weights(loaded))
     assert loaded.card == model.card
+
+
+def test_a_watched_run_tells_how_it_goes_and_is_the_same_run(tiny_tokens, monkeypatch, capsys):
+    comments = []
+
+    class Listen(Callback):
+        order = 99
+
+        def after_batch(self):
+            if self.training:
+                comments.append(self.progress.pbar.comment)
+
+    monkeypatch.setattr(training_log, "LOOK_EVERY", 0.0)
+    watched = train(tiny_tokens, replace(SMALL, epochs=1), callbacks=(Listen(),))
+    pattern = r"loss \d+\.\d+, validation perplexity about \d+, [\d,]+ tokens/s, \d+\.\d min left"
+    assert re.fullmatch(pattern, comments[-1])
+    assert "perplexity" in capsys.readouterr().out  # the heading of fastai's table
+    alone = train(tiny_tokens, replace(SMALL, epochs=1), progress=False)
+    assert_same(weights(watched), weights(alone))

@@ -1,10 +1,12 @@
 """DocumentVectorizer: a scikit-learn transformer of texts."""
 
+import copy
 import pickle
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -109,6 +111,35 @@ def test_clones_share_the_model_and_nothing_fitted(tiny_model):
     assert (twin.pooling, twin.batch_size) == ("max", 4)
     with pytest.raises(NotFittedError):
         twin.transform(TEXTS)
+
+
+def test_a_model_that_has_been_run_is_copied_deeply(tiny_model):
+    """Running a module leaves dropped-out weights in it, which torch does not copy."""
+    lm = copy.deepcopy(tiny_model)
+    module = lm.module
+    module.train()
+    module.reset()
+    module(torch.randint(0, len(lm.vocab), (2, 5)))
+    random = torch.random.get_rng_state()
+    for twin in (copy.deepcopy(lm), clone(lm, safe=False)):
+        assert twin.module is not module
+        assert twin.module.training
+        assert twin.fingerprint == lm.fingerprint
+        assert twin.vocab == lm.vocab
+        assert twin.vocab is not lm.vocab
+        assert twin.module[1].decoder.weight is twin.awd_lstm.encoder.weight  # tied, as it was
+        assert np.array_equal(DocumentEncoder(twin).encode(TEXTS), DocumentEncoder(lm).encode(TEXTS))
+        with torch.no_grad():
+            twin.awd_lstm.encoder.weight.add_(1)
+        assert twin.fingerprint != lm.fingerprint
+    assert torch.equal(torch.random.get_rng_state(), random)
+
+
+def test_a_pipeline_with_a_model_in_it_is_cloned(tiny_model):
+    pipeline = make_pipeline(DocumentVectorizer(tiny_model, pooling="mean"), StandardScaler()).fit(TEXTS)
+    twin = clone(pipeline)
+    assert np.array_equal(twin.fit(TEXTS).transform(TEXTS), pipeline.transform(TEXTS))
+    assert twin[0].lm is tiny_model
 
 
 def test_a_fitted_transformer_can_be_pickled(tiny_model):

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .certification import certify
+    from .classifier import DocumentClassifier
     from .corpus import Corpus
     from .encoder import DocumentEncoder
     from .language_model import LanguageModel
@@ -14,11 +15,12 @@ __version__ = "0.1.0"
 # Imported when first used: torch and fastai take seconds, which `unpadded --help` should not.
 _HOME = {
     "Corpus": "corpus",
+    "DocumentClassifier": "classifier",
     "DocumentEncoder": "encoder",
     "LanguageModel": "language_model",
     "certify": "certification",
 }
-__all__ = ["Corpus", "DocumentEncoder", "LanguageModel", "__version__", "certify"]
+__all__ = ["Corpus", "DocumentClassifier", "DocumentEncoder", "LanguageModel", "__version__", "certify"]
 
 
 def __getattr__(name: str):

@@ -1,7 +1,6 @@
-"""Baselines: random vectors, TF-IDF, LSA, the mean of the model's input embeddings, BM25.
+"""Baselines: random vectors, TF-IDF, LSA, means of token vectors (the model's own, trained here, pretrained), BM25.
 
-Whatever is fitted is fitted on ``train`` documents only and records their ids. Vectors trained elsewhere (doc2vec,
-static word vectors) are left out: no kept package ships them.
+Whatever is fitted is fitted on ``train`` documents only and records their ids.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from collections.abc import Sequence
 
 import bm25s
 import numpy as np
-from scipy import sparse
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import normalize
@@ -18,6 +16,9 @@ from sklearn.preprocessing import normalize
 from unpadded.errors import InputError
 from unpadded.postprocess import idf_weights
 from unpadded.scores import FitRecord, Representation
+from unpadded.static_vectors import static_vectors
+from unpadded.token_means import mean_rows
+from unpadded.word_vectors import ppmi_vectors
 
 
 def random_vectors(n: int, *, width: int = 100, seed: int = 0) -> Representation:
@@ -68,44 +69,41 @@ def input_embeddings(
     token_ids: one int array per document; table: float [vocabulary, width]. With ``idf`` tokens are weighted by their
     inverse document frequency in the ``train`` documents. A document without tokens gets zeros.
     """
-    counts = count_matrix(token_ids, len(table))
-    train = np.asarray(train)
-    method, fitted = "input_embeddings", ()
-    if idf:
-        method, fitted = "input_embeddings_idf", (_record("idf weights", ids, train),)
-        counts = counts.multiply(idf_weights([token_ids[i] for i in train], len(table))).tocsr()
-    vectors = normalize(counts, norm="l1") @ np.asarray(table, dtype=np.float32)
-    return Representation(method, "", "none", np.asarray(vectors, dtype=np.float32), fitted)
+    if not idf:
+        return Representation("input_embeddings", "", "none", mean_rows(token_ids, table))
+    weights = idf_weights([token_ids[i] for i in train], len(table))
+    record = _record("idf weights", ids, np.asarray(train))
+    return Representation("input_embeddings_idf", "", "none", mean_rows(token_ids, table, weights=weights), (record,))
 
 
-def count_matrix(token_ids: Sequence[np.ndarray], n_vocabulary: int) -> sparse.csr_matrix:
-    """How often each token stands in each document, sparse float32 [n, n_vocabulary]; raises InputError beyond it."""
-    lengths = np.fromiter((len(document) for document in token_ids), dtype=np.int64, count=len(token_ids))
-    columns = np.concatenate(
-        [np.asarray(document, dtype=np.int32) for document in token_ids] or [np.empty(0, np.int32)]
-    )
-    if len(columns) and not 0 <= columns.min() <= columns.max() < n_vocabulary:
-        raise InputError(
-            f"token_ids: ids run to {columns.max()}, the table has {n_vocabulary} rows; use the model's own ids."
-        )
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    matrix = sparse.csr_matrix(
-        (np.ones(len(columns), np.float32), columns, offsets), shape=(len(lengths), n_vocabulary)
-    )
-    matrix.sum_duplicates()
-    return matrix
+def word_vectors(
+    token_ids: Sequence[np.ndarray], n_vocabulary: int, ids: Sequence[str], *, train: Sequence[int] | np.ndarray,
+    width: int = 100, seed: int = 0,
+) -> Representation:  # fmt: skip
+    """The IDF-weighted mean of word vectors (PPMI-SVD) trained on the ``train`` documents; float32 [n, width]."""
+    read = [token_ids[i] for i in train]
+    table = ppmi_vectors(read, n_vocabulary, width=width, seed=seed)
+    vectors = mean_rows(token_ids, table, weights=idf_weights(read, n_vocabulary))
+    return Representation("word_vectors", "", "none", vectors, (_record("word vectors", ids, np.asarray(train)),))
 
 
 def all_baselines(
     texts: Sequence[str], ids: Sequence[str], *, train: Sequence[int] | np.ndarray,
-    token_ids: Sequence[np.ndarray] | None = None, table: np.ndarray | None = None, seed: int = 0,
+    token_ids: Sequence[np.ndarray] | None = None, table: np.ndarray | None = None, learned: FitRecord | None = None,
+    seed: int = 0,
 ) -> list[Representation]:  # fmt: skip
-    """random, tfidf, lsa and, with ``token_ids`` and the embedding ``table``, input_embeddings plain and IDF-weighted."""
+    """random, tfidf, lsa; with ``token_ids`` and the embedding ``table`` those of tokens; wordllama where installed.
+
+    ``learned`` says what the table was trained on, and goes with the representations that use it.
+    """
     words = tfidf(texts, ids, train=train)
     found = [random_vectors(len(texts), seed=seed), words, lsa(words, train=train, seed=seed)]
     if token_ids is not None and table is not None:
-        found += [input_embeddings(token_ids, table, ids, train=train, idf=idf) for idf in (False, True)]
-    return found
+        means = [input_embeddings(token_ids, table, ids, train=train, idf=idf) for idf in (False, True)]
+        found += [mean if learned is None else mean.with_record(learned) for mean in means]
+        found.append(word_vectors(token_ids, len(table), ids, train=train, seed=seed))
+    static = static_vectors(texts)
+    return found if static is None else [*found, static]
 
 
 class BM25:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from .distribution import n_processes, rank
 from .errors import InputError
 from .tokens import TokenizedCorpus
 
@@ -15,7 +16,8 @@ class StreamLoader:
     Each pass joins the documents in an order drawn from (`seed`, pass number), cuts the result into `batch_size` equal
     streams and yields `(x, y, y)`, int64 tensors [batch_size, window] with y one token ahead of x: the model takes x and y
     (its loss needs the targets), fastai's loss function the second y. Window t + 1 continues window t, so the recurrent
-    state may be carried over. `start` skips windows of the first pass that is read, which is how a run is resumed.
+    state may be carried over. `start` skips windows of the first pass that is read, which is how a run is resumed. Of
+    several processes that train together each yields its share of the streams.
     """
 
     def __init__(
@@ -29,7 +31,12 @@ class StreamLoader:
         device="cpu",
     ):
         self.corpus, self.window, self.seed, self.shuffle = corpus, window, seed, shuffle
-        self.batch_size = min(batch_size, max((len(corpus.ids) - 1) // 2, 1))
+        if batch_size % n_processes():
+            raise InputError(
+                f"The batch size {batch_size} cannot be divided among {n_processes()} processes: give a multiple."
+            )
+        self.batch_size = min(batch_size, max((len(corpus.ids) - 1) // 2, 1) * n_processes())
+        self.batch_size -= self.batch_size % n_processes()
         self.stream_length = (len(corpus.ids) - 1) // self.batch_size
         if self.stream_length < 1:
             raise InputError(f"The corpus has {len(corpus.ids)} tokens, too few to train on: give it more documents.")
@@ -51,8 +58,10 @@ class StreamLoader:
         size = self.stream_length
         rows = stream[: size * self.batch_size].view(self.batch_size, size)
         targets = stream[1 : size * self.batch_size + 1].view(self.batch_size, size)
+        share = self.batch_size // n_processes()
+        own = slice(rank() * share, (rank() + 1) * share)
         for begin in range(first * self.window, size, self.window):
-            x, y = (part[:, begin : begin + self.window].to(self.device, torch.int64) for part in (rows, targets))
+            x, y = (part[own, begin : begin + self.window].to(self.device, torch.int64) for part in (rows, targets))
             yield x, y, y
 
     def to(self, device) -> "StreamLoader":

@@ -1,122 +1,58 @@
-"""fastai callbacks that keep a training run's state: its log and its checkpoints."""
+"""The fastai callback that keeps a training run's state, so that it can be stopped at any moment."""
 
-import json
-import math
 import os
 import time
 from pathlib import Path
 
-import pandas as pd
 import torch
 from fastai.callback.core import Callback
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 
 from .batches import StreamLoader
-from .files import atomic_write
+from .distribution import gathered, rank, said_by_first
+from .objective import LanguageModelObjective
+from .run_state import read_state, write_state
+from .training_log import TrainingLog
 
-LOG_EVERY = 20  # steps
 CHECKPOINT_EVERY = 60.0  # seconds
 
 
-class TrainingLog(Callback):
-    """Count steps, tokens and minutes over all sittings of a run; one row every LOG_EVERY steps and each validation.
-
-    Columns: step, tokens, minutes, train_loss (nats a token, as the objective has it), learning_rate, valid_loss,
-    valid_perplexity. Raises `FloatingPointError` at the first loss that is not finite, before it reaches the weights.
-    """
-
-    order = 61  # behind fastai's progress bar, whose comment it completes
-
-    def __init__(self, loader: StreamLoader):
-        self.loader = loader
-        self.step = self.tokens = 0
-        self.earlier_minutes = 0.0
-        self.started: float | None = None
-        self.rows: list[dict] = []
-        self.recent: list[float] = []
-
-    @property
-    def minutes(self) -> float:
-        """Minutes spent training, validation included, in this sitting and those before."""
-        return self.earlier_minutes + ((time.monotonic() - self.started) / 60 if self.started is not None else 0.0)
-
-    @property
-    def perplexity(self) -> float | None:
-        """The last validation perplexity."""
-        return next((row["valid_perplexity"] for row in reversed(self.rows) if "valid_perplexity" in row), None)
-
-    def to_frame(self) -> pd.DataFrame:
-        """The log as a table."""
-        columns = ["step", "tokens", "minutes", "train_loss", "learning_rate", "valid_loss", "valid_perplexity"]
-        return pd.DataFrame(self.rows, columns=columns)
-
-    def before_fit(self):
-        self.started = time.monotonic()
-
-    def after_fit(self):
-        self.earlier_minutes, self.started = self.minutes, None
-
-    def after_loss(self):
-        if self.training and not torch.isfinite(self.loss):
-            raise FloatingPointError(
-                f"The training loss is {self.loss.item()} at step {self.step + 1}: lower learning_rate or clip; the last "
-                "checkpoint is kept."
-            )
-
-    def after_batch(self):
-        if not self.training:
-            return
-        self.step += 1
-        self.tokens += self.xb[0].numel()
-        self.recent.append(self.loss.item())
-        if self.step % LOG_EVERY == 0:
-            self._add_row(train_loss=sum(self.recent) / len(self.recent))
-            self.recent.clear()
-        if hasattr(self.learn, "progress") and hasattr(self.progress, "pbar"):
-            rate = self.tokens / max(self.minutes * 60, 1e-9)
-            self.progress.pbar.comment = f"loss {self.loss.item():.3f}, {rate:,.0f} tokens/s"
-
-    def after_validate(self):
-        loss = float(self.recorder.loss.value)
-        self._add_row(valid_loss=loss, valid_perplexity=math.exp(min(loss, 700)))
-
-    def _add_row(self, **values: float):
-        rate = float(self.opt.hypers[-1]["lr"])
-        self.rows.append(
-            {"step": self.step, "tokens": self.tokens, "minutes": self.minutes, "learning_rate": rate, **values}
-        )
-
-
 class Checkpoint(Callback):
-    """Everything a run needs to go on as if it had not stopped, in one safetensors file that is replaced atomically.
+    """Everything a run needs to go on as if it had not stopped, in one file that is replaced atomically.
 
-    Weights, optimizer, carried recurrent state and torch's random state are tensors; step, pass, window and log are JSON
-    in the file's header. `folder` None keeps nothing. The file's name holds `key`: another corpus or setting has another.
+    Weights, optimizer, and each process's carried recurrent state and random state are tensors; step, pass, window and log
+    are JSON. `folder` None keeps nothing. The file's name holds `key`: another corpus or setting has another. Weights that
+    are not finite are never kept, so the file always holds the last good model.
     """
 
     run_valid, order = False, 62  # behind the log, whose state it stores
 
-    def __init__(self, folder: str | os.PathLike | None, key: str, log: TrainingLog):
+    def __init__(
+        self, folder: str | os.PathLike | None, key: str, *, objective: LanguageModelObjective, log: TrainingLog
+    ):
         self.path = Path(folder) / f"checkpoint-{key}.safetensors" if folder is not None else None
-        self.log, self.carried, self.saved = log, None, 0.0
+        self.key, self.objective, self.log = key, objective, log
+        self.carried, self.saved = None, 0.0
 
     def resume(self, learn) -> bool:
-        """Load the checkpoint, if there is a whole one, into a Learner that has its optimizer; say whether there was."""
-        state = _read(self.path)
+        """Load the checkpoint, if there is one, into a Learner that has its optimizer; say whether there was.
+
+        Raises `InputError` for a file that is truncated, altered or another run's.
+        """
+        state = self._load_weights()
         if state is None:
             return False
-        tensors, header = state
-        learn.model.module.load_state_dict(
-            {name[6:]: value for name, value in tensors.items() if name.startswith("model.")}
-        )
+        tensors, facts = state
         _load_optimizer(learn.opt.opt, tensors)
-        torch.set_rng_state(tensors["random"])
+        own = {name.split(".", 2)[2]: value for name, value in tensors.items() if name.startswith(f"process.{rank()}.")}
+        torch.set_rng_state(own["random"])
+        device = learn.dls.train.device
+        if device.type == "cuda" and "random_cuda" in own:
+            torch.cuda.set_rng_state(own["random_cuda"], device)
         log, loader = self.log, learn.dls.train
-        log.step, log.tokens, log.earlier_minutes = header["step"], header["tokens"], header["minutes"]
-        log.rows, log.recent = header["rows"], header["recent"]
-        loader.passes, loader.start = header["pass"], header["window"]
-        self.carried = [(tensors[f"state.{i}.h"], tensors[f"state.{i}.c"]) for i in range(header["layers"])]
+        log.step, log.tokens, log.earlier_minutes = facts["step"], facts["tokens"], facts["minutes"]
+        log.rows, log.recent = facts["rows"], facts["recent"]
+        loader.passes, loader.start = facts["pass"], facts["window"]
+        self.carried = [(own[f"state.{i}.h"], own[f"state.{i}.c"]) for i in range(facts["layers"])]
         return True
 
     def before_fit(self):
@@ -125,56 +61,71 @@ class Checkpoint(Callback):
     def before_train(self):
         if self.carried:  # after ModelResetter, which has just cleared it
             device = self.dls.train.device
-            awd_lstm = self.model.module[0]
+            awd_lstm = self.objective.module[0]
             awd_lstm.hidden = [(h.to(device), c.to(device)) for h, c in self.carried]
             awd_lstm.bs = self.carried[0][0].shape[1]
             self.carried = None
 
     def after_batch(self):
-        if self.path is not None and time.monotonic() - self.saved >= CHECKPOINT_EVERY:
+        if self.path is None:
+            return
+        due = time.monotonic() - self.saved >= CHECKPOINT_EVERY
+        if said_by_first(float(due), self.dls.train.device):
             self.write()
             self.saved = time.monotonic()
 
     def write(self) -> None:
-        """Write the state after the current step."""
-        tensors = {f"model.{name}": value for name, value in self.model.module.state_dict().items()}
-        tensors |= _optimizer_tensors(self.opt.opt)
-        for i, (h, c) in enumerate(self.model.module[0].hidden):
-            tensors |= {f"state.{i}.h": h, f"state.{i}.c": c}
-        tensors["random"] = torch.get_rng_state()
-        header = {
+        """Write the state after the current step, unless a weight is not finite."""
+        weights = {f"model.{name}": value for name, value in self.objective.named_parameters()}
+        if not all(torch.isfinite(value).all() for value in weights.values()):
+            return
+        loader, device = self.dls.train, self.dls.train.device
+        hidden = self.objective.module[0].hidden
+        own = {"random": torch.get_rng_state()}
+        if device.type == "cuda":
+            own["random_cuda"] = torch.cuda.get_rng_state(device)
+        for i, (h, c) in enumerate(hidden):
+            own |= {f"state.{i}.h": h, f"state.{i}.c": c}
+        parts = {name: gathered(value, device) for name, value in own.items()}
+        if rank():
+            return
+        tensors = weights | _optimizer_tensors(self.opt.opt)
+        tensors |= {f"process.{n}.{name}": part for name, found in parts.items() for n, part in enumerate(found)}
+        facts = {
+            "key": self.key,
             "step": self.log.step,
             "tokens": self.log.tokens,
             "minutes": self.log.minutes,
             "rows": self.log.rows,
             "recent": self.log.recent,
-            "pass": self.dls.train.passes - 1,
-            "window": _position(self.dls.train, self.log.step),
-            "layers": len(self.model.module[0].hidden),
+            "pass": loader.passes - 1,
+            "window": _position(loader, self.log.step),
+            "layers": len(hidden),
         }
-        whole = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
-        with atomic_write(self.path) as file:
-            file.write(save(whole, metadata={"run": json.dumps(header)}))
+        write_state(self.path, tensors, facts)
+
+    def last_good_step(self) -> int | None:
+        """Put the weights of the checkpoint back into the model; the step they are of, None where there is no checkpoint."""
+        state = self._load_weights()
+        return None if state is None else state[1]["step"]
 
     def discard(self) -> None:
         """Remove the checkpoint of a run that has ended well."""
-        if self.path is not None:
+        if self.path is not None and not rank():
             self.path.unlink(missing_ok=True)
+
+    def _load_weights(self) -> tuple[dict[str, torch.Tensor], dict] | None:
+        state = read_state(self.path, key=self.key) if self.path is not None else None
+        if state is not None:
+            with torch.no_grad():
+                for name, value in self.objective.named_parameters():
+                    value.copy_(state[0][f"model.{name}"])
+        return state
 
 
 def _position(loader: StreamLoader, step: int) -> int:
     """Windows of the current pass that `step` steps have used up: every pass has len(loader) of them."""
     return step - (loader.passes - 1) * len(loader) if loader.passes else 0
-
-
-def _read(path: Path | None) -> tuple[dict[str, torch.Tensor], dict] | None:
-    if path is None or not path.is_file():
-        return None
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in list(file.keys())}, json.loads(file.metadata()["run"])
-    except (OSError, SafetensorError, KeyError, ValueError):
-        return None  # torn by something other than us; training starts again rather than from a guess
 
 
 def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import f1_score
-from sklearn.model_selection import StratifiedKFold, cross_val_score
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from unpadded.errors import InputError
-from unpadded.scores import Representation, check_representations, score_row, to_frame
-from unpadded.statistics import bootstrap_mean, bootstrap_metric
+from unpadded.logistic import bootstrap_macro_f1, fit_classifier, side_by_side
+from unpadded.scores import Representation, check_names, checked_vectors, score_row, to_frame
+from unpadded.statistics import bootstrap_mean
 
-STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0)  # C, for standardised dense vectors
-SPARSE_STRENGTHS = (1.0, 10.0)  # C, for sparse vectors of unit length, whose features are far smaller
 PER_CLASS = (10, 30, 100, 300)
-CV_SAMPLE = 3000  # training documents the cross-validation of C looks at
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +70,7 @@ def classify_all(
     accuracy and macro_f1 with bootstrap intervals over test documents. Raises InputError when anything fitted saw a test
     document, when ``train`` and ``test`` overlap, for one topic only, and for a test topic without training document.
     """
-    check_representations(representations, len(labels))
+    check_names(representations)
     labels, ids = np.asarray(labels), np.asarray(ids).astype(str)
     _check_split(labels, train, test)
     for representation in representations:
@@ -88,14 +78,18 @@ def classify_all(
     train, test = train[np.argsort(ids[train], kind="stable")], test[np.argsort(ids[test], kind="stable")]
     topics, codes = np.unique(labels, return_inverse=True)
     rows, predictions, strength = [], {}, {}
-    for representation in representations:
+
+    def classified(representation: Representation) -> tuple[np.ndarray, float, float]:
         start = time.perf_counter()
-        model, strength[representation.name] = fit_classifier(representation.vectors[train], codes[train], seed=seed)
-        predicted = model.predict(representation.vectors[test])
-        seconds = time.perf_counter() - start
-        predictions[representation.name] = topics[predicted]
+        vectors = checked_vectors(representation, len(labels))
+        model, chosen = fit_classifier(vectors[train], codes[train], seed=seed)
+        return model.predict(vectors[test]), chosen, time.perf_counter() - start
+
+    results = side_by_side(classified, representations)
+    for representation, (predicted, chosen, seconds) in zip(representations, results, strict=True):
+        predictions[representation.name], strength[representation.name] = topics[predicted], chosen
         accuracy = bootstrap_mean((predicted == codes[test]).astype(float), seed=seed)
-        macro_f1 = bootstrap_metric(_macro_f1, codes[test], predicted, n_resamples=200, seed=seed)
+        macro_f1 = bootstrap_macro_f1(codes[test], predicted, seed=seed)
         for metric, interval in (("accuracy", accuracy), ("macro_f1", macro_f1)):
             rows.append(
                 score_row(representation, interval, corpus=corpus_name, task="classification", metric=metric,
@@ -116,49 +110,6 @@ def refuse_leak(representation: Representation, test_ids: Sequence[str]) -> None
             )
 
 
-def fit_classifier(
-    vectors, codes: np.ndarray, *, seed: int = 0, strength: float | None = None
-) -> tuple[Pipeline, float]:
-    """(scaler + logistic regression fitted on ``vectors`` [n, width] and class ``codes`` [n], its C).
-
-    C is chosen by three-fold cross-validation on at most CV_SAMPLE documents, unless given; where fewer than two classes
-    have three documents, the middle of the grid is taken.
-    """
-    dense = not sparse.issparse(vectors)
-    grid = STRENGTHS if dense else SPARSE_STRENGTHS
-    if strength is None:
-        strength = _choose_strength(vectors, codes, grid, dense=dense, seed=seed)
-    model = _pipeline(strength, dense=dense)
-    return _quiet_fit(model, vectors, codes), strength
-
-
-def _choose_strength(vectors, codes: np.ndarray, grid: Sequence[float], *, dense: bool, seed: int) -> float:
-    rows = np.arange(len(codes))
-    if len(rows) > CV_SAMPLE:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, CV_SAMPLE, replace=False))
-    kept = rows[np.bincount(codes[rows])[codes[rows]] >= 3]
-    if len(np.unique(codes[kept])) < 2:
-        return grid[len(grid) // 2]
-    folds = StratifiedKFold(3, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        means = [
-            cross_val_score(_pipeline(c, dense=dense), vectors[kept], codes[kept], cv=folds).mean() for c in grid
-        ]  # fmt: skip
-    return grid[int(np.argmax(means))]
-
-
-def _pipeline(strength: float, *, dense: bool) -> Pipeline:
-    steps = [StandardScaler()] if dense else []
-    return make_pipeline(*steps, LogisticRegression(C=strength, tol=1e-3, max_iter=200))
-
-
-def _quiet_fit(model: Pipeline, vectors, codes: np.ndarray) -> Pipeline:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # 200 steps change the score no more
-        return model.fit(vectors, codes)
-
-
 def learning_curve(
     representations: Sequence[Representation], labels: Sequence[str], details: ClassificationDetails, *, train: np.ndarray,
     per_class: Sequence[int] = PER_CLASS, seed: int = 0,
@@ -170,14 +121,21 @@ def learning_curve(
     """
     labels, test = np.asarray(labels), details.test
     rank = _rank_within_topic(labels[train], seed)
-    rows = []
-    for representation in representations:
-        name = representation.name
+
+    def predicted_from_fewer(representation: Representation) -> dict[int, tuple[int, np.ndarray]]:
+        name, vectors = representation.name, representation.vectors
         predictions = {0: (len(train), details.predictions[name])}
         for size in (size for size in per_class if (rank >= size).any()):
             some = train[rank < size]
-            model, _ = fit_classifier(representation.vectors[some], labels[some], strength=details.strength[name])
-            predictions[size] = len(some), model.predict(representation.vectors[test])
+            model, _ = fit_classifier(vectors[some], labels[some], strength=details.strength[name])
+            predictions[size] = len(some), model.predict(vectors[test])
+        return predictions
+
+    rows = []
+    for representation, predictions in zip(
+        representations, side_by_side(predicted_from_fewer, representations), strict=True
+    ):
+        name = representation.name
         for size in sorted(predictions, key=lambda size: predictions[size][0]):
             n_train, predicted = predictions[size]
             correct = (predicted == labels[test]).astype(float)
@@ -206,7 +164,3 @@ def _check_split(labels: np.ndarray, train: np.ndarray, test: np.ndarray) -> Non
         raise InputError(
             f"labels: topic {str(unseen[0])!r} is in the test split but not in training; drop it or split anew."
         )
-
-
-def _macro_f1(truth: np.ndarray, predicted: np.ndarray) -> float:
-    return f1_score(truth, predicted, average="macro", labels=np.unique(truth), zero_division=0)

@@ -1,4 +1,4 @@
-"""The command line: `unpadded run | embed | report`."""
+"""The command line: `unpadded run | embed | sweep | search | report`."""
 
 import argparse
 import os
@@ -7,9 +7,11 @@ from pathlib import Path
 
 from . import __version__
 from .cli_embed import add_embed_parser, run_embed
+from .cli_search import add_search_parser, run_search
+from .cli_sweep import add_sweep_parser, run_sweep
 from .errors import InputError
 from .processes import ENVIRONMENT, set_defaults
-from .profiles import DEFAULT_CORPUS, PROFILES
+from .profiles import BESIDE, DEFAULT_CORPUS, PROFILES
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
 
@@ -42,10 +44,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run_parser(commands)
     add_embed_parser(commands).set_defaults(command=run_embed)
+    add_search_parser(commands).set_defaults(command=run_search)
+    add_sweep_parser(commands).set_defaults(command=run_sweep)
     report = commands.add_parser(
-        "report", help="write the HTML pages of a run again, with the prose of the source notebooks"
+        "report", help="write the HTML pages of a run or sweep again, with the prose of the source notebooks"
     )
-    report.add_argument("folder", type=Path, metavar="DIR", help="a run's folder")
+    report.add_argument("folder", type=Path, metavar="DIR", help="a run's folder, or a sweep's")
     report.set_defaults(command=_report)
     return parser
 
@@ -67,12 +71,23 @@ def _add_run_parser(commands) -> None:
     run.add_argument("--profile", choices=PROFILES, default="quick", help="how large (default: quick)")
     run.add_argument("--output", type=Path, metavar="DIR", help="default: outputs/PROFILE")
     run.add_argument(
+        "--studies",
+        action="store_true",
+        help="with the quick profile, execute notebooks 03 to 05 too (about 10 minutes more)",
+    )
+    run.add_argument(
         "-p",
         "--parameter",
         action="append",
         default=[],
         metavar="STAGE.NAME=VALUE",
         help="set a notebook's parameter, for instance 01_train_language_model.epochs=5",
+    )
+    run.add_argument(
+        "--also",
+        default="",
+        metavar="NAME|PATH,...",
+        help="further corpora, comma separated, encoded with the same model and scored beside the first",
     )
     run.set_defaults(command=_run)
 
@@ -82,11 +97,15 @@ def _run(args: argparse.Namespace) -> int:
     from .runs import CorpusChoice, Run
 
     choice = CorpusChoice(args.corpus, args.text, args.label, args.id)
+    overrides = parse_overrides(args.parameter)
+    for stage in BESIDE if args.also else ():
+        overrides[stage] = {"also": args.also} | overrides.get(stage, {})
     run = Run(
         args.output or Path("outputs") / args.profile,
         choice,
         args.profile,
-        overrides=parse_overrides(args.parameter),
+        overrides=overrides,
+        studies=args.studies,
         say=lambda line: print(line, flush=True),
     )
     try:
@@ -122,17 +141,17 @@ def parse_overrides(assignments: list[str]) -> dict[str, dict]:
 
 
 def _report(args: argparse.Namespace) -> int:
-    from .pages import refresh_text, write_index, write_page
+    from .comparison import is_sweep
+    from .pages import EXECUTED, write_report
+    from .pages_sweep import write_sweep_report
     from .runs import NOTEBOOKS
 
-    executed = sorted(args.folder.glob("[0-9][0-9]_*.ipynb"))
-    if not executed:
-        raise InputError(f"{args.folder} holds no executed notebook: give the folder of a run.")
-    for notebook in executed:
-        if (NOTEBOOKS / notebook.name).is_file():
-            refresh_text(notebook, NOTEBOOKS / notebook.name)
-        write_page(notebook)
-    print(f"open {os.path.relpath(write_index(args.folder))}")
+    if is_sweep(args.folder):
+        print(f"open {os.path.relpath(write_sweep_report(args.folder, sources=NOTEBOOKS))}")
+        return DONE
+    if not any(args.folder.glob(EXECUTED)):
+        raise InputError(f"{args.folder} holds no executed notebook: give the folder of a run or of a sweep.")
+    print(f"open {os.path.relpath(write_report(args.folder, sources=NOTEBOOKS))}")
     return DONE
 
 

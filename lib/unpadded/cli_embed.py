@@ -2,10 +2,11 @@
 
 import argparse
 import csv
+import os
 import sys
 from contextlib import suppress
 
-PRECISIONS = ("float32", "bfloat16")
+PRECISIONS = ("float32", "bfloat16", "float16")
 
 
 def add_embed_parser(subparsers) -> argparse.ArgumentParser:
@@ -27,12 +28,22 @@ def add_embed_parser(subparsers) -> argparse.ArgumentParser:
         "--pooling", default="concat", help="last, mean, max, concat, or several with commas (default: concat)"
     )
     parser.add_argument(
-        "--precision", default="float32", choices=PRECISIONS, help="of the computation, not of the file"
+        "--precision", default="float32", choices=PRECISIONS, help="of the computation, not of the file (float16: CUDA)"
     )
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1 (default: cpu)")
     parser.add_argument("--layer", type=int, metavar="N", help="LSTM layer, from 0 (default: the last)")
     parser.add_argument("--shard-size", type=_positive, default=4096, metavar="N", help="documents per shard")
     parser.add_argument("--slots", type=_positive, metavar="N", help="documents encoded at the same time")
-    parser.add_argument("--threads", type=_positive, metavar="N", help="processor threads (default: all cores)")
+    parser.add_argument(
+        "--threads", type=_positive, metavar="N", help="processor threads of each process (default: all cores, shared)"
+    )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--workers", type=_positive, metavar="N", help="spread the shards over N processes")
+    where.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="spread them over the workers of a Dask scheduler, which must see the model's folder under the same path",
+    )
     return parser
 
 
@@ -41,25 +52,12 @@ def run_embed(args: argparse.Namespace) -> int:
 
     Raises `InputError` for wrong input.
     """
-    import torch  # these take seconds to import, which `unpadded --help` should not
+    from .corpus import Corpus  # these take seconds to import, which `unpadded --help` should not
+    from .embedding_run import DISK_IS_FULL
 
-    from .corpus import Corpus
-    from .embedding_run import DISK_IS_FULL, embed_corpus
-    from .encoder import DocumentEncoder
-    from .language_model import LanguageModel
-
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    options = {"layer": args.layer, "slots": args.slots}
-    encoder = DocumentEncoder(
-        LanguageModel.load(args.model),
-        precision=args.precision,
-        **{name: value for name, value in options.items() if value is not None},
-    )
     corpus = Corpus.load(args.input, text=args.text, label=args.label, id=args.id)
-    poolings = [name.strip() for name in args.pooling.split(",")]
     try:
-        embeddings = embed_corpus(corpus, encoder, args.output, pooling=poolings, shard_size=args.shard_size)
+        embeddings = _embed(args, corpus)
     except OSError as error:
         if error.errno not in DISK_IS_FULL:
             raise
@@ -69,11 +67,41 @@ def run_embed(args: argparse.Namespace) -> int:
     return 0
 
 
+def _embed(args: argparse.Namespace, corpus):
+    """In this process or on a cluster: the same embeddings."""
+    from .embedding_run import embed_corpus, stored_parts
+    from .embedding_worker import EncoderRecipe
+
+    recipe = EncoderRecipe(
+        os.path.abspath(args.model),
+        precision=args.precision,
+        layer=-1 if args.layer is None else args.layer,
+        slots=args.slots,
+        device=args.device,
+        threads=args.threads or _threads(args),
+    )
+    pooling = stored_parts([name.strip() for name in args.pooling.split(",")])
+    options = {"pooling": pooling, "shard_size": args.shard_size}
+    if not (args.workers or args.scheduler):
+        return embed_corpus(corpus, recipe.build(), args.output, **options)
+    from .embedding_cluster import cluster_client, embed_on_cluster
+
+    with cluster_client(scheduler=args.scheduler, n_workers=args.workers or 0) as client:
+        return embed_on_cluster(client, corpus, recipe, args.output, **options)
+
+
+def _threads(args: argparse.Namespace) -> int:
+    """All cores, shared by the processes on this machine; one where the workers are somebody's cluster."""
+    import torch
+
+    return 1 if args.scheduler else max(torch.get_num_threads() // (args.workers or 1), 1)
+
+
 def summary(embeddings) -> str:
     """One line: how many documents, how fast, where, and what the certificate says."""
     certificate = embeddings.manifest["certificate"]
     return (
-        f"{len(embeddings):,} documents, {_tokens_per_second(embeddings):,.0f} tokens/s, in {embeddings.folder}; "
+        f"{len(embeddings):,} documents, {_tokens_per_second(embeddings):,.0f} tokens/s a process, in {embeddings.folder}; "
         f"certificate on {certificate['documents']} documents: max difference {certificate['max_abs_diff']:.2g}, "
         f"bit-identical {'yes' if certificate['bit_identical'] else 'no'}"
     )

@@ -14,8 +14,9 @@ from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.preprocessing import normalize
 
+from unpadded.agreement import agreement_intervals
 from unpadded.clustering import Clustering
-from unpadded.scores import Representation, check_representations
+from unpadded.scores import Representation, check_names, checked_vectors, score_row, to_frame
 
 
 def confusion(clusters: np.ndarray, labels: Sequence[str]) -> pd.DataFrame:
@@ -65,28 +66,33 @@ def cluster_terms(
 
 
 def density_clusters(
-    representations: Sequence[Representation], labels: Sequence[str], *, n_sample: int = 5000, width: int = 10,
-    min_cluster_size: int = 25, seed: int = 0,
-) -> pd.DataFrame:  # fmt: skip
+    representations: Sequence[Representation], labels: Sequence[str], *, corpus_name: str, ids: Sequence[str],
+    n_sample: int = 3000, width: int = 10, min_cluster_size: int = 15, seed: int = 0,
+) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
     """HDBSCAN, which is not told the number of clusters, on ``width`` principal components of a sample of documents.
 
-    Columns method, n_clusters, noise_share, v_measure, AMI, seconds, n. The metrics count the noise as one more cluster.
+    Returns the long table (metrics "HDBSCAN v_measure", ... with intervals over documents; the noise counts as one more
+    cluster) and a frame with columns method, n_clusters, noise_share.
     """
-    check_representations(representations, len(labels))
-    labels, rows = np.asarray(labels), []
-    sample = np.sort(np.random.default_rng(seed).choice(len(labels), min(n_sample, len(labels)), replace=False))
+    check_names(representations)
+    order = np.argsort(np.asarray(ids), kind="stable")
+    sample = order[np.sort(np.random.default_rng(seed).choice(len(order), min(n_sample, len(order)), replace=False))]
+    truth = np.asarray(labels)[sample]
+    rows, found = [], []
     for representation in representations:
         start = time.perf_counter()
-        vectors = representation.vectors[sample]
-        size = min(width, *(extent - 1 for extent in vectors.shape))
-        reducer = (PCA if isinstance(vectors, np.ndarray) else TruncatedSVD)(max(1, size), random_state=seed)
-        found = HDBSCAN(min_cluster_size=max(2, min(min_cluster_size, len(sample) // 4)), copy=True).fit_predict(
-            reducer.fit_transform(vectors)
-        )
-        truth = labels[sample]
-        rows.append({
-            "method": representation.name, "n_clusters": int(found.max()) + 1, "noise_share": float((found < 0).mean()),
-            "v_measure": metrics.v_measure_score(truth, found), "AMI": metrics.adjusted_mutual_info_score(truth, found),
-            "seconds": time.perf_counter() - start, "n": len(sample),
-        })  # fmt: skip
-    return pd.DataFrame(rows)
+        vectors = checked_vectors(representation, len(labels))[sample]
+        size = max(1, min(width, *(extent - 1 for extent in vectors.shape)))
+        reducer = (PCA if isinstance(vectors, np.ndarray) else TruncatedSVD)(size, random_state=seed)
+        density = HDBSCAN(min_cluster_size=max(2, min(min_cluster_size, len(sample) // 4)), copy=True)
+        clusters = density.fit_predict(reducer.fit_transform(vectors))
+        found.append([representation.name, int(clusters.max()) + 1, float((clusters < 0).mean())])
+        seconds = time.perf_counter() - start
+        rows += [
+            score_row(
+                representation, interval, corpus=corpus_name, task="clustering", metric=f"HDBSCAN {metric}",
+                n=len(sample), seed=seed, seconds=seconds,
+            )
+            for metric, interval in agreement_intervals(truth, clusters, seed=seed).items() if metric != "NMI"
+        ]  # fmt: skip
+    return to_frame(rows), pd.DataFrame(found, columns=["method", "n_clusters", "noise_share"])

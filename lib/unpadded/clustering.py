@@ -21,18 +21,11 @@ from sklearn.cluster import KMeans, kmeans_plusplus
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
+from unpadded.agreement import METRICS, around, resampled_scores
 from unpadded.errors import InputError
-from unpadded.scores import Representation, check_representations, check_vectors, score_row, to_frame
+from unpadded.scores import Representation, check_names, check_vectors, checked_vectors, score_row, to_frame
 from unpadded.statistics import Interval
 
-# scikit-learn's defaults: with the arithmetic mean NMI is the V-measure, both are kept because papers quote either.
-METRICS = {
-    "v_measure": metrics.v_measure_score,
-    "NMI": metrics.normalized_mutual_info_score,
-    "AMI": metrics.adjusted_mutual_info_score,
-    "ARI": metrics.adjusted_rand_score,
-}
-LOWEST = {"v_measure": 0.0, "NMI": 0.0}  # the others can fall below zero
 INIT_SAMPLE = 3000  # documents k-means++ looks at: on 20,000 it would take as long as the iterations themselves
 MAX_ITERATIONS = (
     50  # later ones move few documents: on 20 Newsgroups the scores of 50 and 300 differ by less than a seed
@@ -71,8 +64,7 @@ class Clustering:
     def interval(self, metric: str) -> Interval:
         """The mean over seeds and value +- 1.96 sqrt(sd_seeds^2 + sd_documents^2), cut where the metric ends."""
         value, seeds, documents = (float(x) for x in self.spreads().loc[metric])
-        half = 1.96 * float(np.hypot(seeds, documents))
-        return Interval(value, max(LOWEST.get(metric, -1.0), value - half), max(value, min(1.0, value + half)))
+        return around(value, np.hypot(seeds, documents), metric)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +79,11 @@ class ClusteringDetails:
         """Both spreads of every method and metric; columns method, metric, value, sd_seeds, sd_documents."""
         parts = {name: clustering.spreads() for name, clustering in self.clusterings.items()}
         return pd.concat(parts, names=["method", "metric"]).reset_index()
+
+    def best(self, metric: str = "v_measure", *, among: Sequence[str] = ()) -> str:
+        """The name of the representation with the highest mean over seeds, of those ``among`` that were clustered, or all."""
+        names = [name for name in self.clusterings if name in among] or list(self.clusterings)
+        return max(names, key=lambda name: self.clusterings[name].values[metric].mean())
 
     def per_item(self, metric: str = "AMI") -> dict[str, np.ndarray]:
         """For statistics.compare: method -> score [n_blocks] of disjoint blocks of documents, dealt out over the seeds.
@@ -104,10 +101,11 @@ def cluster_all(
 
     With ``ids`` the result does not depend on the order of the documents. Raises InputError like evaluate_clustering.
     """
-    check_representations(representations, len(labels))
+    check_names(representations)
     rows, clusterings = [], {}
     for representation in representations:
-        result = evaluate_clustering(representation.vectors, labels, ids=ids, n_seeds=n_seeds, seed=seed, **options)
+        vectors = checked_vectors(representation, len(labels))
+        result = evaluate_clustering(vectors, labels, ids=ids, n_seeds=n_seeds, seed=seed, **options)
         clusterings[representation.name] = result
         rows += [
             score_row(
@@ -121,7 +119,7 @@ def cluster_all(
 
 def evaluate_clustering(
     vectors, labels: Sequence[str], *, ids: Sequence[str] | None = None, n_clusters: int | None = None, n_seeds: int = 10,
-    n_resamples: int = 5, n_silhouette: int = 2000, seed: int = 0,
+    n_resamples: int = 20, n_silhouette: int = 1000, seed: int = 0,
 ) -> Clustering:  # fmt: skip
     """k-means of ``vectors`` [n, width] under seeds seed, seed + 1, ...; V-measure, NMI, AMI, ARI and silhouette.
 
@@ -190,15 +188,14 @@ def _fit_kmeans(vectors, n_clusters: int, seed: int, filled: np.ndarray) -> KMea
 
 def _score_seeds(truth: np.ndarray, found: np.ndarray, *, n_resamples: int, seed: int) -> tuple[dict, dict]:
     rng = np.random.default_rng(seed)
-    draws = [rng.integers(len(truth), size=len(truth)) for _ in range(n_resamples)]
-    values, resampled = {}, {}
-    for name, metric in METRICS.items():
-        if name == "NMI":  # equal to the V-measure, and half of the time
-            values[name], resampled[name] = values["v_measure"], resampled["v_measure"]
-            continue
-        values[name] = np.array([metric(truth, clusters) for clusters in found])
-        resampled[name] = np.array([[metric(truth[d], clusters[d]) for d in draws] for clusters in found])
-    return values, resampled
+    values = {
+        name: np.array([metric(truth, clusters) for clusters in found])
+        for name, metric in METRICS.items()
+        if name != "NMI"  # equal to the V-measure
+    }
+    values = {name: values["v_measure" if name == "NMI" else name] for name in METRICS}
+    resampled = [resampled_scores(truth, clusters, n_resamples=n_resamples, rng=rng) for clusters in found]
+    return values, {name: np.stack([draws[name] for draws in resampled]) for name in METRICS}
 
 
 def _add_silhouette(values: dict, resampled: dict, vectors, found: np.ndarray, *, n_sample: int, seed: int) -> None:

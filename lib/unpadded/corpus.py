@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import InitVar, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -70,7 +70,7 @@ class Corpus:
         path = os.path.expanduser(source) if isinstance(source, str | os.PathLike) else None
         if path is None:
             readers.refuse_columns(columns, "a sequence of strings")
-            corpus = cls.from_texts(source)
+            corpus = cls.from_texts(cast(Sequence[str], source))
         elif source in datasets.NAMES:
             readers.refuse_columns(columns, f"the named dataset {source!r}")
             corpus = datasets.load(str(source))
@@ -93,7 +93,8 @@ class Corpus:
             raise InputError("texts is one string: put it in a list")
         texts = list(texts)
         ids = [str(row) for row in range(1, len(texts) + 1)]
-        return cls(name, ids, texts, labels=None if labels is None else [as_name(label) for label in labels])
+        names = None if labels is None else [as_name(label) for label in labels]
+        return cls(name, ids, texts, labels=names)  # type: ignore[arg-type] # a None among them is refused there
 
     @cached_property
     def fingerprint(self) -> str:
@@ -123,7 +124,8 @@ class Corpus:
     def select(self, indices: Sequence[int] | np.ndarray) -> "Corpus":
         """The documents at `indices` (or where a boolean mask is true), in that order, each at most once.
 
-        Judgments and ratings are restricted to them; a query that keeps no relevant document goes.
+        Judgments and ratings are restricted to them; a query that keeps no relevant document goes. Raises `InputError` for
+        none and for one that is there twice, `IndexError` for one that is not there.
         """
         chosen = np.asarray(indices)
         chosen = np.flatnonzero(chosen) if chosen.dtype == bool else chosen.astype(np.int64)
@@ -146,7 +148,8 @@ class Corpus:
     def sample(self, n: int, seed: int = 0) -> "Corpus":
         """`n` documents (all of them if there are no more) in corpus order, the same for the same seed.
 
-        Spread over split and label by largest remainder; a corpus with queries keeps some of them whole instead.
+        Spread over split and label by largest remainder; a corpus with queries keeps some of them whole instead. Raises
+        `InputError` for `n` below 1.
         """
         if n < 1:
             raise InputError(f"a sample of {n} documents is empty: ask for at least 1")
@@ -155,7 +158,7 @@ class Corpus:
         rng = np.random.default_rng(seed)
         if self.relevance:
             chosen, kept = sampling.judged(self.ids, self.relevance, n, rng)
-            queries = {query: text for query, text in self.queries.items() if query in kept}
+            queries = {query: text for query, text in (self.queries or {}).items() if query in kept}
             relevance = {query: self.relevance[query] for query in queries}
             return replace(self, queries=queries, relevance=relevance).select(chosen)
         blank = [""] * len(self)

@@ -21,9 +21,9 @@ class EmbeddingProgress:
         if self._bar is not None:
             self._bar.update(0)
 
-    def update(self, tokens: int) -> None:
-        """One more document, of so many tokens, is done."""
-        self.documents += 1
+    def update(self, tokens: int, documents: int = 1) -> None:
+        """One more document, or `documents` of them, of so many tokens together, are done."""
+        self.documents += documents
         self.tokens += tokens
         now = time.monotonic()
         if now - self._drawn >= 0.2 or self.documents == self.total:

@@ -1,14 +1,16 @@
 """The job behind `unpadded embed`: a corpus through tokenizer and encoder into a folder of embeddings, shard by shard.
 
-Memory holds the texts and one shard's tokens and vectors, whatever the size of the corpus.
+Memory holds the texts and one shard's tokens and vectors, whatever the size of the corpus. `embedding_cluster` does the
+same with the shards spread over many processes.
 """
 
 import errno
 import hashlib
 import os
 import time
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -47,22 +49,71 @@ def embed_corpus(
     `shard_size`. Raises `InputError` for a folder with other embeddings or other files, `OSError` for a full disk; in
     either case every finished shard stays.
     """
-    pooling = encoder.pooling if pooling is None else pooling
-    poolings = list(parts_of([pooling] if isinstance(pooling, str) else list(pooling)))
+    facts = facts_of(encoder, stored_parts(encoder.pooling if pooling is None else pooling))
+    with open_shards(corpus, folder, facts, shard_size=shard_size) as writer:
+        if not writer.finished:
+            _write_shards(writer, _numericalizer(corpus.texts, tokens, encoder), encoder, progress)
+            writer.finish(certificate=certificate_of(encoder, certified_sample(corpus.texts)))
+    return Embeddings.open(folder)
+
+
+@dataclass(frozen=True)
+class EncoderFacts:
+    """What a set of embeddings records of the encoder that made it, all of it JSON values.
+
+    `settings`: what its vectors depend on; `environment`: what their last bits depend on; `about`: the model in words and
+    where it lay; `width`: numbers in a vector of one pooling.
+    """
+
+    settings: dict
+    environment: dict
+    about: dict
+    width: int
+
+
+def facts_of(encoder: DocumentEncoder, poolings: Sequence[str]) -> EncoderFacts:
+    """The facts of an encoder and the parts of `pooling.PARTS` that are to be stored."""
+    weights = encoder.token_weights if "weighted_mean" in poolings else None
+    settings = {
+        "model": encoder.lm.fingerprint,
+        "poolings": list(poolings),
+        "precision": encoder.precision,
+        "layers": list(encoder.layers),
+        "token_weights": None if weights is None else hashlib.sha256(weights.tobytes()).hexdigest(),
+    }
+    about = {"model": repr(encoder.lm)}
+    if encoder.lm.folder is not None:
+        about["model_folder"] = str(encoder.lm.folder)
+    width = encoder.encode_tokens([], pooling=poolings)[poolings[0]].shape[1]
+    return EncoderFacts(settings, environment_of(encoder), about, width)
+
+
+def stored_parts(pooling: str | Sequence[str]) -> list[str]:
+    """The arrays that are stored for one or several poolings. Raises `InputError` for an unknown name."""
+    return list(parts_of([pooling] if isinstance(pooling, str) else list(pooling)))
+
+
+@contextmanager
+def open_shards(
+    corpus: Corpus, folder: str | os.PathLike, facts: EncoderFacts, *, shard_size: int = SHARD_SIZE
+) -> Iterator[EmbeddingsWriter]:
+    """Lock `folder` and yield the writer of its shards; a full disk becomes an `OSError` with a sentence.
+
+    Raises `InputError` for a shard size below 1 and as `store_writer.open_writer` does.
+    """
     if shard_size < 1:
         raise InputError(f"shard_size is {shard_size}: a shard holds at least one document.")
     try:
         with open_writer(
             folder,
-            settings=_settings(corpus, encoder, poolings, shard_size),
-            environment=_environment(encoder),
-            about={"corpus": corpus.name, "model": repr(encoder.lm)},
+            settings={**facts.settings, "corpus": corpus.fingerprint, "shard_size": shard_size},
+            environment=facts.environment,
+            about={"corpus": corpus.name, **facts.about},
             ids=corpus.ids,
-            width=encoder.encode_tokens([], pooling=poolings)[poolings[0]].shape[1],
+            texts=corpus.texts,
+            width=facts.width,
         ) as writer:
-            if not writer.finished:
-                _write_shards(writer, _numericalizer(corpus.texts, tokens, encoder), encoder, progress)
-                writer.finish(certificate=_certificate(encoder, corpus.texts))
+            yield writer
     except OSError as error:
         if error.errno not in DISK_IS_FULL:
             raise
@@ -70,7 +121,6 @@ def embed_corpus(
             f"The disk under {folder} is full: make room and run the same command again, no finished shard is lost."
         )
         raise OSError(error.errno, sentence) from error
-    return Embeddings.open(folder)
 
 
 def encode_shard(
@@ -125,29 +175,19 @@ def _write_shards(
             writer.write(shard, vectors, tokens=sum(map(len, token_ids)), seconds=seconds)
 
 
-def _certificate(encoder: DocumentEncoder, texts: Sequence[str]) -> dict:
-    """What `certify` finds on a fixed sample of the corpus, the same in every run."""
+def certified_sample(texts: Sequence[str]) -> list[str]:
+    """The beginnings of some documents, spread over the corpus, the same in every run."""
     step = max(len(texts) // SAMPLE, 1)
-    sample = [text[:SAMPLE_CHARACTERS] for text in texts[::step][:SAMPLE]]
+    return [text[:SAMPLE_CHARACTERS] for text in texts[::step][:SAMPLE]]
+
+
+def certificate_of(encoder: DocumentEncoder, sample: Sequence[str]) -> dict:
+    """What `certify` finds on `sample`, as JSON values."""
     documents = encoder.lm.numericalize(sample, n_workers=1)
     return {"documents": len(sample), **certify(encoder, documents, slots=(3, None), chunk_lengths=(7, None)).to_dict()}
 
 
-def _settings(corpus: Corpus, encoder: DocumentEncoder, poolings: list[str], shard_size: int) -> dict:
-    """What the vectors depend on; a folder never holds two of these."""
-    weights = encoder.token_weights if "weighted_mean" in poolings else None
-    return {
-        "model": encoder.lm.fingerprint,
-        "corpus": corpus.fingerprint,
-        "poolings": poolings,
-        "precision": encoder.precision,
-        "layers": list(encoder.layers),
-        "token_weights": None if weights is None else hashlib.sha256(weights.tobytes()).hexdigest(),
-        "shard_size": shard_size,
-    }
-
-
-def _environment(encoder: DocumentEncoder) -> dict:
+def environment_of(encoder: DocumentEncoder) -> dict:
     """What the last bits of the vectors depend on."""
     device = encoder.device
     return {

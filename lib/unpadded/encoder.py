@@ -1,6 +1,7 @@
 """The verb *encode*: documents in, vectors out, each as if its document were alone."""
 
 import copy
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -8,12 +9,10 @@ import torch
 from fastprogress.fastprogress import progress_bar
 
 from .errors import InputError
-from .inputs import checked_documents, checked_texts, checked_tokens
-from .planning import plan
+from .inputs import checked_documents, checked_skips, checked_texts, checked_tokens
 from .pooling import CONCAT, parts_of
-from .schedule import Schedule, Window, windows_ahead, windows_of
-from .streaming import PoolSettings, StreamingLSTM
-from .weights import versions
+from .reader import Reader
+from .schedule import Window, windows_ahead, windows_of
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -21,7 +20,8 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": t
 class DocumentEncoder:
     """Turns documents into vectors; a document's vector never depends on what it is encoded with.
 
-    `lm`: a `LanguageModel`. The module is read and never run; when it is trained on, the encoder follows.
+    `lm`: a `LanguageModel`. The module is read and never run; when it is trained on, the encoder follows. With a model of
+    both directions each pooling has the forward and the backward model's vector side by side.
     `pooling`: "last", "mean", "max", "weighted_mean" or "concat" (last, mean and max side by side).
     `precision`: what the factors of the matrix products are rounded to: "float32", "bfloat16" or, on CUDA, "float16".
     `layer`: whose states are pooled, an index, or "all" for every layer's side by side. `token_weights`: float array
@@ -49,39 +49,34 @@ class DocumentEncoder:
         self.lm, self.pooling, self.precision, self.layer = lm, pooling, precision, layer
         self.device, self.allow_tf32 = torch.device(device), allow_tf32
         self.slots, self.chunk_length = _positive(slots, "slots"), _positive(chunk_length, "chunk_length")
-        self._engine = self._versions = None
-        self._current_engine()
-        self.layers = _layer_indices(layer, len(lm.awd_lstm.rnns))
+        options = {"dtype": PRECISIONS[precision], "device": self.device, "allow_tf32": allow_tf32}
+        self.readers = [Reader(model, layer, **options) for model in lm.directions]
+        self.layers = self.readers[0].layers
         self._vocab_size = len(lm.vocab)
         self.token_weights = _checked_weights(token_weights, self._vocab_size)
 
-    def _current_engine(self) -> StreamingLSTM:
-        """The engine, made anew when the model has been trained on since."""
-        now = versions(self.lm.awd_lstm)
-        if self._engine is None or self._versions != now:
-            self._engine = StreamingLSTM(
-                self.lm.awd_lstm, dtype=PRECISIONS[self.precision], device=self.device, allow_tf32=self.allow_tf32
-            )
-            self._versions = now
-        self._engine.use_threads(torch.get_num_threads())
-        return self._engine
-
-    def __getstate__(self) -> dict:
-        return {**vars(self), "_engine": None, "_versions": None}  # packed weights stay behind
-
     @property
     def width(self) -> int:
-        """Length of a vector with the encoder's own pooling."""
+        """Length of a vector with the encoder's own pooling, in numbers."""
         return self._state_width * (len(CONCAT) if self.pooling == "concat" else 1)
 
     @property
     def _state_width(self) -> int:
-        return sum(self.lm.awd_lstm.rnns[n].module.hidden_size for n in self.layers)
+        return sum(reader.width for reader in self.readers)
 
     def variant(self, *, slots: int | None = None, chunk_length: int | None = None) -> "DocumentEncoder":
-        """This encoder with other slots and blocks; the weights are shared."""
+        """This encoder with other slots and blocks; the weights are shared. Raises `InputError` for a number below 1."""
         other = copy.copy(self)
         other.slots, other.chunk_length = _positive(slots, "slots"), _positive(chunk_length, "chunk_length")
+        return other
+
+    def weighted(self, token_weights: np.ndarray) -> "DocumentEncoder":
+        """This encoder with other `token_weights`, float array [vocabulary]; the model's weights are shared.
+
+        Raises `InputError` for another length, and for weights that are negative or not finite.
+        """
+        other = copy.copy(self)
+        other.token_weights = _checked_weights(token_weights, self._vocab_size)
         return other
 
     def encode(self, texts, *, show_progress_bar: bool | None = None, batch_size: int | None = None) -> np.ndarray:
@@ -95,16 +90,17 @@ class DocumentEncoder:
         tokens = self.lm.numericalize(checked_texts(texts))
         return self._encode(tokens, [self.pooling], slots=batch_size, progress=bool(show_progress_bar))[self.pooling]
 
-    def encode_tokens(self, token_ids: Sequence, *, pooling: str | Sequence[str] | None = None):
+    def encode_tokens(self, token_ids: Sequence, *, pooling: str | Sequence[str] | None = None, skip=None):
         """Vectors of numericalised documents, float32 [n_documents, width], or a dict of arrays for several poolings.
 
         `token_ids`: a sequence of 1-D integer arrays. All poolings come from one pass. A document without tokens gets
-        zeros. Raises `InputError` that names the document for ids that are no 1-D integers or not in the vocabulary.
+        zeros. `skip`, integers [n_documents]: how many of the tokens read first are not pooled. Raises
+        `InputError` that names the document for ids that are no 1-D integers or not in the vocabulary.
         """
         names = (
             [self.pooling if pooling is None else pooling] if pooling is None or isinstance(pooling, str) else pooling
         )
-        arrays = self._encode(token_ids, list(names))
+        arrays = self._encode(token_ids, list(names), skip=skip)
         return arrays[names[0]] if pooling is None or isinstance(pooling, str) else arrays
 
     def stream_tokens(
@@ -113,32 +109,54 @@ class DocumentEncoder:
         """Yield (position, {part: float32 [width]}) for each document as it finishes, in any order.
 
         The parts are last, mean, max or weighted_mean, those that `pooling` (default: the encoder's) is made of. Only a
-        window of the documents and the documents in flight are held.
+        window of the documents and the documents in flight are held. Raises `InputError` as `encode_tokens` does.
         """
         parts = parts_of([self.pooling] if pooling is None else list(pooling))
         documents = (checked_tokens(tokens, i, self._vocab_size) for i, tokens in enumerate(token_ids))
+        copies = itertools.tee(documents, len(self.readers))
+        streams = [self._one_by_one(*both, parts) for both in zip(self.readers, copies, strict=True)]
+        halves: dict[int, dict] = {}  # documents that not every direction has finished
+        for finished in zip(*streams, strict=True):
+            for direction, (position, pooled) in enumerate(finished):
+                found = halves.setdefault(position, {})
+                found[direction] = pooled
+                if len(found) == len(streams):
+                    del halves[position]
+                    yield position, {p: np.concatenate([found[d][p] for d in sorted(found)]) for p in parts}
+
+    def _one_by_one(self, reader: Reader, documents: Iterable, parts) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
         empty: list[int] = []
-        for positions, arrays in self._stream(windows_ahead(documents, empty), parts):
+        for positions, arrays in self._stream(reader, windows_ahead(documents, empty), parts):
             for row, position in enumerate(positions.tolist()):
                 yield position, {part: array[row] for part, array in arrays.items()}
         for position in empty:
-            yield position, {part: np.zeros(self._state_width, np.float32) for part in parts}
+            yield position, {part: np.zeros(reader.width, np.float32) for part in parts}
 
-    def _encode(self, token_ids: Sequence, names: list[str], *, slots=None, progress=False) -> dict[str, np.ndarray]:
+    def _encode(
+        self, token_ids: Sequence, names: list[str], *, skip=None, slots=None, progress=False
+    ) -> dict[str, np.ndarray]:
         parts = parts_of(names)
         documents = checked_documents(token_ids, self._vocab_size)
         lengths = np.fromiter(map(len, documents), np.int64, len(documents))
+        skips = None if skip is None else checked_skips(skip, lengths)
         size = (len(documents), self._state_width)
         # concat is filled in place: its parts are views of it, so that nothing is held twice.
         concat = np.zeros((size[0], len(CONCAT), size[1]), np.float32) if "concat" in names else None
         within = CONCAT if "concat" in names else ()
-        out = {part: concat[:, within.index(part)] if part in within else np.zeros(size, np.float32) for part in parts}
-        ticks = iter(progress_bar(range(len(documents)), leave=False) if progress and documents else ())
-        for positions, arrays in self._stream(windows_of(documents, lengths), parts, slots=slots):
-            for part, array in arrays.items():
-                out[part][positions] = array
-            for _ in range(len(positions) if progress else 0):
-                next(ticks, None)
+        out = {
+            part: np.zeros(size, np.float32) if concat is None or part not in within else concat[:, within.index(part)]
+            for part in parts
+        }
+        n_ticks = len(documents) * len(self.readers)
+        ticks, columns = iter(progress_bar(range(n_ticks), leave=False) if progress and documents else ()), 0
+        for reader in self.readers:
+            own = slice(columns, columns + reader.width)
+            columns = own.stop
+            for positions, arrays in self._stream(reader, windows_of(documents, lengths, skips), parts, slots=slots):
+                for part, array in arrays.items():
+                    out[part][positions, own] = array
+                for _ in range(len(positions) if progress else 0):
+                    next(ticks, None)
         next(ticks, None)  # past the end, which takes the bar away
         if concat is not None:
             out["concat"] = (
@@ -146,32 +164,20 @@ class DocumentEncoder:
             )
         return {name: out[name] for name in names}
 
-    def _stream(self, windows: Iterator[Window], parts, *, slots=None) -> Iterator[tuple[np.ndarray, dict]]:
-        """Yield (positions, {part: array [n, width]}) as documents end."""
-        engine = self._current_engine()
+    def _stream(
+        self, reader: Reader, windows: Iterator[Window], parts, *, slots=None
+    ) -> Iterator[tuple[np.ndarray, dict]]:
+        """Yield (positions, {part: array [n, width of one direction]}) as documents end."""
         if "weighted_mean" in parts and self.token_weights is None:
             raise InputError("The weighted mean needs token_weights: give DocumentEncoder one number for each token.")
-        schedule = Schedule(windows, midway=engine.midway)
-        if len(schedule.lengths):
-            chosen = plan(engine, schedule.lengths, slots=slots or self.slots, chunk_length=self.chunk_length)
-            schedule.open(chosen.ladder[0])
-            weights = None if self.token_weights is None else torch.from_numpy(self.token_weights).to(engine.device)
-            pools = PoolSettings(parts, self.layers, weights)
-            yield from engine.run(schedule, pools, ladder=chosen.ladder, n_steps=chosen.n_steps)
+        chosen = slots or self.slots
+        yield from reader.run(windows, parts, slots=chosen, chunk_length=self.chunk_length, weights=self.token_weights)
 
 
 def _positive(value: int | None, name: str) -> int | None:
     if value is not None and (isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1):
         raise InputError(f"The option {name} is {value!r}: give a whole number of at least 1, or leave it out.")
     return value
-
-
-def _layer_indices(layer: int | str, n_layers: int) -> tuple[int, ...]:
-    if layer == "all":
-        return tuple(range(n_layers))
-    if isinstance(layer, bool) or not isinstance(layer, (int, np.integer)) or not -n_layers <= layer < n_layers:
-        raise InputError(f"The option layer is {layer!r}: give 'all' or an index into the model's {n_layers} layers.")
-    return (int(layer) % n_layers,)
 
 
 def _checked_weights(weights, vocab_size: int) -> np.ndarray | None:

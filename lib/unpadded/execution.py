@@ -6,10 +6,11 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 
 from .errors import InputError
-from .processes import KERNEL_ENVIRONMENT, die_with_parent, set_defaults
+from .processes import KERNEL_ENVIRONMENT, die_with_parent, notebook_slot, set_defaults, thread_settings
 
 FAILED_CELL = 3  # exit status of the child when a cell raised
 
@@ -18,26 +19,52 @@ class NotebookError(RuntimeError):
     """A cell of a notebook failed; the message says which, and why."""
 
 
-def check_parameters(notebook: Path, parameters: Mapping[str, object]) -> None:
-    """Refuse parameters that the notebook's parameters cell does not declare, naming the nearest that it does.
+def declared_parameters(notebook: Path) -> dict[str, dict]:
+    """What the notebook's parameters cell declares: name -> papermill's description (`inferred_type_name`, `default`)."""
+    return _inspected(str(notebook), notebook.stat().st_mtime_ns)
 
-    papermill itself only warns, and the run would go on with the default.
-    """
+
+@lru_cache(maxsize=64)
+def _inspected(notebook: str, _written: int) -> dict[str, dict]:
     from papermill import inspect_notebook
 
-    declared = list(inspect_notebook(str(notebook)))
-    for name in parameters:
+    return inspect_notebook(notebook)
+
+
+def check_parameters(notebook: Path, parameters: Mapping[str, object]) -> None:
+    """Refuse parameters that the notebook's parameters cell does not declare, or declares with another type.
+
+    Raises `InputError` naming the nearest name that it does declare. papermill itself only warns of a name, and the run
+    would go on with the default.
+    """
+    declared = declared_parameters(notebook)
+    for name, value in parameters.items():
         if name not in declared:
-            near = get_close_matches(name, declared, 1)
-            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(declared)}."
-            raise InputError(f"{notebook.name} has no parameter {name!r}: {hint}")
+            raise InputError(f"{notebook.name} has no parameter {name!r}: {nearest(name, declared)}")
+        wanted = declared[name]["inferred_type_name"]
+        if not fits(value, wanted):
+            raise InputError(f"{notebook.name}: {name} takes {wanted}, and {value!r} is {type(value).__name__}.")
+
+
+def fits(value: object, wanted: str) -> bool:
+    """Whether a value may stand where a notebook declares the type named `wanted`; a whole number may for a float."""
+    if wanted in ("str", "int", "float", "bool"):
+        return type(value).__name__ == wanted or (wanted == "float" and type(value) is int)
+    return True  # declared without a type of ours: papermill takes it as it is
+
+
+def nearest(name: str, known) -> str:
+    """The end of a sentence about an unknown name: the known one that is most like it, or all of them."""
+    near = get_close_matches(name, list(known), 1)
+    return f"did you mean {near[0]}?" if near else f"it has {', '.join(known)}."
 
 
 def execute(notebook: Path, target: Path, parameters: Mapping[str, object], *, log: Path) -> None:
     """Run `notebook` with `parameters` in a new process and a new kernel; leave the executed copy at `target`.
 
-    The kernel's working directory is the notebook's own folder. What the process prints goes to `log`. Raises
-    `NotebookError` naming notebook and cell when a cell fails; the executed copy then holds the error.
+    The kernel's working directory is the notebook's own folder; its threads are a fair share of the cores, see
+    `processes.thread_settings`. What the process prints goes to `log`. Raises `NotebookError` naming notebook and cell
+    when a cell fails; the executed copy then holds the error.
     """
     check_parameters(notebook, parameters)
     for folder in (target.parent, log.parent):
@@ -47,15 +74,16 @@ def execute(notebook: Path, target: Path, parameters: Mapping[str, object], *, l
         "notebook": notebook.name,
         "target": os.path.relpath(target, notebook.parent),
         "parameters": dict(parameters),
+        "parent": os.getpid(),
     }
-    with open(log, "ab") as output:
+    with open(log, "ab") as output, notebook_slot() as sharing:
         child = subprocess.Popen(
             [sys.executable, "-m", "unpadded.execution"],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
             cwd=notebook.parent,
-            preexec_fn=die_with_parent,
+            env=os.environ | thread_settings(sharing),
         )
         try:
             child.communicate(json.dumps(job).encode())
@@ -69,17 +97,29 @@ def execute(notebook: Path, target: Path, parameters: Mapping[str, object], *, l
         raise NotebookError(f"{notebook.name} ended with status {child.returncode}: see {log}.")
 
 
+def skip_uri_grammar() -> None:
+    """Before nbformat is imported: keep jsonschema from compiling a grammar of URIs, which takes a second and nobody asks."""
+    sys.modules.setdefault("rfc3987_syntax", None)
+
+
 def _last_line(log: Path) -> str:
     lines = log.read_text(errors="replace").strip().splitlines()
     return lines[-1] if lines else "an unknown cell"
 
 
 def _child() -> int:
+    # Asked for here and not between fork and exec, where a parent with threads, such as a Dask worker, may run no Python.
+    die_with_parent()
+    skip_uri_grammar()
     from nbclient.exceptions import DeadKernelError
     from papermill import execute_notebook
     from papermill.exceptions import PapermillExecutionError
 
+    from .kernels import BoundKernelManager
+
     job = json.loads(sys.stdin.read())
+    if os.getppid() != job["parent"]:  # it died before that took hold
+        return 1
     set_defaults(KERNEL_ENVIRONMENT)
     for attempt in (1, 2):
         try:
@@ -91,6 +131,7 @@ def _child() -> int:
                 progress_bar=False,
                 coalesce_streams=True,
                 start_timeout=120,
+                kernel_manager_class=BoundKernelManager,
             )
             return 0
         except PapermillExecutionError as error:

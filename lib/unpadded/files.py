@@ -14,14 +14,16 @@ from typing import IO, Any
 def atomic_write(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     """Yield a binary file that takes the name `path` only once the block has ended without an error.
 
-    The temporary file lies in the same folder, so the final rename is atomic; file and folder are synced, so a crash
-    leaves the old content or the new one, never a torn file. Raises `OSError` as the file system does.
+    The temporary file, whose path is its `name`, lies in the same folder, so the final rename is atomic; file and folder
+    are synced, so a crash leaves the old content or the new one, never a torn file. Raises `OSError` as the file system
+    does.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    os.close(descriptor)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with open(temporary, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -37,6 +39,12 @@ def write_json(path: str | os.PathLike, value: Any) -> None:
     """Write `value` as indented UTF-8 JSON with sorted keys, atomically."""
     with atomic_write(path) as file:
         file.write(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n")
+
+
+def write_table(path: str | os.PathLike, table) -> None:
+    """Write a data frame as CSV without its index, atomically."""
+    with atomic_write(path) as file:
+        file.write(table.to_csv(index=False, lineterminator="\n").encode())
 
 
 def read_json(path: str | os.PathLike) -> Any:

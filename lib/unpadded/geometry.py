@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import normalize
 
 from unpadded.errors import InputError
-from unpadded.scores import Representation, check_representations
+from unpadded.scores import Representation, check_names, checked_vectors
 
 
 def geometry(
@@ -24,12 +24,12 @@ def geometry(
     component_1..3_length_correlation (|Spearman|), top_variance_share. PCA looks at ``n_sample`` documents.
     """
     lengths = np.asarray(lengths)
-    check_representations(representations, len(lengths))
+    check_names(representations)
     rng = np.random.default_rng(seed)
     sample = np.sort(rng.choice(len(lengths), min(n_sample, len(lengths)), replace=False))
     rows = []
     for representation in representations:
-        vectors = _dense(representation)
+        vectors = _dense(representation, len(lengths))
         pca = PCA(svd_solver="covariance_eigh").fit(vectors[sample])
         components = pca.transform(vectors[sample])[:, :3].T
         norms = np.linalg.norm(vectors, axis=1)
@@ -89,19 +89,20 @@ def norms_by_length(
     Columns method, length (the bin's median, in tokens), relative_norm.
     """
     lengths = np.asarray(lengths)
-    check_representations(representations, len(lengths))
+    check_names(representations)
     bins = np.array_split(np.argsort(lengths, kind="stable"), min(n_bins, len(lengths)))
     rows = []
     for representation in representations:
-        norms = np.linalg.norm(_dense(representation), axis=1)
+        norms = np.linalg.norm(_dense(representation, len(lengths)), axis=1)
         rows += [[representation.name, np.median(lengths[b]), norms[b].mean() / norms.mean()] for b in bins]
     return pd.DataFrame(rows, columns=["method", "length", "relative_norm"])
 
 
-def _dense(representation: Representation) -> np.ndarray:
-    if not isinstance(representation.vectors, np.ndarray):
+def _dense(representation: Representation, n: int) -> np.ndarray:
+    vectors = checked_vectors(representation, n)
+    if not isinstance(vectors, np.ndarray):
         raise InputError(f"{representation.name}: geometry describes dense vectors; leave sparse ones out.")
-    return representation.vectors
+    return vectors
 
 
 def _spearman(values: np.ndarray, lengths: np.ndarray) -> float:

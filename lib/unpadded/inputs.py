@@ -28,6 +28,17 @@ def checked_texts(texts: Iterable) -> list[str]:
     return texts
 
 
+def whole_numbers(text: str | int, name: str) -> list[int]:
+    """The positive whole numbers of a comma separated list, in its order; none for an empty one.
+
+    Raises `InputError` that names the setting for anything else.
+    """
+    parts = [part.strip() for part in str(text).split(",") if part.strip()]
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise InputError(f"{name}: {text!r} is no list of whole numbers above 0; give some like '1,8,64'.")
+    return [int(part) for part in parts]
+
+
 def checked_tokens(tokens, position: int, vocab_size: int) -> np.ndarray:
     """One numericalised document as a 1-D integer array.
 
@@ -54,6 +65,23 @@ def checked_documents(token_ids: Iterable, vocab_size: int) -> list[np.ndarray]:
             for position, tokens in enumerate(documents[start : start + TOGETHER], start):
                 checked_tokens(tokens, position, vocab_size)
     return documents
+
+
+def checked_skips(skip, lengths: np.ndarray) -> np.ndarray:
+    """How many first tokens of each document are not pooled, as int64 [n_documents].
+
+    Raises `InputError` unless there is one whole number for each document, from 0 to less than its `lengths`.
+    """
+    skips = np.asarray(skip)
+    if skips.shape != lengths.shape or (skips.dtype.kind not in "iu" and skips.size):
+        raise InputError(f"The option skip must be {len(lengths)} whole numbers, one for each document.")
+    wrong = np.flatnonzero((skips < 0) | (skips >= np.maximum(lengths, 1)))
+    if len(wrong):
+        raise InputError(
+            f"The option skip leaves {skips[wrong[0]]} of the {lengths[wrong[0]]} tokens of document {wrong[0]} out: leave "
+            "at least one in."
+        )
+    return skips.astype(np.int64)
 
 
 def _as_ids(tokens, position: int) -> np.ndarray:

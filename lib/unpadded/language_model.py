@@ -1,26 +1,23 @@
-"""The noun `LanguageModel`: a fastai AWD-LSTM, its vocabulary and its tokenizer, stored without pickle."""
+"""The noun `LanguageModel`: a fastai AWD-LSTM, its vocabulary, its tokenizer and the direction it reads in."""
 
+import copy
 import hashlib
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_lm_config
-from fastai.text.models.core import SequentialRNN, get_language_model
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from fastai.text.models.awdlstm import AWD_LSTM
+from fastai.text.models.core import SequentialRNN
 
+from . import learners
+from .continuation import continue_text
 from .errors import InputError
-from .files import atomic_write, read_json, sha256_of, write_json
+from .fastai_modules import config_of, load_weights, make_module, weights_of
+from .model_folder import BACKWARD, has_backward, read_model, write_model
 from .tokens import TokenizerSettings, tokenize, vocabulary_index
-
-FORMAT = 1
-TIED = "1.decoder.weight"  # not stored when it is the embedding matrix itself
-FILES = ("weights.safetensors", "vocab.json", "config.json")
 
 
 class LanguageModel:
@@ -28,7 +25,9 @@ class LanguageModel:
 
     `module` is what fastai's `get_language_model(AWD_LSTM, ...)` returns; `vocab` lists the token of every row of its
     embedding; `tokenizer` says how texts become tokens; `training` holds one row a logged step (see `training.py`) and
-    `card` what is known about how it was made. Raises `InputError` when module and vocabulary do not fit each other.
+    `card` what is known about how it was made. `direction` "backward": it reads documents from their last token to their
+    first. A forward model may carry a `backward` one of the same vocabulary (see `with_backward`); an encoder then puts
+    the vectors of both side by side. Raises `InputError` when module and vocabulary do not fit each other.
     """
 
     def __init__(
@@ -37,6 +36,7 @@ class LanguageModel:
         vocab: Sequence[str],
         tokenizer: TokenizerSettings | None = None,
         *,
+        direction: str = "forward",
         training: pd.DataFrame | None = None,
         card: dict | None = None,
     ):
@@ -50,13 +50,18 @@ class LanguageModel:
                 f"The vocabulary has {len(vocab)} tokens but the model's embedding has {first.encoder.num_embeddings} "
                 "rows: give the vocabulary that the model was trained with."
             )
+        if direction not in ("forward", "backward"):
+            raise InputError(f"The direction is {direction!r}: give 'forward' or 'backward'.")
         self.module, self.vocab = module, list(vocab)
-        self.tokenizer = tokenizer or TokenizerSettings()
+        self.tokenizer, self.direction = tokenizer or TokenizerSettings(), direction
+        self.backward: LanguageModel | None = None
         self.training = training if training is not None else pd.DataFrame()
         self.card = dict(card or {})
+        self.folder: Path | None = None  # where it was last read from or saved to
 
     def __repr__(self) -> str:
-        return f"LanguageModel({len(self.vocab)} tokens, {self.emb_sz}/{self.n_hid}/{self.n_layers})"
+        direction = "both directions" if self.backward else self.direction
+        return f"LanguageModel({len(self.vocab)} tokens, {self.emb_sz}/{self.n_hid}/{self.n_layers}, {direction})"
 
     @property
     def awd_lstm(self) -> AWD_LSTM:
@@ -79,11 +84,20 @@ class LanguageModel:
         return self.awd_lstm.n_layers
 
     @property
+    def directions(self) -> tuple["LanguageModel", ...]:
+        """The models whose vectors stand side by side: this one, and the backward one where there is one."""
+        return (self,) if self.backward is None else (self, self.backward)
+
+    @property
     def fingerprint(self) -> str:
-        """SHA-256 over weights, vocabulary and tokenizer, as 64 hexadecimal digits."""
+        """SHA-256 over weights, vocabulary, tokenizer and direction(s), as 64 hexadecimal digits."""
         digest = hashlib.sha256("\x00".join([*self.vocab, self.tokenizer.key]).encode("utf-8", "surrogatepass"))
-        for name, tensor in sorted(_weights(self.module).items()):
+        for name, tensor in sorted(weights_of(self.module).items()):
             digest.update(name.encode() + tensor.cpu().numpy().tobytes())
+        if self.direction == "backward":
+            digest.update(b"backward")
+        if self.backward is not None:
+            digest.update(self.backward.fingerprint.encode())
         return digest.hexdigest()
 
     @classmethod
@@ -92,49 +106,87 @@ class LanguageModel:
 
         Keys that are left out keep fastai's defaults; a key that fastai does not have is an `InputError`.
         """
-        unknown = sorted(set(config or {}) - set(awd_lstm_lm_config))
-        if unknown:
-            raise InputError(
-                f"The model configuration has no {', '.join(unknown)}; its keys are {', '.join(awd_lstm_lm_config)}."
-            )
-        merged = {**awd_lstm_lm_config, **(config or {})}
-        if merged["bidir"]:
-            raise InputError("A bidirectional AWD-LSTM sees what stands behind a token: train one model per direction.")
-        return cls(get_language_model(AWD_LSTM, len(vocab), merged), vocab, **kwargs)
+        return cls(make_module(len(vocab), config), vocab, **kwargs)
 
     @classmethod
-    def from_learner(cls, learn) -> "LanguageModel":
+    def from_learner(cls, learn, *, run_its_code: bool = False) -> "LanguageModel":
         """The language model inside any fastai text Learner whose encoder is an AWD_LSTM.
 
-        The weights are copied. From a classifier the encoder is taken; its output layer, which the classifier does not
-        have, is then the embedding with a zero bias. Raises `InputError` for any other architecture.
+        `learn`: a Learner, or the path of an exported one, a pickle that is only read with `run_its_code` because reading
+        it runs code from it. The weights are copied. From a classifier the encoder is taken; its output layer, which the
+        classifier does not have, is then the embedding with a zero bias. Raises `InputError` for any other architecture.
         """
-        source = getattr(learn.model, "module", learn.model)
-        awd_lstm = next((m for m in source.modules() if isinstance(m, AWD_LSTM)), None)
-        if awd_lstm is None:
-            raise InputError(
-                "The Learner's model has no AWD_LSTM in it: only AWD-LSTM encoders can be streamed exactly."
-            )
-        vocab = _learner_vocab(learn, awd_lstm.encoder.num_embeddings)
-        decoder = source[1] if hasattr(source[1] if len(source) > 1 else None, "decoder") else None
-        model = cls.new(vocab, _config_of(awd_lstm, decoder), tokenizer=_learner_tokenizer(learn))
+        if isinstance(learn, (str, os.PathLike)):
+            learn = learners.open_export(learn, run_its_code=run_its_code)
+        awd_lstm, decoder = learners.encoder_and_decoder(learn)
+        vocab = learners.vocabulary_of(learn, awd_lstm.encoder.num_embeddings)
+        options = {"tokenizer": learners.tokenizer_of(learn), "direction": learners.direction_of(learn)}
+        model = cls.new(vocab, config_of(awd_lstm, decoder), **options)
         model.awd_lstm.load_state_dict(awd_lstm.state_dict())
         if decoder is not None:
             model.module[1].load_state_dict(decoder.state_dict())
         model.module.to(awd_lstm.encoder.weight.device).eval()
         return model
 
+    @classmethod
+    def from_weights(cls, path: str | os.PathLike, vocab: Sequence[str], **kwargs) -> "LanguageModel":
+        """The model of a `.pth` file that fastai's `Learner.save` or `save_encoder` wrote; no code in it is run.
+
+        `vocab`: the list `learn.dls.vocab`; `kwargs`: `tokenizer`, `direction`. Raises `InputError` for any other file.
+        """
+        weights, config = learners.read_weights(path)
+        model = cls(make_module(len(weights["0.encoder.weight"]), config), vocab, **kwargs)
+        load_weights(model.module, weights)
+        model.module.eval()
+        return model
+
+    def with_backward(self, backward: "LanguageModel") -> "LanguageModel":
+        """This forward model together with a backward one of the same vocabulary and tokenizer; nothing is copied.
+
+        Raises `InputError` for models that do not read the same tokens in opposite directions.
+        """
+        if (self.direction, backward.direction) != ("forward", "backward"):
+            raise InputError(
+                f"The two models read {self.direction} and {backward.direction}: give a forward and a backward one."
+            )
+        if self.vocab != backward.vocab or self.tokenizer.key != backward.tokenizer.key:
+            raise InputError("The forward and the backward model read different tokens: train both on one vocabulary.")
+        both = copy.copy(self)
+        both.backward, both.folder = backward, None
+        return both
+
+    def directed(self, direction: str) -> "LanguageModel":
+        """The part of this model that reads in `direction`. Raises `InputError` where it has none."""
+        for model in self.directions:
+            if model.direction == direction:
+                return model if model.backward is None else copy.copy(model)._alone()
+        raise InputError(f"The model reads {self.direction} only: give one that reads {direction}.")
+
     def numericalize(self, texts: Sequence[str], *, n_workers: int | None = None) -> list[np.ndarray]:
-        """Token ids of each text, a list of int32 arrays [n_tokens]; unknown tokens are 0, every text begins xxbos."""
+        """Token ids of each text, a list of int32 arrays [n_tokens]; unknown tokens are 0, every text begins xxbos.
+
+        `n_workers`: processes (default: every core, once there is enough to share). Raises `InputError` where the model was
+        trained with a tokenizer that is not known here.
+        """
         corpus = tokenize(list(texts), self.tokenizer, n_workers=n_workers).with_vocab(self.vocab)
         return [corpus[i] for i in range(len(corpus))]
 
     def decode(self, token_ids: Sequence[int]) -> list[str]:
-        """The tokens that `token_ids` stand for."""
+        """The tokens that `token_ids` stand for. Raises `IndexError` for an id that is not in the vocabulary."""
         return [self.vocab[i] for i in token_ids]
 
+    def continue_text(self, prompt: str, *, n_tokens: int = 40, temperature: float = 0.8, seed: int = 0) -> str:
+        """`prompt` and what the model takes to follow it (a backward model: to stand before it), drawn by `seed`.
+
+        `n_tokens`: at most; a `temperature` below 1 keeps to what is likely. Raises `InputError` for one that is not positive.
+        """
+        return continue_text(self, prompt, n_tokens=n_tokens, temperature=temperature, seed=seed)
+
     def nearest_words(self, words: Sequence[str], *, k: int = 6) -> pd.DataFrame:
-        """For each word the `k` words whose input embeddings are nearest by cosine; columns word, nearest."""
+        """For each word the `k` words whose input embeddings are nearest by cosine; columns word, nearest (comma separated).
+
+        Raises `InputError` for a word that is not in the vocabulary.
+        """
         table = torch.nn.functional.normalize(self.awd_lstm.encoder.weight.detach().float().cpu())
         index = vocabulary_index(self.vocab)
         rows = []
@@ -148,149 +200,36 @@ class LanguageModel:
     def save(self, folder: str | os.PathLike) -> Path:
         """Write the model to `folder`: safetensors weights, JSON vocabulary and configuration, CSV training curve.
 
-        Every file is written atomically; `config.json`, which holds the checksums of the others, comes last.
+        A backward half goes into `folder`/backward. Every file is written atomically; `config.json`, which holds the
+        checksums of the others, comes last. Raises `InputError` for a custom tokenizer, which cannot be stored.
         """
-        if self.tokenizer.kind == "custom":
-            raise InputError("A model with a custom tokenizer cannot be stored: give it a TokenizerSettings first.")
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        settings = self.tokenizer.to_dict()
-        if self.tokenizer.kind == "subword":
-            settings["subword_model"] = "subword.model"
-            _copy(self.tokenizer.subword_model, folder / "subword.model")
-        with atomic_write(folder / "weights.safetensors") as file:
-            file.write(save(_weights(self.module)))
-        write_json(folder / "vocab.json", self.vocab)
-        with atomic_write(folder / "training.csv") as file:
-            self.training.to_csv(file, index=False)
-        names = ["weights.safetensors", "vocab.json", "training.csv"] + ["subword.model"] * (
-            "subword_model" in settings and bool(settings["subword_model"])
-        )
-        write_json(
-            folder / "config.json",
-            {
-                "format": FORMAT,
-                "model": _config_of(self.awd_lstm, self.module[1]),
-                "tokenizer": settings,
-                "card": self.card,
-                "sha256": {name: sha256_of(folder / name) for name in names},
-            },
-        )
+        write_model(self, folder)
+        self.folder = folder.resolve()
         return folder
 
     @classmethod
     def load(cls, folder: str | os.PathLike) -> "LanguageModel":
         """Read what `save` wrote. Raises `InputError` for a folder that is missing, torn, altered or foreign."""
         folder = Path(folder)
-        missing = [name for name in FILES if not (folder / name).is_file()]
-        if missing:
-            raise InputError(
-                f"{folder} is no language model: {', '.join(missing)} missing; give a folder made by save()."
-            )
-        try:
-            config = read_json(folder / "config.json")
-            if config["format"] != FORMAT:
-                raise InputError(f"{folder} has format {config['format']}, this version reads {FORMAT}: save it again.")
-            altered = [name for name, digest in config["sha256"].items() if sha256_of(folder / name) != digest]
-            if altered:
-                raise InputError(f"{folder}: {', '.join(altered)} is torn or altered: copy or train the model again.")
-            settings = config["tokenizer"]
-            if settings["subword_model"]:
-                settings["subword_model"] = str(folder / settings["subword_model"])
-            model = cls.new(
-                read_json(folder / "vocab.json"),
-                config["model"],
-                tokenizer=TokenizerSettings(**settings),
-                training=_read_csv(folder / "training.csv"),
-                card=config["card"],
-            )
-            weights = load_file(folder / "weights.safetensors")
-            if config["model"]["tie_weights"]:
-                weights[TIED] = weights["0.encoder.weight"]
-            model.module.load_state_dict(weights)
-        except InputError:
-            raise
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise InputError(
-                f"{folder} cannot be read as a language model ({reason}): save the model again."
-            ) from error
-        model.module.eval()
+        arguments, keywords = read_model(folder)
+        model = cls(*arguments, **keywords)
+        if has_backward(folder):
+            model = model.with_backward(cls.load(folder / BACKWARD))
+        model.folder = folder.resolve()
         return model
 
+    def __deepcopy__(self, memo: dict) -> "LanguageModel":
+        # Made anew: a module that has been run holds dropped-out weights, which torch refuses to copy.
+        twin = copy.copy(self)
+        with torch.random.fork_rng(devices=[]):
+            twin.module = make_module(len(self.vocab), config_of(self.awd_lstm, self.module[1]))
+        load_weights(twin.module, weights_of(self.module))
+        twin.module.to(self.awd_lstm.encoder.weight.device).train(self.module.training)
+        twin.vocab, twin.training = list(self.vocab), self.training.copy()
+        twin.card, twin.backward = copy.deepcopy(self.card, memo), copy.deepcopy(self.backward, memo)
+        return twin
 
-def _weights(module: SequentialRNN) -> dict[str, torch.Tensor]:
-    """The state dict without what is stored twice (fastai registers the embedding under two names, ties a third)."""
-    tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in module.state_dict().items()}
-    if _tied(module[0], module[1]):
-        del tensors[TIED]
-    tensors["0.encoder_dp.emb.weight"] = tensors["0.encoder.weight"].clone()
-    return tensors
-
-
-def _tied(awd_lstm: AWD_LSTM, decoder: torch.nn.Module | None) -> bool:
-    return decoder is None or decoder.decoder.weight is awd_lstm.encoder.weight
-
-
-def _config_of(awd_lstm: AWD_LSTM, decoder: torch.nn.Module | None) -> dict:
-    """fastai's configuration, read back from the modules it made."""
-    if getattr(awd_lstm, "n_dir", 1) != 1:
-        raise InputError("A bidirectional AWD-LSTM sees what stands behind a token: give one model per direction.")
-    return {
-        **awd_lstm_lm_config,
-        "emb_sz": awd_lstm.emb_sz,
-        "n_hid": awd_lstm.n_hid,
-        "n_layers": awd_lstm.n_layers,
-        "pad_token": awd_lstm.pad_token,
-        "hidden_p": float(awd_lstm.hidden_dps[0].p),
-        "input_p": float(awd_lstm.input_dp.p),
-        "embed_p": float(awd_lstm.encoder_dp.embed_p),
-        "weight_p": float(awd_lstm.rnns[0].weight_p),
-        "output_p": float(decoder.output_dp.p) if decoder is not None else awd_lstm_lm_config["output_p"],
-        "tie_weights": _tied(awd_lstm, decoder),
-        "out_bias": decoder is None or decoder.decoder.bias is not None,
-    }
-
-
-def _learner_vocab(learn, size: int) -> list[str]:
-    """The token list among a Learner's vocabularies (a classifier's `dls.vocab` is [tokens, categories])."""
-    vocab = learn.dls.vocab
-    if len(vocab) and not isinstance(vocab[0], str):
-        vocab = vocab[0]
-    if len(vocab) != size:
-        raise InputError(
-            f"The Learner's vocabulary has {len(vocab)} tokens and its embedding {size} rows: they must agree."
-        )
-    return list(vocab)
-
-
-def _learner_tokenizer(learn) -> TokenizerSettings:
-    """Which of fastai's tokenizers the Learner's texts went through."""
-    from fastai.text.core import SentencePieceTokenizer, SpacyTokenizer, Tokenizer, defaults
-
-    found = getattr(learn.dls, "tokenizer", None)
-    if found is None:
-        transforms = [f for pipeline in getattr(learn.dls.train_ds, "tls", []) for f in pipeline.tfms.fs]
-        found = next((f for f in transforms if isinstance(f, Tokenizer)), None)
-    if found is None:
-        return TokenizerSettings()
-    tok, rules = getattr(found, "tok", None), list(getattr(found, "rules", defaults.text_proc_rules))
-    if rules == list(defaults.text_proc_rules) and isinstance(tok, SentencePieceTokenizer) and tok.sp_model:
-        return TokenizerSettings("subword", subword_model=str(tok.sp_model))
-    if rules == list(defaults.text_proc_rules) and isinstance(tok, SpacyTokenizer):
-        return TokenizerSettings("word")
-    return TokenizerSettings("custom")
-
-
-def _read_csv(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_csv(path)
-    except (pd.errors.EmptyDataError, FileNotFoundError):
-        return pd.DataFrame()
-
-
-def _copy(source: str, target: Path) -> None:
-    if Path(source).resolve() == target.resolve():
-        return
-    with open(source, "rb") as original, atomic_write(target) as copy:
-        shutil.copyfileobj(original, copy)
+    def _alone(self) -> "LanguageModel":
+        self.backward, self.folder = None, None
+        return self

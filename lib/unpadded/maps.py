@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 from sklearn.decomposition import TruncatedSVD
@@ -55,10 +56,9 @@ def umap_coordinates(
 
 @styled
 def umap_maps(maps: Mapping[str, np.ndarray], labels: Sequence[str], *, n_columns: int = 2) -> Figure:
-    """One panel per name -> coordinates [n, 2], coloured by topic; each topic is named at the median of its documents."""
+    """One panel per name -> coordinates [n, 2], coloured by topic; a topic is named where its documents lie together."""
     labels = np.asarray(labels)
-    topics = np.unique(labels)
-    colours = topic_colours(topics)
+    colours = topic_colours(np.unique(labels))
     n_columns = min(n_columns, len(maps))
     n_rows = -(-len(maps) // n_columns)
     figure, axes = plt.subplots(n_rows, n_columns, figsize=(4.6 * n_columns, 4.0 * n_rows), squeeze=False)
@@ -66,14 +66,28 @@ def umap_maps(maps: Mapping[str, np.ndarray], labels: Sequence[str], *, n_column
         axis.remove()
     for axis, (name, xy) in zip(axes.flat, maps.items(), strict=False):
         order = np.random.default_rng(0).permutation(len(xy))  # no topic lies on top of all others
+        size = float(np.clip(9000 / len(xy), 1, 12))
         axis.scatter(
-            *xy[order].T, s=3, c=[colours[label] for label in labels[order]], alpha=0.6, linewidths=0, rasterized=True
+            *xy[order].T,
+            s=size,
+            c=[colours[label] for label in labels[order]],
+            alpha=0.6,
+            linewidths=0,
+            rasterized=True,
         )
-        _name_topics(axis, xy, labels, colours)
-        _crop(axis, xy)
-        axis.set(title=name, xticks=[], yticks=[])
+        axis.set(xticks=[], yticks=[])
         axis.spines[:].set_visible(False)
-    figure.suptitle("UMAP of the document vectors, by topic (distances between far groups mean little)", fontsize=10)
+        _crop(axis, xy)
+        named = _name_topics(axis, xy, labels, colours)
+        axis.set_title(name)
+        axis.text(
+            1, 1.02, f"{named} of {len(colours)} topics lie together", transform=axis.transAxes, ha="right", fontsize=8
+        )
+    figure.suptitle(
+        "UMAP of the document vectors, by topic (distances between far groups mean little)\n"
+        "A topic lies together, and is named, where most neighbours of its documents are its own",
+        fontsize=10,
+    )
     return figure
 
 
@@ -84,43 +98,64 @@ def topic_colours(topics: Sequence[str]) -> dict[str, tuple]:
         families.setdefault(str(topic).split(".")[0], []).append(topic)
     if len(families) == len(topics):
         families = {str(topic): [topic] for topic in topics}
-    hues = colormaps["turbo"](np.linspace(0.05, 0.95, len(families)))
+    hues = colormaps["turbo"](np.linspace(0.08, 0.9, len(families)))
     colours = {}
     for hue, members in zip(hues, families.values(), strict=True):
         for shade, topic in zip(
-            np.linspace(0.6, 1.15, len(members)) if len(members) > 1 else [1.0], members, strict=True
+            np.linspace(0.7, 1.2, len(members)) if len(members) > 1 else [1.0], members, strict=True
         ):
             colours[topic] = (*np.clip(hue[:3] * shade, 0, 1), 1.0)
     return colours
 
 
-def _name_topics(axis, xy: np.ndarray, labels: np.ndarray, colours: dict[str, tuple], *, most: int = 20) -> None:
-    """Names at the medians of the largest topics, pushed apart vertically where two would overlap."""
-    sizes = {topic: int((labels == topic).sum()) for topic in colours}
-    named = sorted(colours, key=lambda topic: -sizes[topic])[:most]
-    places = np.array([np.median(xy[labels == topic], axis=0) for topic in named])
-    low, high = np.percentile(xy, [0.5, 99.5], axis=0)
-    places = spread_labels(places, gap=(0.3 * (high[0] - low[0]), 0.036 * (high[1] - low[1])))
-    for topic, (x, y) in zip(named, places, strict=True):
+def togetherness(xy: np.ndarray, labels: Sequence[str], *, n_neighbors: int = 10) -> pd.DataFrame:
+    """How each topic lies on a map [n, 2]; index topic, columns purity, x, y, most together first.
+
+    purity: the mean share of a document's ``n_neighbors`` nearest on the map that have its topic. x, y: the document around
+    which the topic is densest, which a topic in several pieces has inside one of them and not between them.
+    """
+    labels = np.asarray(labels)
+    n_neighbors = min(n_neighbors, len(xy) - 1)
+    _, nearest = NearestNeighbors(n_neighbors=n_neighbors + 1).fit(xy).kneighbors(xy)
+    same = (labels[nearest[:, 1:]] == labels[:, None]).mean(axis=1)
+    rows = {}
+    for topic in np.unique(labels):
+        own = np.flatnonzero(labels == topic)
+        k = min(len(own), max(2, len(own) // 4))
+        distances, _ = NearestNeighbors(n_neighbors=k).fit(xy[own]).kneighbors(xy[own])
+        rows[topic] = (float(same[own].mean()), *xy[own[distances[:, -1].argmin()]].tolist())
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["purity", "x", "y"])
+    return table.sort_values("purity", ascending=False, kind="stable")
+
+
+def _name_topics(axis, xy: np.ndarray, labels: np.ndarray, colours: dict[str, tuple], *, lowest: float = 0.5) -> int:
+    """Name the topics that lie together, each where it is densest; of names that would overlap the purer stays, moved a
+    little where that helps. Returns how many topics lie together, named or not."""
+    together = togetherness(xy, labels)
+    together = together[together["purity"] >= lowest]
+    size = np.array(axis.get_window_extent().size) / axis.figure.dpi * 72  # points
+    unit = np.array([np.ptp(axis.get_xlim()), np.ptp(axis.get_ylim())]) / size
+    placed: list[tuple[float, float, float]] = []
+    for topic, (_, x, y) in together.iterrows():
+        width = (3.7 * len(str(topic)) + 4) * unit[0]
+        found = _free_place(x, y, width, 10 * unit[1], placed)
+        if found is None:
+            continue
+        placed.append((*found, width))
         axis.text(
-            x, y, str(topic), fontsize=6.5, color=[0.6 * c for c in colours[topic][:3]], ha="center", va="center",
+            *found, str(topic), fontsize=6.5, color=[0.6 * c for c in colours[topic][:3]], ha="center", va="center",
             bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "alpha": 0.8, "linewidth": 0},
         )  # fmt: skip
+    return len(together)
 
 
-def spread_labels(places: np.ndarray, *, gap: tuple[float, float]) -> np.ndarray:
-    """``places`` [m, 2] moved up or down until no two are closer than ``gap`` (width, height) in both directions."""
-    placed: list[np.ndarray] = []
-    moved = places.copy()
-    for i in np.argsort(places[:, 1], kind="stable"):
-        for step in range(2 * len(places)):
-            offset = (step + 1) // 2 * (1 if step % 2 else -1) * gap[1]
-            candidate = places[i] + [0, offset]
-            if all(abs(candidate[0] - p[0]) >= gap[0] or abs(candidate[1] - p[1]) >= gap[1] * 0.999 for p in placed):
-                break
-        placed.append(candidate)
-        moved[i] = candidate
-    return moved
+def _free_place(x: float, y: float, width: float, height: float, placed: list[tuple[float, float, float]]):
+    """(x, y) or a place up to two lines above or below it that no name in ``placed`` (x, y, width) covers, or None."""
+    for step in (0, 1, -1, 2, -2):
+        middle = y + step * height
+        if all(abs(x - px) >= (width + pw) / 2 or abs(middle - py) >= height for px, py, pw in placed):
+            return x, middle
+    return None
 
 
 def _crop(axis, xy: np.ndarray) -> None:

@@ -1,14 +1,17 @@
-"""Executed notebooks as HTML that opens without a network, and the page that ties a run together."""
+"""The pages of a run: a front page with what came out, the map of its documents, and its notebooks."""
 
-import html
-import os
 from pathlib import Path
+from urllib.parse import quote
 
 import nbformat
 import pandas as pd
-from nbconvert import HTMLExporter
 
-from .files import atomic_write, read_json
+from .figures import description_of, size_of
+from .files import read_json
+from .hover_map import write_map_page
+from .notebook_pages import answer_of, refresh_text, title_of, write_page
+from .page_style import escape, picture, table, write_document
+from .plots import method_names
 from .scores import read_scores
 
 HEADLINE = {  # task -> the metrics whose best rows the front page shows
@@ -16,55 +19,8 @@ HEADLINE = {  # task -> the metrics whose best rows the front page shows
     "ranking": ["nDCG@10", "P@10", "spearman"],
     "classification": ["accuracy"],
 }
-
-STYLE = """
-:root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 20%, transparent); }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; display: block; overflow-x: auto; }
-th, td { text-align: left; padding: .25rem .8rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
-td.best { font-weight: 700; }
-figure { margin: 1.5rem 0; } img { max-width: 100%; background: white; border-radius: 4px; }
-.note { opacity: .75; }
-"""
-
-
-def write_page(notebook: Path) -> Path:
-    """Write `<notebook>.html` beside an executed notebook, atomically; return its path.
-
-    The page asks the network for nothing: pictures are inlined, and the scripts that nbconvert would fetch for formulas
-    and widgets are left out (our notebooks have neither).
-    """
-    exporter = HTMLExporter(mathjax_url="", require_js_url="", jquery_url="", mermaid_js_url="", embed_images=True)
-    exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
-    body, _ = exporter.from_notebook_node(
-        nbformat.read(notebook, as_version=4), {"metadata": {"name": _title(notebook)}}
-    )
-    page = notebook.with_suffix(".html")
-    with atomic_write(page) as file:
-        file.write(body.replace('<script src=""></script>', "").encode())
-    return page
-
-
-def code_of(notebook: nbformat.NotebookNode) -> list[str]:
-    """The sources of a notebook's own code cells, without the one that papermill injects."""
-    cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
-    return [cell.source for cell in cells if cell.cell_type == "code"]
-
-
-def refresh_text(executed: Path, source: Path) -> None:
-    """Give an executed notebook the prose of its source, where their code is still the same.
-
-    An answer is written after the run that it reports; this takes it over without running anything again.
-    """
-    old, new = (nbformat.read(path, as_version=4) for path in (executed, source))
-    prose = [cell for cell in new.cells if cell.cell_type == "markdown"]
-    places = [i for i, cell in enumerate(old.cells) if cell.cell_type == "markdown"]
-    if code_of(old) != code_of(new) or len(prose) != len(places):
-        return
-    for i, cell in zip(places, prose, strict=True):
-        old.cells[i].source = cell.source
-    with atomic_write(executed) as file:
-        file.write(nbformat.writes(old).encode())
+MAP = "02 maps of the documents.png"
+EXECUTED = "[0-9][0-9]_*.ipynb"
 
 
 def headline(scores: pd.DataFrame) -> pd.DataFrame:
@@ -86,70 +42,109 @@ def headline(scores: pd.DataFrame) -> pd.DataFrame:
     return table[order].fillna("").reset_index()
 
 
+def write_report(folder: Path, *, sources: Path) -> Path:
+    """Write every page of a run again, with the prose of the notebooks in `sources`; return the front page's path."""
+    for notebook in sorted(Path(folder).glob(EXECUTED)):
+        if (sources / notebook.name).is_file():
+            refresh_text(notebook, sources / notebook.name)
+        write_page(notebook)
+    return write_index(folder)
+
+
 def write_index(folder: Path) -> Path:
-    """Write `index.html` for a run's folder: headline table, pictures, links to the notebooks; return its path."""
+    """Write `index.html` and the map's page for a run's folder; return the former's path.
+
+    The front page holds the headline table, the map, each notebook's answer with a picture, and links to all of it.
+    """
     folder = Path(folder)
     summary = read_json(folder / "run.json") if (folder / "run.json").exists() else {}
-    parts = [f"<h1>{_escape(summary.get('corpus', folder.name))}, profile {_escape(summary.get('profile', '?'))}</h1>"]
+    hover = write_map_page(folder)
+    parts = [
+        *_head(folder, summary),
+        *_scores(folder),
+        *_map(folder, hover),
+        *_answers(folder, summary.get("corpus", ""), is_reference=summary.get("profile") == "reference"),
+    ]
+    return write_document(folder / "index.html", f"Unpadded: {summary.get('corpus', folder.name)}", "\n".join(parts))
+
+
+def _head(folder: Path, summary: dict) -> list[str]:
+    name, profile = summary.get("corpus", folder.name), summary.get("profile", "")
+    parts = [f"<h1>{escape(name)}{f', profile {escape(profile)}' if profile else ''}</h1>"]
     if summary:
         minutes = sum(stage["seconds"] for stage in summary["stages"].values()) / 60
-        parts.append(
-            f"<p>{summary['documents']:,} documents; {minutes:.1f} minutes of notebooks; unpadded {summary['version']}.</p>"
+        facts = (
+            f"{summary['documents']:,} documents; {minutes:.1f} minutes of notebooks; unpadded {summary['version']}."
         )
-        parts += [f"<p class=note>{_escape(note)}</p>" for note in summary["notes"]]
-    if (folder / "scores.csv").exists():
-        table = headline(read_scores(folder / "scores.csv"))
-        parts.append("<h2>Scores</h2><p>With 95&nbsp;% intervals; the best of each column and corpus is bold. ")
-        parts.append('All values: <a href="scores.csv">scores.csv</a>.</p>')
-        parts.append(_table(table))
-    parts.append("<h2>Notebooks</h2><ul>")
-    for notebook in sorted(folder.glob("[0-9][0-9]_*.ipynb")):
-        parts.append(
-            f'<li><a href="{notebook.stem}.html">{_escape(_title(notebook))}</a> '
-            f'(<a href="{notebook.name}">{notebook.name}</a>)</li>'
-        )
-    parts.append("</ul>")
-    pictures = sorted((folder / "figures").glob("*.png"))
-    parts += ["<h2>Pictures</h2>"] * bool(pictures)
-    for picture in pictures:
-        caption = _escape(picture.stem.replace("_", " "))
-        source = os.path.relpath(picture, folder)
-        parts.append(f'<figure><img src="{source}" alt="{caption}"><figcaption>{caption}</figcaption></figure>')
-    page = folder / "index.html"
-    with atomic_write(page) as file:
-        file.write(_document(summary.get("corpus", folder.name), "\n".join(parts)).encode())
-    return page
+        parts.append(f"<p>{facts}</p>")
+        notes = "".join(f"<li>{escape(note)}</li>" for note in summary["notes"])
+        if notes:
+            parts.append(f"<details><summary>Notes on the documents</summary><ul class=note>{notes}</ul></details>")
+    return parts
 
 
-def _document(title: str, body: str) -> str:
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
-        f"<title>Unpadded: {_escape(title)}</title><style>{STYLE}</style></head><body>{body}</body></html>\n"
+def _scores(folder: Path) -> list[str]:
+    if not (folder / "scores.csv").exists():
+        return []
+    rows = headline(read_scores(folder / "scores.csv"))
+    measured = [column for column in rows.columns if ": " in column]
+    best, rows = leaders(rows, measured), rows.assign(name=method_names)
+    words = (
+        "last, mean, max and concat are the language model's poolings, the others baselines. With 95&nbsp;% intervals; "
+        'the best of each column is bold. All values: <a href="scores.csv">scores.csv</a>.'
     )
+    parts = [f"<h2>What came out</h2><p>{words}</p>"]
+    for corpus, part in rows.groupby("corpus", sort=False):
+        shown = [column for column in measured if (part[column] != "").any()]
+        parts.append(f"<h3>{escape(corpus)}</h3>{table(part[['name', *shown]], best=best)}")
+    return parts
 
 
-def _table(table: pd.DataFrame) -> str:
-    measured = [column for column in table.columns if ": " in column]
-    numbers = table[measured].apply(lambda c: pd.to_numeric(c.str.split(" ").str[0], errors="coerce"))
-    best = {(corpus, c): numbers.loc[rows.index, c].max() for corpus, rows in table.groupby("corpus") for c in measured}
-    lines = ["<table><thead><tr>", *(f"<th>{_escape(c)}</th>" for c in table.columns), "</tr></thead><tbody>"]
-    for i, row in table.iterrows():
-        lines.append("<tr>")
-        for column in table.columns:
-            is_best = column in measured and numbers.loc[i, column] == best[row["corpus"], column]
-            lines.append(f"<td{' class=best' if is_best else ''}>{_escape(row[column])}</td>")
-        lines.append("</tr>")
-    return "".join([*lines, "</tbody></table>"])
+def leaders(rows: pd.DataFrame, measured: list[str]) -> set[tuple[object, str]]:
+    """The cells (index, column) of `headline`'s table that hold the best value of their column in their corpus."""
+    found = set()
+    for _, part in rows.groupby("corpus"):
+        for column in measured:
+            values = pd.to_numeric(part[column].str.split(" ").str[0], errors="coerce")
+            found |= {(index, column) for index in values.index[values == values.max()]}
+    return found
 
 
-def _title(notebook: Path) -> str:
-    """The first heading of a notebook, or its file name."""
-    for cell in nbformat.read(notebook, as_version=4).cells:
-        if cell.cell_type == "markdown" and cell.source.startswith("# "):
-            return cell.source.splitlines()[0][2:].strip()
-    return notebook.stem
+def _map(folder: Path, hover: Path | None) -> list[str]:
+    drawn = folder / "figures" / MAP
+    if not drawn.exists():
+        return []
+    parts = ["<h2>The documents under each pooling</h2>"]
+    if hover is not None:
+        parts.append(
+            f'<p><a href="{hover.name}">The same map to point at</a>: titles, and one document on every map.</p>'
+        )
+    return [*parts, figure_of(drawn, link=hover.name if hover else "")]
 
 
-def _escape(value: object) -> str:
-    return html.escape(str(value))
+def figure_of(path: Path, *, link: str = "") -> str:
+    """A kept figure, for a page beside the folder `figures`: with its words, its size, and where a click leads."""
+    return picture(f"figures/{quote(path.name)}", description_of(path), size=size_of(path), link=link)
+
+
+def _pictures_of(folder: Path, number: str, corpus: str) -> list[Path]:
+    """The pictures of the notebook with that number, those of the run's own corpus first, without the map."""
+    drawn = [path for path in sorted((folder / "figures").glob(f"{number} *.png")) if path.name != MAP]
+    return sorted(drawn, key=lambda path: not path.stem.endswith(corpus))
+
+
+def _answers(folder: Path, corpus: str, *, is_reference: bool) -> list[str]:
+    """One section a notebook: its question, its answer and the first of its pictures."""
+    parts = ["<h2>Questions and answers</h2>"]
+    if not is_reference:
+        parts.append("<p class=note>The answers report the reference run; the pictures and tables are this run's.</p>")
+    for path in sorted(folder.glob(EXECUTED)):
+        notebook = nbformat.read(path, as_version=4)
+        title = escape(title_of(notebook) or path.stem)
+        parts.append(f'<section><h3><a href="{path.stem}.html">{title}</a></h3>{answer_of(notebook)}')
+        drawn = _pictures_of(folder, path.name[:2], corpus)
+        parts += [figure_of(drawn[0], link=f"{path.stem}.html")] if drawn else []
+        parts.append(
+            f'<nav><a href="{path.stem}.html">Read it</a><a href="{path.name}">As a notebook</a></nav></section>'
+        )
+    return parts

@@ -13,6 +13,7 @@ from cycler import cycler
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from scipy.optimize import isotonic_regression
 
 from unpadded.files import atomic_write
@@ -23,6 +24,7 @@ OTHER_COLOURS = ["#E69F00", "#56B4E9", "#F0E442"]
 BASELINE_GREYS = ["#3D3D3D", "#6B6B6B", "#8F8F8F", "#A8A8A8", "#7D7D7D", "#555555", "#999999"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
 INK, FAINT = "#222222", "#D9D9D9"
+DPI = 192  # of a saved picture: two pixels for each of a page's 96 to the inch
 STYLE = {
     "figure.dpi": 110, "figure.constrained_layout.use": True,
     "font.size": 9, "axes.titlesize": 10, "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.labelsize": 9,
@@ -46,14 +48,18 @@ def styled(function: Callable[..., Figure]) -> Callable[..., Figure]:
     return draw
 
 
-def save_figure(figure: Figure, path: str | Path, *, dpi: int = 160) -> None:
-    """Write the figure as PNG with a palette of 256 colours, a third of the size; it appears whole or not at all."""
-    buffer = io.BytesIO()
+def save_figure(figure: Figure, path: str | Path, *, dpi: int = DPI, description: str = "") -> None:
+    """Write the figure as PNG with a palette of 256 colours, a third of the size; it appears whole or not at all.
+
+    ``description`` is the words that stand for it; they go into the file's PNG text chunk of that name.
+    """
+    buffer, words = io.BytesIO(), PngInfo()
+    if description:
+        words.add_itxt("Description", description)
     figure.savefig(buffer, format="png", dpi=dpi, bbox_inches="tight")
-    with atomic_write(Path(path)) as file:
-        Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
-            file, format="PNG", optimize=True
-        )
+    with Image.open(buffer) as drawn, atomic_write(Path(path)) as file:
+        few = drawn.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        few.save(file, format="PNG", optimize=True, pnginfo=words)
 
 
 def method_colours(names: Iterable[str]) -> dict[str, str]:
@@ -79,12 +85,14 @@ def label_ends(
     axis, ends: Mapping[str, tuple[float, float]], *, colours: Mapping[str, str] | None = None, lines: int = 1
 ) -> None:
     """Write each name (name -> data point) right of its line's end, in its colour, pushed apart so that none overlap."""
-    low, high = axis.get_ylim()
+    scale = axis.yaxis.get_transform()  # places are sought where the axis is even, also on a logarithmic one
+    low, high = scale.transform(np.array(axis.get_ylim()))
     height = axis.get_window_extent().height * 72 / axis.figure.dpi  # points
     step = 10.0 * lines * (high - low) / max(height, 1)
     order = sorted(ends, key=lambda name: ends[name][1])
     gaps = step * np.arange(len(order))  # least squares with a smallest gap is isotonic regression of what is left
-    places = isotonic_regression([ends[name][1] for name in order] - gaps).x + gaps
+    heights = scale.transform(np.array([float(ends[name][1]) for name in order]))
+    places = scale.inverted().transform(isotonic_regression(heights - gaps).x + gaps)
     for name, place in zip(order, places, strict=True):
         axis.annotate(
             name, (1, place), xycoords=axis.get_yaxis_transform(), xytext=(5, 0), textcoords="offset points", va="center",

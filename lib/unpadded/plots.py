@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from unpadded.errors import InputError
+from unpadded.names import POSTPROCESSES
 from unpadded.plot_style import (
     INK,
     MARKERS,
@@ -73,23 +74,38 @@ def _bars(axis, table: pd.DataFrame, colours: list[str]) -> None:
 
 @styled
 def postprocess_lines(scores: pd.DataFrame, metric: str) -> Figure:
-    """One metric after each post-processing, a line per pooling with intervals; ``scores`` is a long table of one corpus."""
+    """One metric after each post-processing, points in a pooling's colour with intervals; a panel per corpus.
+
+    A dotted line runs on from each pooling's unprocessed value. ``scores`` is a long table.
+    """
     rows = scores[(scores["metric"] == metric) & (scores["method"] == "lm")]
-    steps = list(dict.fromkeys(rows["postprocess"]))
-    figure, axis = plt.subplots(figsize=(6.4, 3.6))
-    ends, colours = {}, method_colours(rows["pooling"])
-    for i, (pooling, group) in enumerate(rows.groupby("pooling", sort=False)):
-        group = group.set_index("postprocess").reindex(steps)
-        x = np.arange(len(steps)) + 0.06 * (i - 1.5)
-        errors = np.abs(group[["ci_low", "ci_high"]].to_numpy().T - group["value"].to_numpy())
-        axis.errorbar(
-            x, group["value"], yerr=errors, color=colours[pooling], marker="o", markersize=4, capsize=2, linewidth=1
-        )
-        ends[pooling] = (x[-1], group["value"].iloc[-1])
-    label_ends(axis, ends, colours=colours)
-    axis.set_xticks(range(len(steps)), steps)
-    axis.set(ylabel=metric, title=f"{metric} after post-processing")
+    corpora = list(dict.fromkeys(rows["corpus"]))
+    steps = [step for step in POSTPROCESSES if step in set(rows["postprocess"])]
+    figure, axes = plt.subplots(
+        1, max(1, len(corpora)), figsize=(6.4 * max(1, len(corpora)) ** 0.8, 3.6), squeeze=False
+    )
+    for axis, corpus in zip(axes[0], corpora, strict=True):
+        _postprocess_points(axis, rows[rows["corpus"] == corpus], steps)
+        axis.set(ylabel=metric, title=f"{metric} after post-processing, {corpus}")
     return figure
+
+
+def _postprocess_points(axis, rows: pd.DataFrame, steps: list[str]) -> None:
+    poolings = list(dict.fromkeys(rows["pooling"]))
+    ends, colours = {}, method_colours(poolings)
+    for i, pooling in enumerate(poolings):
+        table = rows[rows["pooling"] == pooling].set_index("postprocess")
+        table = table.loc[[step for step in steps if step in table.index]]
+        x = np.array([steps.index(step) for step in table.index]) + 0.14 * (i - (len(poolings) - 1) / 2)
+        errors = np.abs(table[["ci_low", "ci_high"]].to_numpy().T - table["value"].to_numpy())
+        style = {"color": colours[pooling], "marker": MARKERS[i % len(MARKERS)], "markersize": 5, "linestyle": "none"}
+        axis.errorbar(x, table["value"], yerr=errors, capsize=2, elinewidth=1, **style)
+        start = float(table["value"].iloc[0])
+        axis.hlines(start, x[0], len(steps) - 0.5, color=colours[pooling], linewidth=0.8, linestyle=":")
+        ends[pooling] = (len(steps) - 0.5, start)
+    axis.set_xlim(-0.5, len(steps) - 0.5)
+    label_ends(axis, ends, colours=colours)
+    axis.set_xticks(range(len(steps)), [step.replace("_", " ") for step in steps])
 
 
 @styled
@@ -160,9 +176,12 @@ def learning_curves(curve: pd.DataFrame) -> Figure:
 
 
 @styled
-def geometry_panel(table: pd.DataFrame, norms: pd.DataFrame) -> Figure:
-    """Four small panels from geometry.geometry's ``table`` and norms_by_length's ``norms``, a bar or line per method."""
-    figure, axes = plt.subplots(1, 4, figsize=(12, 2.9))
+def geometry_panel(table: pd.DataFrame, norms: pd.DataFrame, parts: pd.DataFrame | None = None) -> Figure:
+    """Small panels from geometry.geometry's ``table`` and norms_by_length's ``norms``, a bar or line per method.
+
+    With part_contributions' ``parts`` a last panel shows what raw concat's distances are made of.
+    """
+    figure, axes = plt.subplots(1, 4 if parts is None else 5, figsize=(12 if parts is None else 14.5, 2.9))
     titles = {"mean_cosine": "mean cosine of random pairs", "effective_dimension": "effective dimension",
               "component_1_length_correlation": "|correlation| of the first\ncomponent with length"}  # fmt: skip
     colours = method_colours([*table["method"], *norms["method"]])
@@ -180,4 +199,11 @@ def geometry_panel(table: pd.DataFrame, norms: pd.DataFrame) -> Figure:
     axes[3].set_title("norm relative to its mean", fontsize=9)
     plain_log_ticks(axes[3])
     label_ends(axes[3], ends, colours=colours)
+    if parts is not None:
+        bars = axes[4].bar(
+            parts["part"], parts["share"], color=[method_colours(parts["part"])[p] for p in parts["part"]]
+        )
+        axes[4].bar_label(bars, fmt="{:.0%}", fontsize=8)
+        axes[4].set_title("share of each part in the\ndistances of raw concat", fontsize=9)
+        axes[4].margins(y=0.12)
     return figure

@@ -7,18 +7,17 @@ import numpy as np
 import torch
 
 from .errors import InputError
+from .names import CONCAT, PARTS
 
-PARTS = ("last", "mean", "max", "weighted_mean")
-POOLINGS = (*PARTS, "concat")
-CONCAT = ("last", "mean", "max")  # the parts of concat, in this order
+KNOWN = (*PARTS, "concat")
 MANY_STEPS, FEW_SUMS = 4, 32_768  # where one call on one core is faster than many calls
 
 
 def parts_of(poolings: Sequence[str]) -> tuple[str, ...]:
     """The parts that have to be pooled for `poolings`. Raises `InputError` for an unknown name."""
-    unknown = [name for name in poolings if name not in POOLINGS]
+    unknown = [name for name in poolings if name not in KNOWN]
     if unknown or not poolings:
-        raise InputError(f"Pooling {', '.join(map(repr, unknown)) or '[]'} is not known: give {', '.join(POOLINGS)}.")
+        raise InputError(f"Pooling {', '.join(map(repr, unknown)) or '[]'} is not known: give {', '.join(KNOWN)}.")
     wanted = {part for name in poolings for part in (CONCAT if name == "concat" else (name,))}
     return tuple(part for part in PARTS if part in wanted)
 
@@ -49,7 +48,7 @@ class RunningPools:
     def add(self, states, ids: torch.Tensor, starts: Sequence, ends: Sequence, lengths: np.ndarray):
         """Take the states [n_steps, n_slots, >= width] of a block of `ids`; returns the pooled documents that end in it.
 
-        `starts[t]`, `ends[t]`: index of the slots whose document begins or ends at step t, or None.
+        `starts[t]`, `ends[t]`: index of the slots whose document's pooled part begins or ends at step t, or None.
         The result has one float32 array [n_finished, width] for each part, in the order of `ends`.
         """
         states = states[:, :, : self._width]

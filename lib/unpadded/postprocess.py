@@ -1,6 +1,7 @@
 """Post-processing of document vectors: scikit-learn transformers fitted without labels, on training documents only.
 
-Raw hidden states are anisotropic and concat mixes parts of different scale; each transformer mends one of these.
+Raw hidden states are anisotropic and concat mixes parts of different scale; each transformer mends one of these. The
+sixth post-processing, "idf", is done while pooling (see `extraction`); its weights are computed here.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from sklearn.preprocessing import StandardScaler, normalize
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from unpadded.errors import InputError
+from unpadded.names import CONCAT, POSTPROCESSES
 from unpadded.scores import FitRecord, Representation
 
 
@@ -72,20 +74,22 @@ class Whitener(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
     def fit(self, X, y=None) -> Whitener:
         """Learn the whitening of ``X`` [n, width]; keeps at most n - 1 directions."""
         X = validate_data(self, X, dtype=(np.float32, np.float64), ensure_min_samples=2)
-        variances = PCA(svd_solver="covariance_eigh").fit(X).explained_variance_
-        kept = int((variances > self.tolerance * variances[0]).sum())
-        self.pca_ = PCA(min(kept, len(X) - 1), whiten=True, svd_solver="covariance_eigh").fit(X)
-        self._n_features_out = self.pca_.n_components_
+        pca = PCA(svd_solver="covariance_eigh").fit(X)
+        variances = pca.explained_variance_
+        kept = min(int((variances > self.tolerance * variances[0]).sum()), len(X) - 1)
+        self.mean_ = pca.mean_
+        self.directions_ = pca.components_[:kept] / np.sqrt(variances[:kept, None])
+        self._n_features_out = kept
         return self
 
     def transform(self, X) -> np.ndarray:
         """``X`` [n, width] as [n, kept directions], in the dtype it came in."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=(np.float32, np.float64), reset=False)
-        return self.pca_.transform(X).astype(X.dtype, copy=False)
+        return (X - self.mean_.astype(X.dtype)) @ self.directions_.T.astype(X.dtype)
 
 
-POSTPROCESSES: dict[str, Callable[[int], BaseEstimator]] = {
+TRANSFORMERS: dict[str, Callable[[int], BaseEstimator]] = {
     "l2": lambda n_parts: PartNormalizer(n_parts),
     "standardize": lambda n_parts: StandardScaler(),
     "remove_top": lambda n_parts: TopComponentsRemover(),
@@ -98,28 +102,52 @@ def postprocess(
 ) -> Representation:
     """``representation`` after "none", "l2" (per part), "standardize", "remove_top" or "whiten", fitted on ``train``.
 
-    ``train`` holds document positions; their ids are recorded. Raises InputError for another name or sparse vectors.
+    ``train`` holds document positions; their ids are recorded. The transformer is fitted when the vectors are first asked
+    for, and they are made anew each time. Raises InputError for another name or sparse vectors.
     """
     if name == "none":
         return representation
-    if name not in POSTPROCESSES:
-        raise InputError(f"postprocess: unknown {name!r}; choose none, {', '.join(POSTPROCESSES)}.")
+    if name not in TRANSFORMERS:
+        raise InputError(f"postprocess: unknown {name!r}; choose none, {', '.join(TRANSFORMERS)}.")
     if not isinstance(representation.vectors, np.ndarray):
         raise InputError(f"{representation.name}: sparse vectors are not post-processed; use LSA or another dense one.")
     train = np.asarray(train)
-    transformer = POSTPROCESSES[name](3 if representation.pooling == "concat" else 1)
-    vectors = transformer.fit(representation.vectors[train]).transform(representation.vectors)
+    transformer = TRANSFORMERS[name](len(CONCAT) if representation.pooling == "concat" else 1)
     record = None if name == "l2" else FitRecord(name, frozenset(str(ids[i]) for i in train))
-    return representation.with_vectors(vectors, postprocess=name, record=record)
+    return representation.with_vectors(
+        _Transformed(representation, transformer, train), postprocess=name, record=record
+    )
+
+
+class _Transformed:
+    """The vectors of ``before`` after ``transformer``, made at each call; it is fitted on ``train`` at the first."""
+
+    def __init__(self, before: Representation, transformer: BaseEstimator, train: np.ndarray) -> None:
+        self.before, self.transformer, self.train, self.fitted = before, transformer, train, False
+
+    def __call__(self) -> np.ndarray:
+        vectors = self.before.vectors
+        if not self.fitted:
+            self.transformer.fit(vectors[self.train])
+            self.fitted = True
+        return self.transformer.transform(vectors)
 
 
 def postprocess_all(
-    representations: Sequence[Representation], names: Sequence[str] = ("none", *POSTPROCESSES), *, ids: Sequence[str],
+    representations: Sequence[Representation], names: Sequence[str] = POSTPROCESSES, *, ids: Sequence[str],
     train: Sequence[int] | np.ndarray,
 ) -> list[Representation]:  # fmt: skip
-    """Every representation as it is and after every post-processing of ``names``, grouped by representation."""
+    """Every representation as it is and after every post-processing of ``names``, grouped by representation.
+
+    What is post-processed already (the IDF-weighted mean) stays as it is.
+    """
     names = dict.fromkeys(["none", *names])  # what a post-processing is compared with is always there
-    return [postprocess(rep, name, ids=ids, train=train) for rep in representations for name in names]
+    names.pop("idf", None)
+    return [
+        postprocess(rep, name, ids=ids, train=train)
+        for rep in representations
+        for name in (names if rep.postprocess == "none" else ["none"])
+    ]
 
 
 def idf_weights(token_ids: Sequence[np.ndarray], n_vocabulary: int) -> np.ndarray:

@@ -7,10 +7,9 @@ import numpy as np
 import pandas as pd
 
 from .corpus import Corpus
-from .postprocess import postprocess_all
 from .ranking import example_results, rank_judged, rank_topics
 from .ratings import rank_ratings
-from .representations import documents_and_queries, training_documents
+from .representations import documents_and_queries
 from .scores import Representation
 
 
@@ -31,37 +30,29 @@ def rank_corpus(
     corpus: Corpus,
     representations: Sequence[Representation],
     *,
-    postprocesses: Sequence[str] = ("none",),
     n_queries: int = 1_000,
+    bm25: bool = True,
     seed: int = 0,
 ) -> dict[str, RankingResult]:
     """Measure every ranking task that the corpus has: task name -> result.
 
-    `representations` hold the documents and, behind them, the queries (see `representations.represent`). BM25 joins where
-    queries are texts. Transformers are fitted on training documents only.
+    `representations` hold the documents and, behind them, the queries (see `representations.compared`). `bm25` joins where
+    queries are texts.
     """
-    vectors = _processed(corpus, representations, postprocesses, seed)
-    documents, queries = documents_and_queries(vectors, len(corpus))
+    documents, queries = documents_and_queries(representations, len(corpus))
     results = {}
     if corpus.labels is not None:
-        results["same topic"] = _same_topic(corpus, documents, n_queries, seed)
+        results["same topic"] = _same_topic(corpus, documents, n_queries, bm25, seed)
     if corpus.relevance:
-        results["judged queries"] = _judged(corpus, documents, queries, seed)
+        results["judged queries"] = _judged(corpus, documents, queries, bm25, seed)
     if corpus.ratings is not None:
         results["human ratings"] = _rated(corpus, documents, seed)
     return results
 
 
-def _processed(corpus: Corpus, representations, postprocesses, seed: int) -> list[Representation]:
-    ids = [*corpus.ids, *(f"query {name}" for name in corpus.queries or {})]
-    of_model = [r for r in representations if r.method == "lm"]
-    train = training_documents(corpus, seed)
-    return postprocess_all(of_model, list(postprocesses), ids=ids, train=train) + [
-        r for r in representations if r.method != "lm"
-    ]
-
-
-def _same_topic(corpus: Corpus, documents: list[Representation], n_queries: int, seed: int) -> RankingResult:
+def _same_topic(
+    corpus: Corpus, documents: list[Representation], n_queries: int, bm25: bool, seed: int
+) -> RankingResult:
     scores, details = rank_topics(
         documents,
         corpus.labels,
@@ -69,7 +60,7 @@ def _same_topic(corpus: Corpus, documents: list[Representation], n_queries: int,
         ids=corpus.ids,
         texts=corpus.texts,
         n_queries=n_queries,
-        bm25=True,
+        bm25=bm25,
         seed=seed,
     )
     by_id = dict(zip(corpus.ids, corpus.texts, strict=True))
@@ -77,7 +68,7 @@ def _same_topic(corpus: Corpus, documents: list[Representation], n_queries: int,
     return RankingResult(scores, details.per_item(), details.note, examples)
 
 
-def _judged(corpus: Corpus, documents, queries, seed: int) -> RankingResult:
+def _judged(corpus: Corpus, documents, queries, bm25: bool, seed: int) -> RankingResult:
     scores, details = rank_judged(
         documents,
         queries,
@@ -87,7 +78,7 @@ def _judged(corpus: Corpus, documents, queries, seed: int) -> RankingResult:
         relevance=corpus.relevance,
         texts=corpus.texts,
         query_texts=list(corpus.queries.values()),
-        bm25=True,
+        bm25=bm25,
         seed=seed,
     )
     examples = example_results(details, corpus.texts, queries=corpus.queries)

@@ -13,7 +13,7 @@ from sklearn.metrics import ndcg_score
 from sklearn.preprocessing import normalize
 
 from unpadded.errors import InputError
-from unpadded.scores import Representation, check_representations, score_row, to_frame
+from unpadded.scores import Representation, check_names, checked_vectors, score_row, to_frame
 from unpadded.statistics import bootstrap_mean, percentile_interval
 
 
@@ -37,12 +37,12 @@ def rank_ratings(
     ratings: columns first, second (document ids), rating (0 or more). Intervals resample documents, because pairs that
     share one are not independent. Raises InputError for unknown ids, ratings that are negative or all the same.
     """
-    check_representations(representations, len(ids))
+    check_names(representations)
     first, second, rating = _check_ratings(ids, ratings)
     pairs = ratings[["first", "second", "rating"]].reset_index(drop=True)
     rows, values = [], {}
     for representation in representations:
-        start, vectors = time.perf_counter(), normalize(representation.vectors)
+        start, vectors = time.perf_counter(), normalize(checked_vectors(representation, len(ids)))
         product = (
             vectors[first] * vectors[second]
             if isinstance(vectors, np.ndarray)

@@ -7,21 +7,29 @@ import pandas as pd
 
 from .errors import InputError
 from .files import atomic_write
-from .pages import headline
+from .pages import headline, leaders
 from .scores import read_scores
 
 BEGIN, END = "<!-- headline:begin -->", "<!-- headline:end -->"
 
 
 def headline_markdown(scores: pd.DataFrame) -> str:
-    """The headline table as Markdown: one row a method and pooling, best value of each corpus and column bold."""
+    """The headline table of the first corpus as Markdown: one row a kind of vectors, each column's best value bold.
+
+    Plain vectors and the IDF-weighted mean; every other post-processing and corpus is in the notebooks.
+    """
     table = headline(scores)
-    measured = [column for column in table.columns if ": " in column]
-    for _, rows in table.groupby("corpus"):
-        for column in measured:
-            values = pd.to_numeric(rows[column].str.split(" ").str[0], errors="coerce")
-            for i in values.index[values == values.max()]:
-                table.loc[i, column] = f"**{table.loc[i, column]}**"
+    table = table[(table.corpus == table.corpus.iloc[0]) & table.postprocess.isin(["none", "idf"])].reset_index(
+        drop=True
+    )
+    measured = [column for column in table.columns if ": " in column and table[column].any()]
+    for cell in leaders(table, measured):
+        table.loc[cell] = f"**{table.loc[cell]}**"
+    names = (
+        table.method + (" " + table.pooling).str.rstrip() + table.postprocess.map({"none": "", "idf": ", IDF-weighted"})
+    )
+    table = table[measured].set_axis([column.replace("_", " ") for column in measured], axis=1)
+    table.insert(0, f"vectors of {scores.corpus.iloc[0]}", names)
     lines = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
     lines += ["| " + " | ".join(map(str, row)) + " |" for row in table.itertuples(index=False)]
     return "\n".join(lines)

@@ -1,25 +1,28 @@
-"""Every vector of a corpus's documents that the evaluations compare, computed once and kept in a folder."""
+"""The vectors that the evaluations compare: on disk, chosen by name, post-processed.
+
+A folder of representations holds `index.json` and an array of each baseline; the language model's vectors stay in the
+folders of embeddings, to which the index points.
+"""
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from scipy import sparse
 
-from .baselines import all_baselines
 from .classification import split_documents
 from .corpus import Corpus
-from .datasets import data_folder
-from .embedding_run import embed_corpus
-from .encoder import DocumentEncoder
+from .corpus_checks import nearest
 from .errors import InputError
 from .files import atomic_write, read_json, write_json
+from .names import POOLINGS, POSTPROCESSES
+from .postprocess import postprocess_all
 from .scores import FitRecord, Representation
 from .store import Embeddings
-from .tokens import TokenizedCorpus, TokenizerSettings, tokenize
 
-POOLINGS = ("last", "mean", "max")
+ALSO_NAMED = ("bm25",)  # has no vectors: the ranking makes it from the texts
 
 
 def training_documents(corpus: Corpus, seed: int = 0) -> np.ndarray:
@@ -30,116 +33,146 @@ def training_documents(corpus: Corpus, seed: int = 0) -> np.ndarray:
     return split_documents(corpus.labels, corpus.split, n=len(corpus), seed=seed)[0]
 
 
-def tokenized(corpus: Corpus, settings: TokenizerSettings | None = None) -> TokenizedCorpus:
-    """The corpus's tokens, from the cache in the data folder when they were made before."""
-    return tokenize(corpus.texts, settings, cache=data_folder() / "tokens")
-
-
-def extract(corpus: Corpus, encoder: DocumentEncoder, folder: str | os.PathLike) -> Embeddings:
-    """Embed a corpus and its queries below `folder` (last, mean, max; concat is their join); return the documents' set."""
-    folder, settings = Path(folder), encoder.lm.tokenizer
-    if corpus.queries:
-        queries = _queries(corpus)
-        embed_corpus(queries, encoder, folder / queries.name, tokens=tokenized(queries, settings), pooling=POOLINGS)
-    tokens = tokenized(corpus, settings)
-    return embed_corpus(corpus, encoder, folder / corpus.name, tokens=tokens, pooling=POOLINGS)
-
-
-def represent(
-    corpus: Corpus,
-    encoder: DocumentEncoder,
-    embeddings: str | os.PathLike,
+def save(
+    baselines: Sequence[Representation],
+    folder: str | os.PathLike,
     *,
-    trained_on: Sequence[str] = (),
-    seed: int = 0,
-) -> list[Representation]:
-    """The model's vectors (each pooling) and every baseline's, for documents and then queries: rows [n + n_queries].
+    stored: Sequence[Representation] = (),
+    stores: Sequence[str | os.PathLike] = (),
+) -> None:
+    """Write `baselines` to `folder`, a .npy or .npz file each, and, last, `index.json`; every file atomically.
 
-    `embeddings` is the folder given to `extract`; `trained_on` the ids of the documents that the model was trained on.
+    `stored` are the model's representations whose vectors the embeddings in the folders `stores` hold (documents, then
+    queries); they come first in the index, which names the stores relative to `folder`.
     """
-    ids = corpus.ids + [f"query {name}" for name in corpus.queries or {}]
-    train = training_documents(corpus, seed)
-    texts, tokens = list(corpus.texts), list(tokenized(corpus, encoder.lm.tokenizer).with_vocab(encoder.lm.vocab))
-    if corpus.queries:
-        texts += corpus.queries.values()
-        tokens += tokenized(_queries(corpus), encoder.lm.tokenizer).with_vocab(encoder.lm.vocab)
-    table = encoder.lm.awd_lstm.encoder.weight.detach().cpu().float().numpy()
-    record = FitRecord("language model", frozenset(trained_on))
-    return _from_model(corpus, embeddings, record) + [
-        _with_record(representation, record) if "embeddings" in representation.method else representation
-        for representation in all_baselines(texts, ids, train=train, token_ids=tokens, table=table, seed=seed)
-    ]
-
-
-def save(representations: Sequence[Representation], folder: str | os.PathLike) -> None:
-    """Write representations to `folder`: a .npy or .npz file each and, last, `index.json`; every file atomically."""
     folder = Path(folder)
-    entries = []
-    for number, representation in enumerate(representations):
-        is_sparse = sparse.issparse(representation.vectors)
-        name = f"{number:02d}_{representation.name.replace(' ', '_')}.{'npz' if is_sparse else 'npy'}"
+    seen: list[list[str]] = []  # each set of ids that something was fitted on, once
+    where = [os.path.relpath(store, folder) for store in stores]
+    entries = [_entry(representation, seen) | {"stores": where} for representation in stored]
+    for number, representation in enumerate(baselines):
+        vectors = representation.vectors
+        name = f"{number:02d}_{representation.name.replace(' ', '_')}.{'npz' if sparse.issparse(vectors) else 'npy'}"
         with atomic_write(folder / name) as file:
-            if is_sparse:
-                sparse.save_npz(file, sparse.csr_matrix(representation.vectors))
+            if sparse.issparse(vectors):
+                sparse.save_npz(file, sparse.csr_matrix(vectors))
             else:
-                np.save(file, representation.vectors, allow_pickle=False)
-        entries.append(
-            {
-                "file": name,
-                "method": representation.method,
-                "pooling": representation.pooling,
-                "postprocess": representation.postprocess,
-                "fitted": [{"fitted": record.fitted, "ids": sorted(record.ids)} for record in representation.fitted],
-            }
-        )
-    write_json(folder / "index.json", entries)
+                np.save(file, vectors, allow_pickle=False)
+        entries.append(_entry(representation, seen) | {"file": name})
+    write_json(folder / "index.json", {"representations": entries, "fitted_on": seen})
 
 
 def load(folder: str | os.PathLike) -> list[Representation]:
-    """Read what `save` wrote, dense arrays memory-mapped. Raises `InputError` for a folder that is not whole."""
+    """Read what `save` wrote; arrays are read when their vectors are asked for, dense ones as memory maps.
+
+    Raises `InputError` for a folder that is not whole.
+    """
     folder = Path(folder)
     try:
+        index = read_json(folder / "index.json")
+        seen = [frozenset(ids) for ids in index["fitted_on"]]
         return [
             Representation(
-                entry["method"],
-                entry["pooling"],
-                entry["postprocess"],
-                _load_vectors(folder / entry["file"]),
-                tuple(FitRecord(record["fitted"], frozenset(record["ids"])) for record in entry["fitted"]),
+                *(entry[key] for key in ("method", "pooling", "postprocess")),
+                _source(folder, entry),
+                tuple(FitRecord(name, seen[number]) for name, number in entry["fitted"]),
             )
-            for entry in read_json(folder / "index.json")
+            for entry in index["representations"]
         ]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{folder} holds no whole set of representations ({error}): run 02_extract_embeddings."
         ) from error
+
+
+def chosen(
+    representations: Sequence[Representation], *, poolings: str = "", postprocesses: str = ""
+) -> list[Representation]:
+    """The representations that two comma separated lists name; an empty list leaves all.
+
+    `poolings` names poolings and baselines ("mean,concat,tfidf"), `postprocesses` what may be done to the model's vectors;
+    unprocessed ones always stay. Raises `InputError` for an unknown name or where nothing is left.
+    """
+    baselines = dict.fromkeys(r.method for r in representations if r.method != "lm")
+    wanted = listed(poolings, [*POOLINGS, *baselines, *ALSO_NAMED], what="pooling or baseline")
+    steps = {"none", *listed(postprocesses, POSTPROCESSES, what="post-processing")}
+    found = [
+        r for r in representations if (r.pooling or r.method) in wanted and (r.method != "lm" or r.postprocess in steps)
+    ]
+    if not found:
+        raise InputError(
+            f"poolings: {poolings!r} leaves nothing to compare; name a pooling or a baseline with vectors."
+        )
+    return found
+
+
+def compared(
+    corpus: Corpus,
+    run: str | os.PathLike,
+    *,
+    poolings: str = "",
+    postprocesses: str = "",
+    queries: bool = False,
+    seed: int = 0,
+) -> list[Representation]:
+    """What an evaluation compares: a run's chosen representations, the model's after each chosen post-processing.
+
+    Rows are the corpus's documents and, with `queries`, its queries behind them. Transformers are fitted on training
+    documents only.
+    """
+    found = chosen(load(Path(run) / "representations" / corpus.name), poolings=poolings, postprocesses=postprocesses)
+    train = training_documents(corpus, seed)
+    steps = listed(postprocesses, POSTPROCESSES, what="post-processing")
+    of_model = postprocess_all([r for r in found if r.method == "lm"], steps, ids=row_ids(corpus), train=train)
+    found = of_model + [r for r in found if r.method != "lm"]
+    return found if queries else documents_and_queries(found, len(corpus))[0]
+
+
+def listed(names: str, known: Sequence[str], *, what: str) -> list[str]:
+    """The names of a comma separated list, in the order of `known`; an empty list means all of them.
+
+    Raises `InputError` for a name that is not known, with the nearest that is.
+    """
+    given = [name.strip() for name in names.split(",") if name.strip()]
+    for name in given:
+        if name not in known:
+            raise InputError(f"{name!r} is no {what}{nearest(name, known)}: give some of {', '.join(known)}.")
+    return [name for name in known if name in given] if given else list(known)
+
+
+def row_ids(corpus: Corpus) -> list[str]:
+    """An id for every row of a corpus's representations: its documents, then its queries."""
+    return corpus.ids + [f"query {name}" for name in corpus.queries or {}]
 
 
 def documents_and_queries(
     representations: Sequence[Representation], n_documents: int
 ) -> tuple[list[Representation], list[Representation]]:
     """Cut each representation into the rows of the documents and the rows of the queries behind them."""
-
-    def part(rows: slice) -> list[Representation]:
-        return [r.with_vectors(r.vectors[rows], postprocess=r.postprocess) for r in representations]
-
-    return part(slice(0, n_documents)), part(slice(n_documents, None))
+    return tuple([r.rows(part) for r in representations] for part in (slice(0, n_documents), slice(n_documents, None)))
 
 
-def _from_model(corpus: Corpus, folder: str | os.PathLike, record: FitRecord) -> list[Representation]:
-    names = [corpus.name] + [f"{corpus.name}-queries"] * bool(corpus.queries)
-    stores = [Embeddings.open(Path(folder) / name) for name in names]
-    arrays = {p: np.concatenate([store.to_numpy(p) for store in stores]) for p in (*POOLINGS, "concat")}
-    return [Representation("lm", pooling, "none", array, (record,)) for pooling, array in arrays.items()]
+def _entry(representation: Representation, seen: list[list[str]]) -> dict:
+    numbers = []
+    for record in representation.fitted:
+        ids = sorted(record.ids)
+        if ids not in seen:
+            seen.append(ids)
+        numbers.append([record.fitted, seen.index(ids)])
+    keys = ("method", "pooling", "postprocess")
+    return {key: getattr(representation, key) for key in keys} | {"fitted": numbers}
 
 
-def _with_record(representation: Representation, record: FitRecord) -> Representation:
-    return representation.with_vectors(representation.vectors, postprocess=representation.postprocess, record=record)
-
-
-def _queries(corpus: Corpus) -> Corpus:
-    return Corpus(name=f"{corpus.name}-queries", ids=list(corpus.queries), texts=list(corpus.queries.values()))
-
-
-def _load_vectors(path: Path):
+def _source(folder: Path, entry: dict):
+    if "stores" in entry:
+        name = "weighted_mean" if entry["postprocess"] == "idf" else entry["pooling"]
+        stores = [Embeddings.open(folder / store) for store in entry["stores"]]
+        return partial(_stored, stores, name)
+    path = folder / entry["file"]
     return sparse.load_npz(path) if path.suffix == ".npz" else np.load(path, mmap_mode="r")
+
+
+def _stored(stores: Sequence[Embeddings], name: str) -> np.ndarray:
+    """The rows of one store or, with queries, of two; a memory map where nothing has to be joined."""
+    if len(stores) == 1 and name != "concat":
+        return stores[0][name]
+    return np.concatenate([store.to_numpy(name) for store in stores])

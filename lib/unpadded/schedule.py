@@ -19,12 +19,14 @@ class Block:
     """The next steps of all slots.
 
     `ids`: int64 [n_steps, n_slots], 0 where a slot has no document. `starts[t]` and `ends[t]`: the slots whose document
-    has its first or last token at step t, int64 arrays. `finished`: the positions of the documents that end here, in the
-    order of `ends`, and `lengths` their numbers of tokens.
+    has its first or last token at step t, int64 arrays; `pools[t]`: those whose document is pooled from step t on.
+    `finished`: the positions of the documents that end here, in the order of `ends`, and `lengths` their numbers of pooled
+    tokens.
     """
 
     ids: np.ndarray
     starts: list[np.ndarray]
+    pools: list[np.ndarray]
     ends: list[np.ndarray]
     finished: np.ndarray
     lengths: np.ndarray
@@ -32,23 +34,30 @@ class Block:
 
 @dataclass(frozen=True)
 class Window:
-    """Documents that wait: `positions` and `lengths`, int64 [n], longest first and none empty, and their `tokens`."""
+    """Documents that wait: `positions` and `lengths`, int64 [n], longest first and none empty, and their `tokens`.
+
+    `skips`, int64 [n]: how many of a document's first tokens are read but not pooled; None where there is no such document.
+    """
 
     positions: np.ndarray
     lengths: np.ndarray
     tokens: list[np.ndarray]
+    skips: np.ndarray | None = None
 
 
 NONE = Window(np.empty(0, np.int64), np.empty(0, np.int64), [])
 
 
-def windows_of(documents: Sequence[np.ndarray], lengths: np.ndarray) -> Iterator[Window]:
+def windows_of(
+    documents: Sequence[np.ndarray], lengths: np.ndarray, skips: np.ndarray | None = None
+) -> Iterator[Window]:
     """All documents that are there already, the longest first; those without tokens are left out."""
     order = np.argsort(-lengths, kind="stable")[: np.count_nonzero(lengths)]
     cuts = np.unique(np.cumsum(lengths[order]) // WINDOW_TOKENS, return_index=True)[1].tolist()
     for begin, end in pairwise([*cuts, len(order)]):
         places = order[begin:end]
-        yield Window(places, lengths[places], [documents[i] for i in places.tolist()])
+        tokens = [documents[i] for i in places.tolist()]
+        yield Window(places, lengths[places], tokens, None if skips is None else skips[places])
 
 
 def windows_ahead(documents: Iterable[np.ndarray], empty: list[int]) -> Iterator[Window]:
@@ -90,7 +99,8 @@ class Schedule:
         """Begin with `n_slots` empty slots."""
         self._at = np.zeros(n_slots, np.int64)  # where in _tokens the slot's next token is
         self._left = np.zeros(n_slots, np.int64)  # how many tokens its document has left
-        self._document = np.zeros((n_slots, 2), np.int64)  # position and length of its document
+        self._unpooled = np.zeros(n_slots, np.int64)  # how many of them are not pooled; negative once pooling has begun
+        self._document = np.zeros((n_slots, 2), np.int64)  # position of its document and its number of pooled tokens
 
     @property
     def n_slots(self) -> int:
@@ -126,8 +136,9 @@ class Schedule:
             now, slots = slots[: len(self.lengths)], slots[len(self.lengths) :]
             documents = slice(self._next, self._next + len(now))
             self._at[now], self._left[now] = self._offsets[documents], self._window.lengths[documents]
+            self._unpooled[now] = 0 if self._window.skips is None else self._window.skips[documents]
             self._document[now, 0] = self._window.positions[documents]
-            self._document[now, 1] = self._window.lengths[documents]
+            self._document[now, 1] = self._window.lengths[documents] - self._unpooled[now]
             self._next += len(now)
             taken.append(now)
             if not len(self.lengths):
@@ -138,6 +149,7 @@ class Schedule:
         """Keep only `n_slots` slots, those with tokens left among them; returns the old numbers of the slots kept."""
         kept = np.argsort(self._left == 0, kind="stable")[:n_slots]
         self._at, self._left, self._document = self._at[kept], self._left[kept], self._document[kept]
+        self._unpooled = self._unpooled[kept]
         return kept
 
     def next_block(self, n_steps: Callable[[np.ndarray], int]) -> Block:
@@ -146,22 +158,28 @@ class Schedule:
         n = n_steps(self._left)
         ids = np.zeros((n, self.n_slots), np.int64)
         filled = np.zeros(self.n_slots, np.int64)
-        starts, ends = [_events(filled, first)], []
+        starts, pools, ends = [_events(filled, first)], [], []
         running = np.flatnonzero(self._left)
         while len(running):
-            self._write(ids, filled, running)
+            pools.append(self._write(ids, filled, running))
             ended = running[self._left[running] == 0]
             ends.append(np.column_stack([filled[ended] - 1, ended, self._document[ended]]))
             free = ended[filled[ended] < n] if self._midway else ended[:0]
             running = self._take(free[np.argsort(filled[free], kind="stable")])
             starts.append(_events(filled, running))
         n = int(filled.max(initial=0))
-        begun, done = _sorted(starts), _sorted(ends)
-        return Block(ids[:n], _by_step(begun, n), _by_step(done, n), done[:, 2], done[:, 3])
+        starts, pools, ends = (_sorted(events) for events in (starts, pools, ends))
+        return Block(ids[:n], *(_by_step(events, n) for events in (starts, pools, ends)), ends[:, 2], ends[:, 3])
 
-    def _write(self, ids: np.ndarray, filled: np.ndarray, slots: np.ndarray) -> None:
-        """Write the next tokens of `slots` below what is `filled`, as many as there are and fit."""
+    def _write(self, ids: np.ndarray, filled: np.ndarray, slots: np.ndarray) -> np.ndarray:
+        """Write the next tokens of `slots` below what is `filled`, as many as there are and fit.
+
+        Returns the steps at which pooling begins and the slots in which it does, int64 [n, 2].
+        """
         n = np.minimum(self._left[slots], len(ids) - filled[slots])
+        waiting = self._unpooled[slots]
+        begins = slots[(waiting >= 0) & (waiting < n)]
+        begins = np.column_stack([filled[begins] + self._unpooled[begins], begins])
         step = np.arange(n.sum()) - np.repeat(np.cumsum(n) - n, n)
         ids[np.repeat(filled[slots], n) + step, np.repeat(slots, n)] = self._tokens[
             np.repeat(self._at[slots], n) + step
@@ -169,6 +187,8 @@ class Schedule:
         filled[slots] += n
         self._at[slots] += n
         self._left[slots] -= n
+        self._unpooled[slots] -= n
+        return begins
 
 
 def _events(filled: np.ndarray, slots: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +19,6 @@ TEXT_COLUMNS = ["corpus", "task", "method", "pooling", "postprocess", "metric"]
 NUMBER_COLUMNS = ["value", "ci_low", "ci_high", "n", "seed", "seconds"]
 COLUMNS = TEXT_COLUMNS + NUMBER_COLUMNS
 TASKS = ("clustering", "ranking", "classification")
-POOLINGS = ("last", "mean", "max", "concat")
 
 
 @dataclass(frozen=True)
@@ -34,14 +33,21 @@ class FitRecord:
 class Representation:
     """One way to turn the documents of a corpus into vectors: ``vectors`` is [n_documents, width], dense or sparse.
 
-    ``fitted`` lists what was fitted on the way, so that classification can refuse a leak.
+    ``source`` is that matrix, or a function that makes it: then each use of ``vectors`` makes it anew, so that comparing
+    many representations of a large corpus holds one at a time. ``fitted`` lists what was fitted on the way, so that
+    classification can refuse a leak.
     """
 
     method: str
     pooling: str
     postprocess: str
-    vectors: np.ndarray | sparse.spmatrix
+    source: np.ndarray | sparse.spmatrix | Callable[[], np.ndarray]
     fitted: tuple[FitRecord, ...] = ()
+
+    @property
+    def vectors(self) -> np.ndarray | sparse.spmatrix:
+        """The matrix [n_documents, width]; keep it in a variable where it is used twice."""
+        return self.source() if callable(self.source) else self.source
 
     @property
     def name(self) -> str:
@@ -49,27 +55,22 @@ class Representation:
         base = self.pooling if self.method == "lm" else " ".join(part for part in (self.method, self.pooling) if part)
         return base if self.postprocess == "none" else f"{base} + {self.postprocess}"
 
-    def with_vectors(self, vectors, *, postprocess: str, record: FitRecord | None = None) -> Representation:
+    def with_vectors(self, source, *, postprocess: str, record: FitRecord | None = None) -> Representation:
         """The same documents after one more processing step; ``record`` says what that step was fitted on."""
         fitted = self.fitted if record is None else (*self.fitted, record)
-        return replace(self, vectors=vectors, postprocess=postprocess, fitted=fitted)
+        return replace(self, source=source, postprocess=postprocess, fitted=fitted)
+
+    def with_record(self, record: FitRecord) -> Representation:
+        """The same vectors, with one more thing that was fitted on the way to them."""
+        return replace(self, fitted=(*self.fitted, record))
+
+    def rows(self, rows: slice) -> Representation:
+        """The same representation of some of the rows, cut out when they are asked for."""
+        return replace(self, source=lambda: self.vectors[rows])
 
 
-def lm_representations(
-    embeddings: Mapping[str, np.ndarray], *, fitted: Sequence[FitRecord] = ()
-) -> list[Representation]:
-    """One Representation per pooling of ``embeddings`` (pooling name -> [n, width]), in the order last, mean, max, concat.
-
-    Raises InputError for a pooling of another name.
-    """
-    unknown = sorted(set(embeddings) - set(POOLINGS))
-    if unknown:
-        raise InputError(f"embeddings: unknown pooling {unknown[0]!r}; the poolings are {', '.join(POOLINGS)}.")
-    return [Representation("lm", p, "none", embeddings[p], tuple(fitted)) for p in POOLINGS if p in embeddings]
-
-
-def check_representations(representations: Sequence[Representation], n: int) -> None:
-    """Raise InputError unless names are unique and each has ``n`` rows of finite numbers that are not all the same."""
+def check_names(representations: Sequence[Representation]) -> None:
+    """Raise InputError unless there is a representation and no two have the same name."""
     if not representations:
         raise InputError("representations: got none; pass at least one.")
     seen = set()
@@ -77,7 +78,13 @@ def check_representations(representations: Sequence[Representation], n: int) -> 
         if representation.name in seen:
             raise InputError(f"representations: {representation.name!r} is there twice; keep one of them.")
         seen.add(representation.name)
-        check_vectors(representation.vectors, name=representation.name, n=n)
+
+
+def checked_vectors(representation: Representation, n: int) -> np.ndarray | sparse.spmatrix:
+    """The vectors; raises InputError unless they are ``n`` rows of finite numbers that are not all the same."""
+    vectors = representation.vectors
+    check_vectors(vectors, name=representation.name, n=n)
+    return vectors
 
 
 def check_vectors(vectors, *, name: str = "vectors", n: int | None = None) -> None:

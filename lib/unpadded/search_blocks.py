@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from sklearn.metrics.pairwise import linear_kernel
@@ -35,6 +35,26 @@ def first_documents(
             row[hidden] = -np.inf
         found[rows] = _sorted_top(scores, depth)
     return found
+
+
+def nearest_rows(queries: np.ndarray, blocks: Iterable[np.ndarray], k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and cosines of the ``k`` nearest vectors of every query, best first: int64 and float32 [n_queries, k].
+
+    ``queries`` [n_queries, width]; ``blocks`` are the vectors [*, width] in order, of which one block is held at a time.
+    Where there are fewer than ``k`` vectors, there are fewer columns; equal cosines keep the vectors' order.
+    """
+    best = np.empty((len(queries), 0), np.float32)
+    rows = np.empty((len(queries), 0), np.int64)
+    first = 0
+    for block in blocks:
+        found = np.asarray(cosine_scorer(queries, block)(slice(None)), dtype=np.float32)
+        numbers = np.arange(first, first + len(block))
+        best = np.concatenate([best, found], axis=1)  # what was found before stands first, so ties stay in order
+        rows = np.concatenate([rows, np.broadcast_to(numbers, found.shape)], axis=1)
+        places = _sorted_top(best, min(k, best.shape[1]))
+        best, rows = np.take_along_axis(best, places, axis=1), np.take_along_axis(rows, places, axis=1)
+        first += len(block)
+    return rows, best
 
 
 def _sorted_top(scores: np.ndarray, depth: int) -> np.ndarray:

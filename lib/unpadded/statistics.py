@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -57,16 +57,6 @@ def bootstrap_mean(
     return percentile_interval(values.mean(), result.bootstrap_distribution, confidence=confidence)
 
 
-def bootstrap_metric(
-    metric: Callable[..., float], *arrays: np.ndarray, n_resamples: int = 300, confidence: float = CONFIDENCE, seed: int = 0
-) -> Interval:  # fmt: skip
-    """``metric(*arrays)`` with a percentile bootstrap interval; item i of every array is drawn together (each [n])."""
-    n, rng = len(arrays[0]), np.random.default_rng(seed)
-    draws = (rng.integers(n, size=n) for _ in range(n_resamples))
-    resampled = np.array([metric(*(array[draw] for array in arrays)) for draw in draws])
-    return percentile_interval(metric(*arrays), resampled, confidence=confidence)
-
-
 def paired_test(first: np.ndarray, second: np.ndarray, *, n_resamples: int = 9999, seed: int = 0) -> float:
     """p-value (two-sided) of a paired randomization test: the mean difference under random swaps within each pair [n].
 
@@ -107,11 +97,13 @@ def holm(p_values: np.ndarray) -> np.ndarray:
 
 
 def compare(
-    per_item: Mapping[str, np.ndarray] | pd.DataFrame, *, alpha: float = 0.05, n_resamples: int = 9999, seed: int = 0
+    per_item: Mapping[str, np.ndarray] | pd.DataFrame, *, pairs: Sequence[tuple[str, str]] | None = None,
+    alpha: float = 0.05, n_resamples: int = 9999, seed: int = 0,
 ) -> pd.DataFrame:  # fmt: skip
-    """Every pair of methods tested on the same items (name -> values [n]), Holm-corrected; columns COMPARISON_COLUMNS.
+    """Pairs of methods (all, or ``pairs``) tested on the same items (name -> values [n]); columns COMPARISON_COLUMNS.
 
-    Raises InputError when the methods have different numbers of items or values that are not finite.
+    Holm's correction is over the pairs that are tested. Raises InputError when the methods have different numbers of items
+    or values that are not finite.
     """
     per_item = {str(name): _finite(values, str(name)) for name, values in per_item.items()}
     names, sizes = list(per_item), {name: len(values) for name, values in per_item.items()}
@@ -119,11 +111,13 @@ def compare(
         raise InputError(f"per_item: got {len(names)} methods; a comparison needs at least two.")
     if len(set(sizes.values())) > 1:
         raise InputError(f"per_item: methods have different numbers of items, {sizes}; compare them on the same items.")
-    values, pairs = np.column_stack(list(per_item.values())), list(combinations(range(len(per_item)), 2))
-    frame = pd.DataFrame({"first": [names[i] for i, _ in pairs], "second": [names[j] for _, j in pairs]})
-    differences = np.stack([values[:, i] - values[:, j] for i, j in pairs], axis=1)
-    frame["mean_first"] = [values[:, i].mean() for i, _ in pairs]
-    frame["mean_second"] = [values[:, j].mean() for _, j in pairs]
+    values = np.column_stack(list(per_item.values()))
+    pairs = list(combinations(names, 2)) if pairs is None else list(pairs)
+    frame = pd.DataFrame(pairs, columns=["first", "second"])
+    places = [(names.index(first), names.index(second)) for first, second in pairs]
+    differences = np.stack([values[:, i] - values[:, j] for i, j in places], axis=1)
+    frame["mean_first"] = [values[:, i].mean() for i, _ in places]
+    frame["mean_second"] = [values[:, j].mean() for _, j in places]
     frame["difference"] = differences.mean(axis=0)
     frame["p_value"] = _swap_tests(differences, n_resamples=n_resamples, seed=seed)
     frame["p_holm"] = holm(frame["p_value"].to_numpy())
@@ -146,6 +140,17 @@ def verdict(comparison: pd.DataFrame, first: str, second: str, *, metric: str = 
         return f"No difference between {first} and {second} was shown ({difference:+.3f}{unit}; {evidence})."
     winner, loser = (first, second) if difference > 0 else (second, first)
     return f"{winner} beats {loser} by {abs(difference):.3f}{unit} ({evidence})."
+
+
+def verdicts(
+    per_item: Mapping[str, np.ndarray] | pd.DataFrame, pairs: Sequence[tuple[str, str]], *, metric: str = "", seed: int = 0
+) -> list[str]:  # fmt: skip
+    """One sentence for each of ``pairs`` whose methods were both measured, tested together; see compare and verdict."""
+    measured = [(first, second) for first, second in pairs if first != second and {first, second} <= set(per_item)]
+    if not measured:
+        return []
+    table = compare(per_item, pairs=measured, seed=seed)
+    return [verdict(table, first, second, metric=metric) for first, second in measured]
 
 
 def _finite(values: np.ndarray, name: str) -> np.ndarray:

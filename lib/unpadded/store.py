@@ -6,6 +6,7 @@ A folder of embeddings holds
     ids.jsonl       one document id a line, in the order of the rows
     last.npy ...    float32 [n_documents, width], one file per pooling; concat is the three side by side, never stored
     shards.jsonl    one finished shard (a fixed range of rows) a line, with the SHA-256 of its rows in every file
+    beginnings.npy  the first words of every document, for search results (sets of older versions have none)
     timings.csv     seconds of every shard: the only file that differs between two runs of the same command
     .lock           empty, held by the process that writes
 """
@@ -20,9 +21,10 @@ from pathlib import Path
 
 import numpy as np
 
+from .beginnings import BEGINNINGS, read_beginnings
 from .errors import InputError
 from .files import read_json, sha256_of
-from .pooling import CONCAT
+from .names import CONCAT
 
 FORMAT = "unpadded embeddings 1"
 MANIFEST, IDS, SHARDS, TIMINGS = "manifest.json", "ids.jsonl", "shards.jsonl", "timings.csv"
@@ -64,7 +66,7 @@ class Embeddings:
 
     @property
     def width(self) -> int:
-        """Columns of one stored array; concat has three times as many."""
+        """Columns of one stored array, whatever the pooling; concat has three times as many."""
         return self.manifest["width"]
 
     @property
@@ -75,7 +77,7 @@ class Embeddings:
 
     @cached_property
     def ids(self) -> list[str]:
-        """Document ids in the order of the rows."""
+        """Document ids in the order of the rows; raises `InputError` where their file is damaged."""
         try:
             ids = [json.loads(line) for line in (self.folder / IDS).read_bytes().splitlines()]
         except ValueError:
@@ -84,7 +86,7 @@ class Embeddings:
         return ids
 
     def __getitem__(self, pooling: str) -> np.ndarray:
-        """Rows of a stored pooling as a read-only memory map, float32 [n_documents, width]."""
+        """Rows of a stored pooling as a read-only memory map, float32 [n_documents, width]; `InputError` for another."""
         stored = self.manifest["settings"]["poolings"]
         if pooling not in stored:
             raise InputError(
@@ -106,11 +108,16 @@ class Embeddings:
             vectors[:, i * self.width : (i + 1) * self.width] = self[part]
         return vectors
 
+    @cached_property
+    def beginnings(self) -> np.ndarray | None:
+        """The first words of every document, UTF-8 in bytes [n_documents], a memory map; `None` where there are none."""
+        return read_beginnings(self.folder) if BEGINNINGS in self.manifest["sha256"] else None
+
     def verify(self) -> None:
         """Compare every checksum with the bytes on disk; raises `InputError` naming what is damaged."""
         damaged = _misshapen(self.folder, self.manifest)
-        for name in (IDS, SHARDS):
-            if not damaged and sha256_of(self.folder / name) != self.manifest["sha256"][name]:
+        for name, digest in self.manifest["sha256"].items():
+            if not damaged and sha256_of(self.folder / name) != digest:
                 damaged = [name]
         if not damaged:
             records = read_records(self.folder)
@@ -202,7 +209,7 @@ def _misshapen(folder: Path, manifest: dict) -> list[str]:
     """Names of the files whose size or header is not what the manifest says."""
     header = npy_header(manifest["documents"], manifest["width"])
     size = len(header) + 4 * manifest["documents"] * manifest["width"]
-    wrong = [name for name in (IDS, SHARDS) if not (folder / name).is_file()]
+    wrong = [name for name in manifest["sha256"] if not (folder / name).is_file()]
     for name in (f"{pooling}.npy" for pooling in manifest["settings"]["poolings"]):
         path = folder / name
         if not path.is_file() or path.stat().st_size != size:

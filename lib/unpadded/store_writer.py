@@ -17,6 +17,7 @@ from typing import IO
 
 import numpy as np
 
+from .beginnings import BEGINNINGS, write_beginnings
 from .errors import InputError
 from .files import atomic_write, sha256_of, write_json
 from .store import (
@@ -48,11 +49,13 @@ class EmbeddingsWriter:
     with `write`, then call `finish`. `finished` tells that there is nothing to do.
     """
 
-    def __init__(self, folder: Path, manifest: dict, ids: Sequence[str]):
+    def __init__(self, folder: Path, manifest: dict, ids: Sequence[str], texts: Sequence[str] | None = None):
         self.folder = folder
         self.manifest = manifest
         self._paths = {pooling: folder / f"{pooling}.npy" for pooling in manifest["settings"]["poolings"]}
         repaired = self._repair_ids(ids)
+        if texts is not None and (not manifest["finished"] or BEGINNINGS in manifest["sha256"]):
+            repaired |= write_beginnings(texts, folder)  # a finished set of an older version stays as it is
         self._repair_arrays()
         bounds = dict(enumerate(shard_bounds(len(ids), manifest["settings"]["shard_size"])))
         self._records = {
@@ -87,7 +90,8 @@ class EmbeddingsWriter:
             raise ValueError(f"{len(self.pending)} shards of {self.folder} are still to be written.")
         self._write_records()
         tokens = sum(record["tokens"] for record in self._records.values())
-        sha256 = {name: sha256_of(self.folder / name) for name in (IDS, SHARDS)}
+        names = [name for name in (IDS, SHARDS, BEGINNINGS) if (self.folder / name).is_file()]
+        sha256 = {name: sha256_of(self.folder / name) for name in names}
         self.manifest = {**self.manifest, **facts, "finished": True, "tokens": tokens, "sha256": sha256}
         write_json(self.folder / MANIFEST, self.manifest)
         self.finished = True
@@ -143,18 +147,25 @@ class EmbeddingsWriter:
 
 @contextmanager
 def open_writer(
-    folder: str | os.PathLike, *, settings: dict, environment: dict, about: dict, ids: Sequence[str], width: int
+    folder: str | os.PathLike,
+    *,
+    settings: dict,
+    environment: dict,
+    about: dict,
+    ids: Sequence[str],
+    width: int,
+    texts: Sequence[str] | None = None,
 ) -> Iterator[EmbeddingsWriter]:
     """Lock `folder` and yield a writer that goes on with the set in it, or begins one.
 
     `settings`: what the vectors depend on, `poolings` (list) and `shard_size` (documents) among it. `environment`: what
-    their last bits depend on. `about`: more for the manifest. Raises `InputError` for a folder that another process
-    writes to, that holds other files, or that holds a set with other settings.
+    their last bits depend on. `about`: more for the manifest. `texts`: the documents, for their first words. Raises
+    `InputError` for a folder that another process writes to, that holds other files, or a set with other settings.
     """
     folder = Path(folder)
     _refuse_foreign(folder)
     with _locked(folder):
-        for name in (IDS, SHARDS, MANIFEST):
+        for name in (IDS, SHARDS, BEGINNINGS, MANIFEST):
             for leftover in folder.glob(f".{name}.*.tmp"):  # of a run that was killed
                 leftover.unlink()
         manifest = read_manifest(folder)
@@ -163,7 +174,7 @@ def open_writer(
             manifest |= {"about": about, "documents": len(ids), "width": width}
             write_json(folder / MANIFEST, manifest)
         _refuse_other_settings(folder, manifest["settings"], settings)
-        writer = EmbeddingsWriter(folder, manifest, ids)
+        writer = EmbeddingsWriter(folder, manifest, ids, texts)
         if not writer.finished:
             writer._go_on(environment)
         yield writer

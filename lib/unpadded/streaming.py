@@ -145,13 +145,15 @@ class SlotStates:
         ids = torch.zeros(n_steps, self._n_rows, dtype=torch.int64)
         ids[:, :n_slots] = torch.from_numpy(block.ids)
         ids = ids.to(device)
-        starts, ends = ([_index(slots, device) for slots in events] for events in (block.starts, block.ends))
+        starts, pools, ends = (
+            [_index(slots, device) for slots in events] for events in (block.starts, block.pools, block.ends)
+        )
         finished, states = {}, None
         for number, layer in enumerate(self._layers):
             inputs = self._inputs(layer, ids, states)
             states, self._h[number], self._c[number] = layer.run(inputs, self._h[number], self._c[number], starts)
             if number in self._running:
-                finished[number] = self._running[number].add(states, ids, starts, ends, block.lengths)
+                finished[number] = self._running[number].add(states, ids, pools, ends, block.lengths)
         first = finished[self._pools.layers[0]]
         if len(self._pools.layers) == 1:
             return first

@@ -1,4 +1,4 @@
-"""Text to token ids: fastai's word and subword tokenizers on all cores, and the memory-mapped result.
+"""The noun `TokenizedCorpus`: a corpus's token ids, made on all cores, memory-mapped.
 
 A corpus is tokenized once into its own complete list of distinct tokens; any model's vocabulary is then a lookup table
 over that list, so tokenizing does not have to be repeated for another vocabulary size.
@@ -9,91 +9,25 @@ import json
 import multiprocessing
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from fastai.text.core import BOS, SentencePieceTokenizer, SpacyTokenizer, TokenizeWithRules
+from fastai.text.core import BOS
 from fastai.text.data import make_vocab
 
 from .errors import InputError
 from .files import atomic_write, read_json, write_json
 from .processes import die_with_parent
+from .tokenizer import LONGEST_WORD, Numbered, Tokenizer, TokenizerSettings
+
+__all__ = ["TokenizedCorpus", "Tokenizer", "TokenizerSettings", "tokenize", "vocabulary_index"]
 
 UNKNOWN_ID = 0  # fastai numericalizes what the vocabulary lacks to its first entry, xxunk
 FORMAT = 1
-LONGEST_WORD = 1_000  # characters; spaCy's affix rules are quadratic in the length of a "word" without spaces
 PARALLEL_FROM = 2_000_000  # characters; below, starting worker processes costs more than it saves
-
-
-@dataclass(frozen=True)
-class TokenizerSettings:
-    """Which tokenizer made the ids: `kind` is "word" (spaCy's rules for `language`) or "subword" (SentencePiece).
-
-    fastai's default rules (lower case, xxmaj, xxup, xxrep, ...) run before either. `subword_model` is the path of a
-    SentencePiece model file, a protocol buffer. `custom` marks a caller's own tokenizer, which cannot be stored.
-    """
-
-    kind: str = "word"
-    language: str = "en"
-    subword_model: str | None = None
-
-    def __post_init__(self):
-        if self.kind not in ("word", "subword", "custom"):
-            raise InputError(f"Tokenizer kind {self.kind!r} is not known: give 'word' or 'subword'.")
-        if self.kind == "subword" and not (self.subword_model and Path(self.subword_model).is_file()):
-            raise InputError(f"The SentencePiece model {self.subword_model!r} is not a file: train one first.")
-
-    def to_dict(self) -> dict:
-        """Settings as JSON-ready values."""
-        return asdict(self)
-
-    @property
-    def key(self) -> str:
-        """What identifies the tokens that these settings make (the subword model by its content)."""
-        content = hashlib.sha256(Path(self.subword_model).read_bytes()).hexdigest() if self.subword_model else ""
-        return f"{self.kind}:{self.language}:{content}"
-
-
-class Tokenizer:
-    """Turn texts into lists of tokens with fastai's rules; every document begins with xxbos."""
-
-    def __init__(self, settings: TokenizerSettings | None = None):
-        self.settings = settings or TokenizerSettings()
-        if self.settings.kind == "custom":
-            raise InputError("This model was trained with a tokenizer of its owner's: encode token ids, not texts.")
-        self._tokenize = _tokenize_with_rules(self.settings)
-
-    def __call__(self, texts: Iterable[str]) -> Iterator[list[str]]:
-        """Yield one list of tokens for each text."""
-        return (list(tokens) for tokens in self._tokenize([_break_long_words(text) for text in texts]))
-
-
-@lru_cache(maxsize=4)
-def _tokenize_with_rules(settings: TokenizerSettings) -> TokenizeWithRules:
-    if settings.kind == "subword":
-        return TokenizeWithRules(SentencePieceTokenizer(settings.language, sp_model=settings.subword_model))
-    return TokenizeWithRules(_Spacy(settings.language))
-
-
-class _Spacy(SpacyTokenizer):
-    """fastai's tokenizer without its `L` around every document, which takes a third of the time."""
-
-    def __call__(self, items: Iterable[str]) -> Iterator[list[str]]:
-        return ([token.text for token in doc] for doc in self.pipe(map(str, items), batch_size=self.buf_sz))
-
-
-def _break_long_words(text: str) -> str:
-    if len(text) <= LONGEST_WORD:
-        return text
-    words = text.split(" ")
-    if max(map(len, words)) <= LONGEST_WORD:
-        return text
-    pieces = (word[i : i + LONGEST_WORD] for word in words for i in range(0, max(len(word), 1), LONGEST_WORD))
-    return " ".join(pieces)
 
 
 class TokenizedCorpus:
@@ -125,16 +59,26 @@ class TokenizedCorpus:
         """How often each entry of `types` occurs, int64 [n_types]."""
         return np.bincount(self.ids, minlength=len(self.types))
 
-    def select(self, indices: Sequence[int]) -> "TokenizedCorpus":
+    def select(self, indices: Sequence[int] | np.ndarray) -> "TokenizedCorpus":
         """The documents at `indices`, in that order, with the same `types`."""
-        indices = np.asarray(indices, dtype=np.int64)
-        lengths = self.lengths[indices]
+        places = np.asarray(indices, dtype=np.int64)
+        lengths = self.lengths[places]
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        ids = np.concatenate([self[i] for i in indices] or [np.empty(0, np.int32)]).astype(np.int32)
+        ids = np.concatenate([self[i] for i in places] or [np.empty(0, np.int32)]).astype(np.int32)
         return TokenizedCorpus(ids, offsets, self.types)
 
+    def reversed(self) -> "TokenizedCorpus":
+        """Every document from its last token to its first, as a backward model reads it (fastai's `reverse_text`)."""
+        lengths = self.lengths
+        ends = np.repeat(self.offsets[1:], lengths)
+        within = np.arange(len(self.ids)) - np.repeat(self.offsets[:-1], lengths)
+        return TokenizedCorpus(np.asarray(self.ids)[ends - 1 - within], self.offsets, self.types)
+
     def build_vocab(self, *, max_size: int = 60_000, min_count: int = 3) -> list[str]:
-        """fastai's vocabulary: special tokens first, then the most frequent, padded to a multiple of eight."""
+        """fastai's vocabulary: special tokens first, then the most frequent, padded to a multiple of eight.
+
+        `max_size`: tokens at most; `min_count`: how often a token has to occur.
+        """
         frequent = np.flatnonzero(self.counts)
         return list(make_vocab(Counter({self.types[i]: int(self.counts[i]) for i in frequent}), min_count, max_size))
 
@@ -183,7 +127,8 @@ def tokenize(
     """Tokenize `texts` with fastai's tokenizer and number the distinct tokens.
 
     `n_workers` processes share the work (default: every core, once there is enough to share). With `cache`, a folder,
-    the result is kept under a name made of the texts and the settings and the next call with the same maps it.
+    the result is kept under a name made of the texts and the settings and the next call with the same maps it. Raises
+    `InputError` for a custom tokenizer and for a subword model that cannot be read.
     """
     settings = settings or TokenizerSettings()
     if cache is None:
@@ -205,7 +150,7 @@ def _tokenize(texts: Sequence[str], settings: TokenizerSettings, n_workers: int 
     pieces = list(_pieces(texts, max(n_characters // (n_workers * 8), 1)))
     # Workers only tokenize (no torch kernels), so forking a process that has threads is safe and spares the imports.
     context = multiprocessing.get_context("fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn")
-    _tokenize_with_rules(settings)  # built once here, inherited by every worker
+    Tokenizer(settings)  # built once here, inherited by every worker
     with ProcessPoolExecutor(n_workers, mp_context=context, initializer=die_with_parent) as pool:
         return _merge(list(pool.map(_number_tokens, pieces, [settings] * len(pieces))))
 
@@ -223,18 +168,11 @@ def _pieces(texts: Sequence[str], n_characters: int) -> Iterator[list[str]]:
         yield piece
 
 
-def _number_tokens(texts: list[str], settings: TokenizerSettings) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Number the tokens of `texts` in order of appearance: flat ids, document lengths, distinct tokens."""
-    index: dict[str, int] = {}
-    documents = [
-        np.fromiter((index.setdefault(t, len(index)) for t in tokens), np.int32)
-        for tokens in Tokenizer(settings)(texts)
-    ]
-    lengths = np.fromiter(map(len, documents), np.int64, len(documents))
-    return np.concatenate(documents or [np.empty(0, np.int32)]), lengths, list(index)
+def _number_tokens(texts: list[str], settings: TokenizerSettings) -> Numbered:
+    return Tokenizer(settings).number(texts)
 
 
-def _merge(parts: list[tuple[np.ndarray, np.ndarray, list[str]]]) -> TokenizedCorpus:
+def _merge(parts: list[Numbered]) -> TokenizedCorpus:
     index: dict[str, int] = {}
     ids = []
     for part_ids, _, types in parts:

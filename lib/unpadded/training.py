@@ -3,73 +3,40 @@
 import hashlib
 import json
 import os
+import shutil
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, replace
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from fastai.callback.core import Callback, CancelFitException, CancelTrainException
+from fastai.callback.core import Callback
 from fastai.callback.rnn import ModelResetter
-from fastai.callback.schedule import combined_cos
 from fastai.callback.training import GradientClip
 from fastai.data.core import DataLoaders
-from fastai.learner import Learner
+from fastai.learner import Learner, ValueMetric
 from fastai.optimizer import OptimWrapper
 
 from .batches import StreamLoader
-from .checkpoint import Checkpoint, TrainingLog
+from .checkpoint import Checkpoint
+from .distribution import join_processes, n_processes, rank, together
 from .errors import InputError
+from .initialization import pass_inputs_through, start_from_topics
 from .language_model import LanguageModel
+from .model_card import model_card
 from .objective import LanguageModelObjective
+from .one_cycle import OneCycle
+from .pad_injection import inject_pads
+from .recipe import TrainingSettings
+from .starting_points import first_model
 from .tokens import TokenizedCorpus, TokenizerSettings
+from .training_log import LivePerplexity, TrainingLog
+
+__all__ = ["TrainingSettings", "train"]
 
 VALIDATION_TOKENS = 100_000  # enough for a perplexity within about one per cent, quick to measure with the full softmax
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """How a language model is trained; the defaults are the recipe for two to eight CPU cores.
-
-    `epochs` passes over the corpus end the training, or `max_minutes`, whichever comes first; the learning rate completes
-    its cycle either way. `dropout` multiplies fastai's dropout probabilities. `negatives` = 0 trains with the full
-    softmax. `window` is in tokens, `clip` bounds the gradient's norm, `direction` "backward" reads documents reversed.
-    `precision` is "auto" (bfloat16 where the hardware multiplies it faster), "float32" or "bfloat16".
-    """
-
-    emb_sz: int = 400
-    n_hid: int = 400
-    n_layers: int = 1
-    max_vocab: int = 12_000
-    min_count: int = 3
-    dropout: float = 0.4
-    batch_size: int = 32
-    window: int = 70
-    epochs: int = 2
-    max_minutes: float = 0.0  # 0: no limit
-    learning_rate: float = 6e-3
-    warmup: float = 0.15  # share of the training spent reaching the peak learning rate
-    weight_decay: float = 0.01
-    clip: float = 0.25
-    negatives: int = 1_024
-    direction: str = "forward"
-    precision: str = "auto"
-    seed: int = 0
-
-    def __post_init__(self):
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.type in (int, float) and (
-                isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0
-            ):
-                raise InputError(f"Training setting {field.name} is {value!r}: give a number that is not negative.")
-        for name in ("emb_sz", "n_hid", "n_layers", "batch_size", "window", "epochs"):
-            if getattr(self, name) < 1:
-                raise InputError(f"Training setting {name} is {getattr(self, name)!r}: give at least 1.")
-        if self.direction not in ("forward", "backward"):
-            raise InputError(f"Training setting direction is {self.direction!r}: give 'forward' or 'backward'.")
-        if self.precision not in ("auto", "float32", "bfloat16"):
-            raise InputError(f"Training setting precision is {self.precision!r}: give 'auto', 'float32' or 'bfloat16'.")
 
 
 def train(
@@ -77,6 +44,9 @@ def train(
     settings: TrainingSettings | None = None,
     *,
     tokenizer: TokenizerSettings | None = None,
+    start: LanguageModel | None = None,
+    valid: TokenizedCorpus | None = None,
+    about: dict | None = None,
     checkpoints: str | os.PathLike | None = None,
     progress: bool = True,
     device: str | torch.device | None = None,
@@ -84,80 +54,124 @@ def train(
 ) -> LanguageModel:
     """Train an AWD-LSTM on `corpus` and return it, with its training curve and card.
 
-    A few documents are held out for the validation perplexity (full softmax). With `checkpoints`, a folder, the state is
-    kept there at least every two minutes; the same call after a stop goes on from it and ends in the same weights (same
-    machine and thread count). Raises `InputError` for a corpus that is too small, `FloatingPointError` when the loss is
-    not finite; the last checkpoint is then still there.
+    `tokenizer`: what made the corpus's tokens. `start`: a language model to go on from; its sizes hold, its vocabulary is
+    matched by token. `about`: JSON-ready facts for the card, such as the corpus's name. The validation perplexity (full
+    softmax) is that of `valid`, or else of a few documents that are held out. With `checkpoints`, a folder, the state is
+    kept there once a minute; the same call after a stop goes on from it and ends in the same weights (same
+    machine and thread count).
+
+    Raises `InputError` for a corpus that is too small, a `start` that does not fit and a checkpoint that is torn;
+    `FloatingPointError` when the loss is not finite, after storing the last good model in `checkpoints`/last_good_model.
     """
     settings = settings or TrainingSettings()
-    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    held_out, kept = _split(corpus, settings.seed)
+    options: dict[str, Any] = {"tokenizer": tokenizer, "valid": valid, "about": about or {}, "progress": progress}
+    options["callbacks"] = callbacks
+    device = join_processes(torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")))
+    if settings.direction == "both":
+        return _train_both(corpus, settings, start, checkpoints, device=device, **options)
+    return _train(corpus, settings, start and start.directed(settings.direction), checkpoints, device=device, **options)
+
+
+def _train_both(corpus, settings, start, checkpoints, *, tokenizer, **options) -> LanguageModel:
+    """Two models, one after the other; the first is kept with the checkpoints until the second is there."""
+    models, kept = [], []
+    for direction in ("forward", "backward"):
+        own = replace(settings, direction=direction, max_minutes=settings.max_minutes / 2)
+        first = start and start.directed(direction)
+        storable = checkpoints is not None and (tokenizer or TokenizerSettings()).kind != "custom"
+        folder = Path(checkpoints) / f"finished-{_key(own, corpus, first)}" if storable else None
+        if folder is not None and (folder / "config.json").is_file():
+            model = LanguageModel.load(folder)
+            model.tokenizer = tokenizer or TokenizerSettings()  # its copy of a subword model goes with the folder
+        else:
+            model = _train(corpus, own, first, checkpoints, tokenizer=tokenizer, **options)
+            if folder is not None and not rank():
+                model.save(folder)
+        models.append(model)
+        kept.append(folder)
+    for folder in kept:
+        if folder is not None and not rank():
+            shutil.rmtree(folder, ignore_errors=True)
+    return models[0].with_backward(models[1])
+
+
+def _train(
+    corpus, settings, start, checkpoints, *, tokenizer, valid, about, progress, device, callbacks
+) -> LanguageModel:
+    """Train one direction."""
+    if start is not None:
+        settings = replace(settings, emb_sz=start.emb_sz, n_hid=start.n_hid, n_layers=start.n_layers)
+    held_out, kept = _split(corpus, settings.seed) if valid is None else (valid, corpus)
     vocab = kept.build_vocab(max_size=settings.max_vocab, min_count=settings.min_count)
-    train_tokens, valid_tokens = (_directed(part.with_vocab(vocab), settings.direction) for part in (kept, held_out))
+    parts = [part.with_vocab(vocab) for part in (kept, held_out)]
+    train_tokens, valid_tokens = parts if settings.direction == "forward" else [part.reversed() for part in parts]
+    train_tokens = inject_pads(
+        train_tokens, share=settings.pad_injection, placement=settings.pad_placement, seed=settings.seed
+    )
     loader = partial(StreamLoader, batch_size=settings.batch_size, window=settings.window, device=device)
     loaders = DataLoaders(loader(train_tokens, seed=settings.seed), loader(valid_tokens, shuffle=False))
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
-        model = LanguageModel.new(vocab, _model_config(settings), tokenizer=tokenizer)
+        model = first_model(vocab, settings, tokenizer=tokenizer, start=start)
+        if start is None:
+            _initialize(model, settings, parts[0])
+        torch.manual_seed(settings.seed + rank())  # other dropouts and negatives in every process
         precision = _precision(settings.precision, device)
         objective = LanguageModelObjective(
             model.module, train_tokens.counts, negatives=settings.negatives, precision=precision
         ).to(device)
         log = TrainingLog(loaders.train)
-        schedule = Schedule(settings, log)
-        checkpoint = Checkpoint(checkpoints, _key(settings, train_tokens), log)
-        learn = Learner(
-            loaders,
-            objective,
-            loss_func=_already_a_loss,
-            opt_func=partial(OptimWrapper, opt=torch.optim.AdamW, betas=(0.8, 0.99), fused=True),
-            lr=settings.learning_rate,
-            wd=settings.weight_decay,
-            cbs=[ModelResetter(), GradientClip(settings.clip), schedule, log, checkpoint, *callbacks],
-        )
-        learn.create_opt()
-        checkpoint.resume(learn)
+        checkpoint = Checkpoint(checkpoints, _key(settings, train_tokens, start), objective=objective, log=log)
+        schedule = OneCycle(settings, log)
+        live = LivePerplexity(model.module, valid_tokens, log)
+        learn = _learner(loaders, objective, settings, [schedule, log, live, checkpoint, *callbacks])
         with nullcontext() if progress else learn.no_bar(), nullcontext() if progress else learn.no_logging():
-            learn.fit(max(settings.epochs - loaders.train.passes, 0))
+            _fit(learn, settings, checkpoint, model)
     checkpoint.discard()
     model.module.reset()
     model.module.cpu().eval()
     model.training = log.to_frame()
-    model.card = _card(settings, precision, corpus, train_tokens, log)
+    model.card = {**about, **model_card(settings, precision, model, corpus, train_tokens, log)}
     return model
 
 
-class Schedule(Callback):
-    """One cycle of the learning rate over the planned steps or the allowed minutes, whichever is further on.
+def _initialize(model: LanguageModel, settings: TrainingSettings, tokens: TokenizedCorpus) -> None:
+    pass_inputs_through(model.awd_lstm, settings.pass_through)
+    if settings.initial_embeddings == "lsa":
+        start_from_topics(model.awd_lstm.encoder.weight, tokens, seed=settings.seed)
 
-    The shape is Smith's one cycle with cosine flanks (fastai's `fit_one_cycle`); tying it to the share of the budget that
-    is used means that training which is stopped by the clock has still completed it.
-    """
 
-    run_valid = False
+def _learner(loaders: DataLoaders, objective, settings: TrainingSettings, callbacks: list[Callback]) -> Learner:
+    log = next(callback for callback in callbacks if isinstance(callback, TrainingLog))
+    learn = Learner(
+        loaders,
+        objective,
+        loss_func=_already_a_loss,
+        opt_func=partial(OptimWrapper, opt=torch.optim.AdamW, betas=(0.8, 0.99), fused=True),
+        lr=settings.learning_rate,
+        wd=settings.weight_decay,
+        metrics=ValueMetric(log.validation_perplexity, "perplexity"),
+        cbs=[ModelResetter(), GradientClip(settings.clip), *callbacks],
+    )
+    learn.create_opt()
+    return learn
 
-    def __init__(self, settings: TrainingSettings, log: TrainingLog):
-        peak = settings.learning_rate
-        self.rate = combined_cos(settings.warmup, peak / 25, peak, peak / 1_000)
-        self.settings, self.log = settings, log
 
-    @property
-    def used(self) -> float:
-        """Share of the budget that is used, 0 to 1."""
-        steps = self.log.step / max(len(self.dls.train) * self.settings.epochs, 1)
-        minutes = self.log.minutes / self.settings.max_minutes if self.settings.max_minutes else 0.0
-        return min(max(steps, minutes), 1.0)
-
-    def before_batch(self):
-        self.opt.set_hyper("lr", float(self.rate(self.used)))
-
-    def after_batch(self):
-        if self.used >= 1:
-            raise CancelTrainException()
-
-    def after_epoch(self):
-        if self.used >= 1:
-            raise CancelFitException()
+def _fit(learn: Learner, settings: TrainingSettings, checkpoint: Checkpoint, model: LanguageModel) -> None:
+    """Train from where the checkpoint is; a loss that is not finite ends it, the last good model is stored."""
+    checkpoint.resume(learn)
+    try:
+        with together(learn, learn.dls.train.device):
+            learn.fit(max(settings.epochs - learn.dls.train.passes, 0))
+    except FloatingPointError as error:
+        step = checkpoint.last_good_step()
+        if step is None or checkpoint.path is None:
+            raise FloatingPointError(f"{error}; no checkpoint was made yet.") from error
+        model.module.cpu()
+        if model.tokenizer.kind == "custom":
+            raise FloatingPointError(f"{error}; step {step} is kept in {checkpoint.path}.") from error
+        folder = model.save(checkpoint.path.parent / "last_good_model")
+        raise FloatingPointError(f"{error}; the model of step {step} is kept in {folder}.") from error
 
 
 def _split(corpus: TokenizedCorpus, seed: int) -> tuple[TokenizedCorpus, TokenizedCorpus]:
@@ -171,22 +185,6 @@ def _split(corpus: TokenizedCorpus, seed: int) -> tuple[TokenizedCorpus, Tokeniz
     return corpus.select(np.sort(order[:n])), corpus.select(np.sort(order[n:]))
 
 
-def _directed(corpus: TokenizedCorpus, direction: str) -> TokenizedCorpus:
-    """The corpus as the model reads it: documents reversed for a backward model."""
-    if direction == "forward":
-        return corpus
-    reversed_ids = np.concatenate([corpus[i][::-1] for i in range(len(corpus))])
-    return TokenizedCorpus(np.ascontiguousarray(reversed_ids), corpus.offsets, corpus.types)
-
-
-def _model_config(settings: TrainingSettings) -> dict:
-    from fastai.text.models.awdlstm import awd_lstm_lm_config
-
-    # With a weight dropout of exactly 0, fastai's WeightDropout hands torch the parameter itself and its next reset fails.
-    dropouts = {k: max(p * settings.dropout, 1e-12) for k, p in awd_lstm_lm_config.items() if k.endswith("_p")}
-    return {"emb_sz": settings.emb_sz, "n_hid": settings.n_hid, "n_layers": settings.n_layers, **dropouts}
-
-
 def _precision(asked: str, device: torch.device) -> str:
     """bfloat16 pays on CPUs with AMX tiles and on GPUs; AVX-512's own bfloat16 products are slower than float32."""
     if asked != "auto":
@@ -196,9 +194,11 @@ def _precision(asked: str, device: torch.device) -> str:
     return "bfloat16" if torch.cpu.get_capabilities().get("amx_bf16", False) else "float32"
 
 
-def _key(settings: TrainingSettings, tokens: TokenizedCorpus) -> str:
+def _key(settings: TrainingSettings, tokens: TokenizedCorpus, start: LanguageModel | None) -> str:
     """What a checkpoint must share with the call that takes it up. The time limit may differ."""
-    digest = hashlib.sha256(json.dumps(asdict(replace(settings, max_minutes=0.0)), sort_keys=True).encode())
+    facts = [asdict(replace(settings, max_minutes=0.0)), n_processes(), start.fingerprint if start else ""]
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    digest.update("\x00".join(tokens.types).encode("utf-8", "surrogatepass"))
     for part in (tokens.ids, tokens.offsets):
         digest.update(np.ascontiguousarray(part).tobytes())
     return digest.hexdigest()[:16]
@@ -206,24 +206,3 @@ def _key(settings: TrainingSettings, tokens: TokenizedCorpus) -> str:
 
 def _already_a_loss(loss: torch.Tensor, _targets: torch.Tensor) -> torch.Tensor:
     return loss
-
-
-def _card(
-    settings: TrainingSettings, precision: str, corpus: TokenizedCorpus, tokens: TokenizedCorpus, log: TrainingLog
-) -> dict:
-    """What a reader of the model wants to know of its making."""
-    from . import __version__
-
-    return {
-        "settings": asdict(settings),
-        "precision": precision,
-        "documents": len(corpus),
-        "training_tokens": len(tokens.ids),
-        "tokens_seen": log.tokens,
-        "minutes": round(log.minutes, 3),
-        "tokens_per_second": round(log.tokens / max(log.minutes * 60, 1e-9)),
-        "valid_perplexity": log.perplexity,
-        "vocabulary": len(tokens.types),
-        "threads": torch.get_num_threads(),
-        "versions": {"unpadded": __version__, "torch": torch.__version__},
-    }

@@ -28,6 +28,21 @@ def loop(awd_lstm, documents: list[torch.Tensor], *, size: int = 1) -> torch.Ten
 
 
 @torch.no_grad()
+def naive_batches(awd_lstm, documents: list[torch.Tensor], *, size: int) -> torch.Tensor:
+    """Batches in the order given, padded behind the text, the whole state held and pooled, padding and all.
+
+    What one writes first. The last time step of every document but the longest is a state of padding.
+    """
+    rows = []
+    for start in range(0, len(documents), size):
+        batch = pad_sequence(documents[start : start + size], batch_first=True, padding_value=PAD)
+        _fresh(awd_lstm, len(batch))
+        states = awd_lstm(batch)  # [n, longest, width]
+        rows.append(torch.cat([states[:, -1], states.mean(1), states.amax(1)], 1))
+    return torch.cat(rows)
+
+
+@torch.no_grad()
 def fastai_batches(awd_lstm, documents: list[torch.Tensor], *, size: int) -> torch.Tensor:
     """fastai's own: batches sorted by length, padded by `pad_chunk`, `SentenceEncoder` and `masked_concat_pool`."""
     encoder, out = SentenceEncoder(BPTT, awd_lstm, pad_idx=PAD), _empty(awd_lstm, documents)
@@ -42,13 +57,16 @@ def fastai_batches(awd_lstm, documents: list[torch.Tensor], *, size: int) -> tor
 
 
 @torch.no_grad()
-def sorted_batches(awd_lstm, documents: list[torch.Tensor], *, size: int) -> torch.Tensor:
+def sorted_batches(
+    awd_lstm, documents: list[torch.Tensor], *, size: int, most_padded: int = MOST_PADDED
+) -> torch.Tensor:
     """Batches sorted by length, padded behind the text, the whole state held and pooled with the true lengths.
 
-    The method of kubeflow/code-intelligence, made right: there the padding is pooled with the text.
+    The method of kubeflow/code-intelligence, made right: there the padding is pooled with the text. A batch has fewer
+    documents where it would have more than `most_padded` tokens.
     """
     out = _empty(awd_lstm, documents)
-    for places in _batches(documents, size):
+    for places in _batches(documents, size, most_padded):
         batch = pad_sequence([documents[i] for i in places], batch_first=True, padding_value=PAD)
         _fresh(awd_lstm, len(places))
         out[places] = _pooled(awd_lstm(batch), torch.tensor([len(documents[i]) for i in places]))
@@ -84,11 +102,11 @@ def _pooled(states: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     return torch.cat([last, states.masked_fill_(padding, 0).sum(1) / lengths[:, None], most], 1)
 
 
-def _batches(documents: list[torch.Tensor], size: int) -> Iterator[list[int]]:
+def _batches(documents: list[torch.Tensor], size: int, most_padded: int = MOST_PADDED) -> Iterator[list[int]]:
     """Places of the documents of each batch, longest first: `size` of them, or fewer where they are long."""
     order = sorted(range(len(documents)), key=lambda i: -len(documents[i]))
     while order:
-        n = max(1, min(size, MOST_PADDED // len(documents[order[0]])))
+        n = max(1, min(size, most_padded // len(documents[order[0]])))
         yield order[:n]
         order = order[n:]
 

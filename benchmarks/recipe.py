@@ -1,0 +1,110 @@
+"""The default recipe and its neighbours: perplexity and document vectors of models that differ in one setting.
+
+Every point trains on the training documents of a corpus for the same number of passes, and is measured on them: V-measure of
+k-means with the number of topics, same-topic precision@10 of 1,000 query documents, both under the mean and its IDF-weighted
+form. A row is stored as soon as it is measured; points that the table has are not trained again, so it can be stopped.
+"""
+
+import argparse
+import ast
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from unpadded import Corpus, DocumentEncoder
+from unpadded.clustering import cluster_all
+from unpadded.extraction import tokenized, training_documents
+from unpadded.files import atomic_write
+from unpadded.postprocess import idf_weights
+from unpadded.ranking import rank_topics
+from unpadded.scores import FitRecord, Representation
+from unpadded.subword import chosen_tokenizer
+from unpadded.training import TrainingSettings, train
+
+POINTS = {
+    "default": {},
+    "start as fastai": {"initial_embeddings": "random", "pass_through": 0.0},
+    "LSA embeddings only": {"pass_through": 0.0},
+    "pass-through only": {"initial_embeddings": "random"},
+    "pass-through 2": {"pass_through": 2.0},
+    "pass-through 8": {"pass_through": 8.0},
+    "vocabulary 12,000": {"max_vocab": 12_000},
+    "vocabulary 36,000": {"max_vocab": 36_000, "min_count": 2},
+    "width 200": {"emb_sz": 200, "n_hid": 200},
+    "two layers": {"n_layers": 2},
+    "two layers, start as fastai": {"n_layers": 2, "initial_embeddings": "random", "pass_through": 0.0},
+    "batch 64, window 35": {"batch_size": 64, "window": 35},
+    "dropout 0.1": {"dropout": 0.1},
+    "peak rate 3e-3": {"learning_rate": 3e-3},
+    "full softmax": {"negatives": 0},
+    "subword": {"tokenizer": "subword"},
+    "backward": {"direction": "backward"},
+    "both directions": {"direction": "both"},
+}
+
+
+def measure(corpus: Corpus, changes: dict, epochs: int) -> list[dict]:
+    """Train one point and score its vectors: a row per pooling."""
+    changes = dict(changes)
+    settings = replace(TrainingSettings(epochs=epochs), **{k: v for k, v in changes.items() if k != "tokenizer"})
+    tokenizer = chosen_tokenizer(changes.get("tokenizer", "word"), corpus.texts, max_vocab=settings.max_vocab)
+    tokens = tokenized(corpus, tokenizer)
+    started = time.monotonic()
+    lm = train(tokens, settings, tokenizer=tokenizer, progress=False)
+    minutes = (time.monotonic() - started) / 60
+    ids = list(tokens.with_vocab(lm.vocab))
+    encoder = DocumentEncoder(lm).weighted(idf_weights(ids, len(lm.vocab)))
+    arrays = encoder.encode_tokens(ids, pooling=["mean", "weighted_mean"])
+    record = (FitRecord("language model", frozenset(corpus.ids)),)
+    vectors = [
+        Representation("lm", "mean", post, arrays[name], record)
+        for name, post in (("mean", "none"), ("weighted_mean", "idf"))
+    ]
+    clustering, _ = cluster_all(vectors, corpus.labels, corpus_name=corpus.name, ids=corpus.ids)
+    ranking, _ = rank_topics(vectors, corpus.labels, corpus_name=corpus.name, ids=corpus.ids)
+    scores = pd.concat([clustering, ranking])
+    scores = scores[scores.metric.isin(["v_measure", "P@10"])]
+    return [
+        {
+            "minutes": round(minutes, 2),
+            "tokens": lm.card["tokens_seen"],
+            "perplexity": round(lm.card["valid_perplexity"], 1),
+            "pooling": name,
+            **{row.metric: round(row.value, 4) for row in part.itertuples()},
+            **{f"{row.metric} interval": f"{row.ci_low:.3f} to {row.ci_high:.3f}" for row in part.itertuples()},
+        }
+        for name, part in ((f"mean {post}".removesuffix(" none"), part) for post, part in scores.groupby("postprocess"))
+    ]
+
+
+def main() -> None:
+    """Measure the points that the table lacks."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--corpus", default="newsgroups")
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--documents", type=int, default=0, help="a sample of so many (0: all)")
+    parser.add_argument("--points", nargs="*", default=list(POINTS), choices=list(POINTS), metavar="POINT")
+    parser.add_argument("--also", default="", metavar="DICT", help="settings that every point has, a Python literal")
+    parser.add_argument("--table", type=Path, default=Path("outputs/reference/recipe.csv"))
+    args = parser.parse_args()
+    corpus = Corpus.load(args.corpus)
+    corpus = corpus.select(training_documents(corpus))
+    corpus = corpus.sample(args.documents, 0) if args.documents else corpus
+    rows = pd.read_csv(args.table).to_dict("records") if args.table.exists() else []
+    for point in args.points:
+        key = {"corpus": corpus.name, "documents": len(corpus), "epochs": args.epochs, "point": point}
+        if any(all(row[name] == value for name, value in key.items()) for row in rows):
+            continue
+        changes = (ast.literal_eval(args.also) if args.also else {}) | POINTS[point]
+        rows += [key | {"threads": torch.get_num_threads()} | row for row in measure(corpus, changes, args.epochs)]
+        table = pd.DataFrame(rows)
+        with atomic_write(args.table) as file:
+            file.write(table.to_csv(index=False).encode())
+        print(table.tail(2).to_string(index=False, header=len(rows) == 2), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,268 @@
+"""Training speed and quality per minute: plain fastai `fit` against ours, same model, batch and data, in one process.
+
+Prints tokens/s with the share of the matrix-product limit. With `--data DIR`, a folder with train.txt, valid.txt and
+test.txt of words between spaces (WikiText-2's form), and `--minutes`: with `--compare` the validation loss of both methods
+after the same wall time; without, our models alone, validation perplexity against minutes as CSV and as a picture, beside
+the figures of the AWD-LSTM paper.
+"""
+
+import argparse
+import time
+import warnings
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from fastai.callback.core import Callback, CancelFitException
+from fastai.data.core import DataLoaders
+from fastai.text.data import LMDataLoader, TensorText
+from fastai.text.learner import language_model_learner
+from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_lm_config
+
+from unpadded.files import atomic_write
+from unpadded.perplexity import cross_entropy, perplexity
+from unpadded.plot_style import save_figure
+from unpadded.plots_training import perplexity_curves
+from unpadded.tokens import TokenizedCorpus
+from unpadded.training import TrainingSettings, train
+
+# fastai's own sizes, with the multiplier of its dropouts that its users give; and the project's recipe.
+FULL = TrainingSettings(emb_sz=400, n_hid=1152, n_layers=3, max_vocab=20_000, min_count=1)
+MODELS = {"full": FULL, "default": replace(TrainingSettings(), min_count=1)}
+# Merity, Keskar and Socher, "Regularizing and Optimizing LSTM Language Models", ICLR 2018, arXiv 1708.02182, table 2.
+PAPER = {"WikiText-2": {"valid": 68.6, "test": 65.8}}
+WARM_UP = 2  # steps that are not timed
+
+
+class Pace(Callback):
+    """Time `steps` steps of a Learner after a few to warm up, then end the fit; `.rate` is in tokens/s."""
+
+    order, run_valid = 90, False
+
+    def __init__(self, steps: int, clock):
+        self.steps, self.clock, self.done, self.tokens, self.rate = steps, clock, 0, 0, 0.0
+
+    def after_batch(self):
+        self.done += 1
+        if self.done == WARM_UP:
+            self.began = self.clock()
+        elif self.done > WARM_UP:
+            self.tokens += self.xb[0].numel()
+        if self.done == WARM_UP + self.steps:
+            self.rate = self.tokens / (self.clock() - self.began)
+            raise CancelFitException()
+
+
+class Limit(Callback):
+    """End the fit after so many minutes."""
+
+    order, run_valid = 91, False
+
+    def __init__(self, minutes: float):
+        self.minutes = minutes
+
+    def before_fit(self):
+        self.began = time.monotonic()
+
+    def after_batch(self):
+        if time.monotonic() - self.began >= 60 * self.minutes:
+            raise CancelFitException()
+
+
+class Curve(Callback):
+    """Validation perplexity every `every` minutes of training; the minutes do not count the measuring."""
+
+    order, run_valid = 92, False
+
+    def __init__(self, module_of, tokens: TokenizedCorpus, *, every: float):
+        self.module_of, self.tokens, self.every, self.rows = module_of, tokens, every, []
+        self.measuring = 0.0
+
+    def before_fit(self):
+        self.began = time.monotonic()
+
+    def after_batch(self):
+        minutes = (time.monotonic() - self.began - self.measuring) / 60
+        if minutes >= self.every * (len(self.rows) + 1):
+            before = time.monotonic()
+            found = perplexity(self.module_of(self.model), self.tokens)
+            self.measuring += time.monotonic() - before
+            self.rows.append({"minutes": minutes, "tokens": self.training_log.tokens, "valid_perplexity": found})
+            print(f"  {minutes:6.1f} min, {self.training_log.tokens:12,} tokens: {found:8.1f}", flush=True)
+
+
+def zipf_corpus(n_types: int, n_tokens: int, seed: int = 0) -> TokenizedCorpus:
+    """Documents of 200 tokens with Zipf's frequencies, in which every type occurs; enough to measure speed on."""
+    rng = np.random.default_rng(seed)
+    share = 1 / np.arange(1, n_types + 1)
+    ids = np.concatenate([np.arange(n_types), rng.choice(n_types, max(n_tokens - n_types, 0), p=share / share.sum())])
+    ids = rng.permutation(ids).astype(np.int32)
+    return TokenizedCorpus(ids, np.append(np.arange(0, len(ids), 200), len(ids)), [f"t{i}" for i in range(n_types)])
+
+
+def word_corpora(folder: Path) -> dict[str, TokenizedCorpus]:
+    """train, valid and test of a folder, an article a document, a line's end the token <eos>; one list of types."""
+    index, corpora = {}, {}
+    for name in ("train", "valid", "test"):
+        ids, offsets = [], [0]
+        for line in (folder / f"{name}.txt").read_text(encoding="utf-8").splitlines():
+            words = line.split()
+            if words[:1] == ["="] and words[:2] != ["=", "="] and len(ids) > offsets[-1]:  # an article's title
+                offsets.append(len(ids))
+            ids += [index.setdefault(word, len(index)) for word in [*words, "<eos>"]]
+        corpora[name] = (np.array(ids, np.int32), np.array([*offsets, len(ids)]))
+    return {name: TokenizedCorpus(*arrays, list(index)) for name, arrays in corpora.items()}
+
+
+def fastai_learner(corpus: TokenizedCorpus, vocab: list[str], settings: TrainingSettings):
+    """What a user of fastai writes: LMDataLoader, language_model_learner; float32."""
+    items = [TensorText(torch.from_numpy(corpus[i].astype(np.int64))) for i in range(len(corpus))]
+    options = {"bs": settings.batch_size, "seq_len": settings.window, "lens": list(corpus.lengths)}
+    loaders = DataLoaders(
+        LMDataLoader(items, shuffle=True, **options), LMDataLoader(items[:9], bs=2, lens=list(corpus.lengths[:9]))
+    )
+    loaders.vocab = vocab
+    sizes = {"emb_sz": settings.emb_sz, "n_hid": settings.n_hid, "n_layers": settings.n_layers}
+    config = {**awd_lstm_lm_config, **sizes}
+    return language_model_learner(loaders, AWD_LSTM, config=config, drop_mult=settings.dropout, pretrained=False)
+
+
+def operations(settings: TrainingSettings, n_outputs: int) -> float:
+    """Floating-point operations of a token, forward and backward: 6 for each weight of the products it passes through."""
+    widths = [settings.emb_sz, *[settings.n_hid] * (settings.n_layers - 1), settings.emb_sz]
+    lstm = sum(4 * out * (inner + out) for inner, out in pairwise(widths))
+    return 6.0 * (lstm + settings.emb_sz * n_outputs)
+
+
+def product_rate(dtype: torch.dtype, clock) -> float:
+    """Operations a second of a 2048^3 matrix product, the best of five."""
+    a, b = (torch.rand(2048, 2048).to(dtype) for _ in "ab")
+    seconds = []
+    for _ in range(5):
+        begin = clock()
+        a @ b
+        seconds.append(clock() - begin)
+    return 2 * 2048**3 / min(seconds)
+
+
+def speeds(name: str, settings: TrainingSettings, options) -> list[dict]:
+    """Tokens/s of both methods, the best of `options.repeat` turns, in which one runs after the other."""
+    clock = CLOCKS[options.clock]
+    corpus = zipf_corpus(settings.max_vocab - 9, settings.batch_size * settings.window * (options.steps + 9) + 50_000)
+    vocab = corpus.build_vocab(max_size=settings.max_vocab, min_count=1)
+    rates, precision = {"fastai fit": 0.0, "unpadded": 0.0}, "float32"
+    for _ in range(options.repeat):
+        learn, pace = fastai_learner(corpus.with_vocab(vocab), vocab, settings), Pace(options.steps, clock)
+        with learn.no_bar(), learn.no_logging():
+            learn.fit(1, cbs=pace)
+        rates["fastai fit"] = max(rates["fastai fit"], pace.rate)
+        pace = Pace(options.steps, clock)
+        lm = train(corpus, settings, progress=False, callbacks=(pace,))
+        rates["unpadded"], precision = max(rates["unpadded"], pace.rate), lm.card["precision"]
+    limits = {kind: product_rate(getattr(torch, kind), clock) for kind in {"float32", precision}}
+    done = {"fastai fit": (len(vocab), "float32"), "unpadded": (settings.negatives or len(vocab), precision)}
+    return [
+        {
+            "model": f"{name} {settings.emb_sz}/{settings.n_hid}/{settings.n_layers}, {len(vocab)} words",
+            "method": method,
+            "precision": done[method][1],
+            "tokens/s": round(rate),
+            "times fastai": round(rate / rates["fastai fit"], 2),
+            "share of limit": round(rate * operations(settings, done[method][0]) / limits[done[method][1]], 3),
+        }
+        for method, rate in rates.items()
+    ]
+
+
+def qualities(name: str, settings: TrainingSettings, corpora: dict[str, TokenizedCorpus], options) -> list[dict]:
+    """Validation loss of both methods after the same minutes of training."""
+    vocab = corpora["train"].build_vocab(max_size=settings.max_vocab, min_count=settings.min_count)
+    valid, rows = corpora["valid"].with_vocab(vocab), []
+    learn = fastai_learner(corpora["train"].with_vocab(vocab), vocab, settings)
+    with learn.no_bar(), learn.no_logging():
+        learn.fit(10_000, lr=options.rate, cbs=Limit(options.minutes))
+    rows.append({"model": name, "method": "fastai fit", "valid loss": cross_entropy(learn.model, valid)})
+    timed = replace(settings, max_minutes=options.minutes, epochs=10_000)
+    lm = train(corpora["train"], timed, valid=corpora["valid"], progress=False)
+    rows.append(
+        {
+            "model": name,
+            "method": "unpadded",
+            "valid loss": cross_entropy(lm.module, corpora["valid"].with_vocab(lm.vocab)),
+        }
+    )
+    return [{**row, "minutes": options.minutes, "valid loss": round(row["valid loss"], 3)} for row in rows]
+
+
+def curves(corpora: dict[str, TokenizedCorpus], options) -> pd.DataFrame:
+    """Train each of our models for `options.minutes`; validation perplexity against minutes, test at the end."""
+    frames = []
+    for name in options.models:
+        settings = replace(MODELS[name], max_vocab=60_000, max_minutes=options.minutes, epochs=10_000)
+        vocab = corpora["train"].build_vocab(max_size=60_000, min_count=1)
+        curve = Curve(_network, corpora["valid"].with_vocab(vocab), every=options.every)
+        print(f"{name}: {len(vocab)} words", flush=True)
+        lm = train(
+            corpora["train"],
+            settings,
+            valid=corpora["valid"],  # nothing is held out, so the vocabulary is the whole training text's
+            progress=False,
+            callbacks=(curve,),
+            checkpoints=options.output / "checkpoints",
+        )
+        valid, test = (perplexity(lm.module, corpora[part].with_vocab(lm.vocab)) for part in ("valid", "test"))
+        minutes = lm.card["minutes"] - curve.measuring / 60
+        rows = [*curve.rows, {"minutes": minutes, "tokens": lm.card["tokens_seen"], "valid_perplexity": valid}]
+        frames.append(pd.DataFrame(rows).assign(model=name, test_perplexity=[None] * len(curve.rows) + [test]))
+        print(f"{name}: validation {valid:.1f}, test {test:.1f} after {minutes:.1f} minutes", flush=True)
+    return pd.concat(frames, ignore_index=True)
+
+
+def _network(model):
+    """The language model within what fastai trains."""
+    return model.module
+
+
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+
+
+def main() -> None:
+    """Read the options and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--steps", type=int, default=12, help="timed steps of each turn")
+    parser.add_argument("--repeat", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--clock", choices=CLOCKS, default="wall")
+    parser.add_argument("--minutes", type=float, default=0.0, help="of training, for quality per minute")
+    parser.add_argument("--rate", type=float, default=5e-3, help="learning rate of plain fastai fit")
+    parser.add_argument("--data", type=Path, help="folder with train.txt, valid.txt and test.txt")
+    parser.add_argument("--every", type=float, default=2.0, help="minutes between two points of a curve")
+    parser.add_argument("--output", type=Path, default=Path("outputs/wikitext2"), help="folder of CSV and picture")
+    parser.add_argument("--vocabulary", type=int, help="words of the models, where it is not theirs")
+    parser.add_argument("--compare", action="store_true", help="with --data: both methods after --minutes, no curves")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    warnings.filterwarnings("ignore")  # fastai's own
+    if options.vocabulary:
+        MODELS.update({name: replace(MODELS[name], max_vocab=options.vocabulary) for name in MODELS})
+    if options.data is None:
+        rows = [row for name in options.models for row in speeds(name, MODELS[name], options)]
+        print(f"\n{options.threads} threads, {options.clock} time\n{pd.DataFrame(rows).to_string(index=False)}")
+        return
+    corpora = word_corpora(options.data)
+    if options.compare:
+        rows = [row for name in options.models for row in qualities(name, MODELS[name], corpora, options)]
+        print(pd.DataFrame(rows).to_string(index=False))
+        return
+    frame = curves(corpora, options)
+    with atomic_write(options.output / "perplexity.csv") as file:
+        frame.to_csv(file, index=False)
+    save_figure(perplexity_curves(frame, PAPER["WikiText-2"]), options.output / "perplexity.png")
+
+
+if __name__ == "__main__":
+    main()

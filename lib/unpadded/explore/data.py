@@ -1,0 +1,115 @@
+"""What can be explored: finished runs, their corpora, and one of them opened."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..corpora import load_also, load_corpus
+from ..corpus import Corpus
+from ..encoder import DocumentEncoder
+from ..errors import InputError
+from ..extraction import tokenized
+from ..files import read_json
+from ..language_model import LanguageModel
+from ..map_tables import load_map, map_path, map_table
+from ..maps import sample_documents, umap_coordinates
+from ..names import CONCAT, POOLINGS
+from ..profiles import EXTRACT
+from ..runs import NOTEBOOKS
+from ..store import MANIFEST, Embeddings
+from ..tokens import TokenizedCorpus
+
+FALLBACK_DOCUMENTS = 2000  # on maps that have to be made here, because the run left none
+
+
+def explorable_runs(outputs: str | os.PathLike) -> list[Path]:
+    """The folders below `outputs` that hold a finished run with its model and vectors, the largest corpus first."""
+    found = [path.parent for path in Path(outputs).glob("*/run.json") if _is_explorable(path.parent)]
+    return sorted(found, key=lambda folder: (-read_json(folder / "run.json")["documents"], folder.name))
+
+
+def _is_explorable(folder: Path) -> bool:
+    # A fresh clone has the reference run's pages and tables, but neither its weights nor its vectors.
+    return (folder / "language_model" / "weights.safetensors").exists() and bool(corpora_of(folder))
+
+
+def corpora_of(run: str | os.PathLike) -> list[str]:
+    """The names of the corpora that a run embedded, its own first; sets of queries are left out."""
+    names = sorted(path.parent.name for path in (Path(run) / "embeddings").glob(f"*/{MANIFEST}"))
+    names = [name for name in names if name.removesuffix("-queries") not in names or not name.endswith("-queries")]
+    own = read_json(Path(run) / "run.json").get("corpus")
+    return sorted(names, key=lambda name: (name != own, name))
+
+
+@dataclass
+class Explorable:
+    """One corpus of one run, opened: documents, tokens, vectors, model and maps."""
+
+    corpus: Corpus
+    tokens: TokenizedCorpus
+    lm: LanguageModel
+    encoder: DocumentEncoder
+    vectors: dict[str, np.ndarray]  # last, mean, max: float32 [n_documents, width]
+    maps: pd.DataFrame  # map_tables.map_table's
+
+    @classmethod
+    def open(cls, run: str | os.PathLike, name: str = "") -> Explorable:
+        """Open the corpus `name` (default: the run's own) of a run's folder.
+
+        Raises `InputError` where the run is not finished, or its documents are not what they were.
+        """
+        run = Path(run)
+        if not (run / "run.json").exists():
+            raise InputError(f"{run} holds no finished run: make one with 'unpadded run --output {run}'.")
+        name = name or corpora_of(run)[0]
+        corpus = _load(run, name)
+        lm = LanguageModel.load(run / "language_model")
+        store = Embeddings.open(run / "embeddings" / name)
+        if store.ids != corpus.ids:
+            raise InputError(f"The documents of {name!r} are not those that {run} was made from: run it again.")
+        vectors = {pooling: np.array(store[pooling]) for pooling in CONCAT}
+        tokens = tokenized(corpus, lm.tokenizer).with_vocab(lm.vocab)
+        maps = _maps(run, name, corpus, tokens, store)
+        return cls(corpus, tokens, lm, DocumentEncoder(lm, pooling="concat"), vectors, maps)
+
+    def __len__(self) -> int:
+        return len(self.corpus)
+
+    @cached_property
+    def document_frequencies(self) -> np.ndarray:
+        """In how many documents each token of the vocabulary occurs, int64 [n_tokens]."""
+        counts = np.zeros(len(self.lm.vocab), np.int64)
+        for document in self.tokens:
+            counts[np.unique(document)] += 1
+        return counts
+
+
+def _load(run: Path, name: str) -> Corpus:
+    """The corpus as the run's extraction loaded it."""
+    summary = read_json(run / "run.json")
+    asked = summary["stages"][EXTRACT]["parameters"]
+    if name != summary["corpus"]:
+        found = [corpus for corpus in load_also(asked.get("also", ""), root=NOTEBOOKS) if corpus.name == name]
+        if not found:
+            raise InputError(f"The run {run} no longer knows where its corpus {name!r} came from: run it again.")
+        return found[0]
+    columns = {key: asked[key] for key in ("text", "label", "id", "n_documents", "seed") if key in asked}
+    # A path in a run's record is relative to the folder of the notebooks, where its kernels ran.
+    beside = NOTEBOOKS / asked["corpus"]
+    return load_corpus(str(beside.resolve()) if beside.exists() else asked["corpus"], **columns)
+
+
+def _maps(run: Path, name: str, corpus: Corpus, tokens: TokenizedCorpus, store: Embeddings) -> pd.DataFrame:
+    """The maps that the run left; made now, of a sample, where it left none."""
+    path = map_path(run, name)
+    if path.exists():
+        return load_map(path)
+    rows = sample_documents(len(corpus), n_sample=FALLBACK_DOCUMENTS)
+    maps = {pooling: umap_coordinates(store.to_numpy(pooling)[rows])[0] for pooling in POOLINGS}
+    return map_table(corpus, rows, maps, lengths=tokens.lengths)

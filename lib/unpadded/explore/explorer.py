@@ -1,0 +1,68 @@
+"""The explorer: choose a run and a corpus, and every panel follows."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import ipywidgets as widgets
+
+from ..errors import InputError
+from . import render
+from .data import Explorable, corpora_of, explorable_runs
+from .maps_panel import MapPanel
+from .neighbours_panel import NeighbourPanel
+from .pairs_panel import PairPanel
+
+
+class Explorer:
+    """The widgets of `explore.ipynb`: `chooser`, `maps`, `neighbours` and `pairs`, each to be shown in a cell of its own.
+
+    `run` is the folder of a run; without one, the largest below `outputs`. Raises `InputError` where there is none.
+    """
+
+    def __init__(self, run: str | os.PathLike = "", *, corpus: str = "", outputs: str | os.PathLike = "../outputs"):
+        runs = explorable_runs(outputs)
+        if run:
+            runs = [Path(run), *(other for other in runs if other.resolve() != Path(run).resolve())]
+        if not runs:
+            where = os.path.abspath(outputs)
+            raise InputError(f"{where} holds no run to explore: make one with 'make lab' or 'unpadded run'.")
+        self.run = widgets.Dropdown(options=[(path.name, path) for path in runs], description="Run")
+        self.corpus = widgets.Dropdown(description="Corpus")
+        self._about = widgets.HTML()
+        self.maps, self.neighbours, self.pairs = (widgets.VBox(layout={"width": "100%"}) for _ in range(3))
+        self.chooser = widgets.VBox([widgets.HBox([self.run, self.corpus]), self._about])
+        self.panels: dict[str, MapPanel | NeighbourPanel | PairPanel] = {}
+        self._busy = False
+        self._choose_run(corpus)
+        self.run.observe(lambda _: self._choose_run(), names="value")
+        self.corpus.observe(lambda _: self._open(), names="value")
+
+    def _choose_run(self, corpus: str = "") -> None:
+        names = corpora_of(self.run.value)
+        self._busy = True  # a new list of corpora changes the choice, more than once
+        self.corpus.options = names
+        self.corpus.value = corpus or names[0]
+        self._busy = False
+        self._open()
+
+    def _open(self) -> None:
+        """Open what is chosen and fill every panel; what cannot be opened is said where it was chosen."""
+        if self._busy:
+            return
+        self._about.value = "Opening ..."
+        try:
+            data = Explorable.open(self.run.value, self.corpus.value)
+        except InputError as error:
+            self._about.value = render.problem(error)
+            return
+        near = NeighbourPanel(data, show=lambda rows: self.panels["maps"].select(rows))
+        self.panels = {
+            "neighbours": near,
+            "maps": MapPanel(data, on_document=near.ask_document),
+            "pairs": PairPanel(data),
+        }
+        for name, box in (("maps", self.maps), ("neighbours", self.neighbours), ("pairs", self.pairs)):
+            box.children = [self.panels[name].widget]
+        self._about.value = f"{len(data):,} documents, {len(data.maps):,} of them on the maps; {render.escape(data.lm)}"

@@ -1,0 +1,86 @@
+"""Why two texts are near: the rare words that they share, and what each token adds to their cosine."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+import torch
+from fastai.text.core import BOS, defaults
+
+from ..language_model import LanguageModel
+from ..names import CONCAT
+
+SPECIAL = frozenset((*defaults.text_spec_tok, BOS))
+
+
+def shared_words(
+    first: np.ndarray,
+    second: np.ndarray,
+    vocab: Sequence[str],
+    frequencies: np.ndarray,
+    *,
+    n_documents: int,
+    k: int = 5,
+) -> list[str]:
+    """At most `k` words that both texts (arrays of token ids) hold, the rarest in the corpus first.
+
+    `frequencies` int64 [vocabulary] counts documents. Only words: no punctuation, no mark of fastai's, and nothing that
+    more than one document in ten has.
+    """
+    common = np.intersect1d(first, second)
+    common = common[frequencies[common] <= max(1, n_documents // 10)]
+    ordered = common[np.argsort(frequencies[common], kind="stable")]
+    return [vocab[i] for i in ordered if _is_word(vocab[i])][:k]
+
+
+@torch.no_grad()
+def hidden_states(lm: LanguageModel, token_ids: np.ndarray) -> np.ndarray:
+    """The last layer's state after each token of one document read alone, float32 [n_tokens, width]."""
+    awd_lstm, training = lm.awd_lstm, lm.awd_lstm.training
+    awd_lstm.eval()
+    awd_lstm.reset()
+    ids = torch.as_tensor(np.asarray(token_ids, np.int64), device=awd_lstm.encoder.weight.device)
+    states = awd_lstm(ids[None])[0].float().cpu().numpy()  # [n_tokens, width]
+    awd_lstm.reset()
+    awd_lstm.train(training)
+    return states
+
+
+def contributions(states: np.ndarray, vectors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """How much each token of a document adds to its cosine with `vectors`: pooling -> float64 [n_tokens].
+
+    `states` is `hidden_states`' [n_tokens, width]; `vectors` the other text's last, mean and max. Each pooling is a choice
+    of states, unit by unit, so the cosine is a sum over tokens: last has one term; in the mean every token has its n-th
+    part; in max a unit's term belongs to the token at which it was largest. The terms of a pooling add up to the cosine.
+    """
+    n, states = len(states), states.astype(np.float64)
+    other = {pooling: vectors[pooling].astype(np.float64) for pooling in CONCAT}
+    parts = {"last": np.zeros(n), "mean": states @ other["mean"] / n, "max": np.zeros(n)}
+    parts["last"][-1] = states[-1] @ other["last"]
+    np.add.at(parts["max"], states.argmax(axis=0), states.max(axis=0) * other["max"])
+    own = {"last": states[-1], "mean": states.mean(axis=0), "max": states.max(axis=0)}
+    parts["concat"] = sum(parts[pooling] for pooling in CONCAT)
+    own["concat"] = np.concatenate([own[pooling] for pooling in CONCAT])
+    other["concat"] = np.concatenate([other[pooling] for pooling in CONCAT])
+    norms = {pooling: np.linalg.norm(own[pooling]) * np.linalg.norm(other[pooling]) for pooling in parts}
+    return {pooling: part / (norms[pooling] or 1.0) for pooling, part in parts.items()}
+
+
+def weightiest_words(
+    tokens: Sequence[str], terms: np.ndarray, *, common: Collection[str] = (), k: int = 5
+) -> list[str]:
+    """The `k` words that lift the similarity most: by the sum of what their tokens add above the average token.
+
+    Words in `common` are left out: they lift every document.
+    """
+    above = terms - terms.mean()
+    totals: dict[str, float] = {}
+    for token, value in zip(tokens, above, strict=True):
+        if _is_word(token) and token not in common:
+            totals[token] = totals.get(token, 0.0) + float(value)
+    return [word for word in sorted(totals, key=lambda word: -totals[word])[:k] if totals[word] > 0]
+
+
+def _is_word(token: str) -> bool:
+    return token not in SPECIAL and any(character.isalpha() for character in token)

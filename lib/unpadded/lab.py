@@ -1,0 +1,45 @@
+"""`make lab`: JupyterLab on this machine alone, with the project's kernel, something to explore, and the notebook open."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from .explore.data import explorable_runs
+from .runs import NOTEBOOKS
+
+SETTINGS = Path(__file__).with_name("lab_settings")  # do not look for news or a newer version elsewhere
+KERNEL, DISPLAY_NAME = "unpadded", "Unpadded"
+
+
+def main(outputs: Path = Path("outputs"), arguments: list[str] | None = None) -> int:
+    """Register the kernel, make a smoke run below `outputs` where there is none to explore, and become JupyterLab.
+
+    `arguments` go to `jupyter lab`. Returns the exit status of a run that failed; otherwise does not return.
+    """
+    register_kernel()
+    if not explorable_runs(outputs):
+        print("No run to explore yet: making a small one (two minutes).", flush=True)
+        small = [sys.executable, "-m", "unpadded.cli", "run", "--profile", "smoke", "--output", str(outputs / "smoke")]
+        status = subprocess.run(small, check=False).returncode
+        if status:
+            return status
+    os.execv(sys.executable, lab_command(arguments or []))
+
+
+def register_kernel(prefix: str = sys.prefix) -> None:
+    """Make this environment's Python a kernel of the project's own name, below `prefix`: the environment itself."""
+    command = [sys.executable, "-m", "ipykernel", "install", "--prefix", prefix, "--name", KERNEL]
+    subprocess.run([*command, "--display-name", DISPLAY_NAME], check=True, stdout=subprocess.DEVNULL)
+
+
+def lab_command(arguments: list[str], *, notebook: Path = NOTEBOOKS / "explore.ipynb") -> list[str]:
+    """JupyterLab on the loopback address with `notebook` open; its token is left as it is, no news is fetched."""
+    return [
+        *(sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", f"--LabApp.app_settings_dir={SETTINGS}", *arguments),
+        str(notebook),
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main(arguments=sys.argv[1:]))

@@ -1,0 +1,11 @@
+"""Names that modules on both sides of the data flow share. Nothing is imported here, so every module may import this."""
+
+CONCAT = ("last", "mean", "max")  # the parts of concat, in this order
+PARTS = (*CONCAT, "weighted_mean")  # what the encoder pools in one pass
+POOLINGS = (*CONCAT, "concat")  # what the evaluations compare
+# What may be done to a pooled vector. "idf" is done while pooling: the mean's tokens are weighted by their inverse
+# document frequency; the others transform vectors.
+POSTPROCESSES = ("none", "l2", "standardize", "remove_top", "whiten", "idf")
+SWEEP_SUMMARY = "sweep.json"  # the file that a sweep's folder is known by
+# Before a parameter's name in a sweep's table, as MLflow has it: scores have columns `corpus` and `seed` of their own.
+PARAMETER = "params."

@@ -1,0 +1,28 @@
+"""A folder of embeddings with the model that made them, for the tests of search."""
+
+from pathlib import Path
+
+import torch
+
+from conftest import make_texts
+from unpadded.corpus import Corpus
+from unpadded.embedding_run import embed_corpus
+from unpadded.encoder import DocumentEncoder
+from unpadded.language_model import LanguageModel
+from unpadded.store import Embeddings
+from unpadded.tokens import tokenize
+
+
+def embedded(folder: Path, n: int, *, seed: int = 0, layer: int | str = -1, precision: str = "float32") -> Embeddings:
+    """`n` short documents embedded in `folder / "vectors"` by the model saved in `folder / "model"`."""
+    texts, _ = make_texts(n)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        vocab = tokenize(texts[:90]).build_vocab(min_count=1)
+        lm = LanguageModel.new(vocab, {"emb_sz": 12, "n_hid": 20, "n_layers": 2})
+    with torch.no_grad():
+        for parameter in lm.awd_lstm.parameters():
+            parameter.mul_(3)  # states that are not all near zero
+    lm.save(folder / "model")
+    corpus = Corpus("tiny", [f"d{i}" for i in range(n)], texts)
+    return embed_corpus(corpus, DocumentEncoder(lm, layer=layer, precision=precision), folder / "vectors")

@@ -1,0 +1,38 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import torch.nn.functional as F
+
+from unpadded.perplexity import cross_entropy, perplexity
+from unpadded.plots_training import perplexity_curves
+
+
+def test_cross_entropy_is_the_models_own_over_the_whole_stream(tiny_model, tiny_tokens):
+    numbered = tiny_tokens.with_vocab(tiny_model.vocab).select(range(5))
+    ids = torch.from_numpy(np.array(numbered.ids)).long()
+    tiny_model.module.eval()
+    tiny_model.awd_lstm.bs = 1
+    tiny_model.module.reset()
+    with torch.no_grad():
+        expected = F.cross_entropy(tiny_model.module(ids[None, :-1])[0][0], ids[1:]).item()
+    tiny_model.module.reset()
+    assert cross_entropy(tiny_model.module, numbered, batch_size=1, window=6) == pytest.approx(expected, abs=1e-5)
+    assert perplexity(tiny_model.module, numbered, batch_size=1) == pytest.approx(np.exp(expected), rel=1e-4)
+
+
+def test_the_carried_state_and_the_mode_are_left_alone(tiny_model, tiny_tokens):
+    awd_lstm = tiny_model.awd_lstm
+    tiny_model.module.train()
+    held = awd_lstm.hidden
+    cross_entropy(tiny_model.module, tiny_tokens.with_vocab(tiny_model.vocab).select(range(5)), batch_size=2)
+    assert awd_lstm.hidden is held
+    assert tiny_model.module.training
+    tiny_model.module.eval()
+
+
+def test_curves_stand_beside_published_figures():
+    curves = pd.DataFrame({"model": ["a", "a", "b"], "minutes": [1, 2, 2], "valid_perplexity": [300.0, 200.0, 150.0]})
+    axis = perplexity_curves(curves, {"valid": 68.6, "test": 65.8}).axes[0]
+    assert [len(line.get_xdata()) for line in axis.lines] == [2, 1, 2]
+    assert "AWD-LSTM paper, WikiText-2: 68.6 (test 65.8)" in [text.get_text() for text in axis.texts]
