@@ -86,18 +86,27 @@ def _head(folder: Path, summary: dict) -> list[str]:
 def _scores(folder: Path) -> list[str]:
     if not (folder / "scores.csv").exists():
         return []
-    rows = headline(read_scores(folder / "scores.csv"))
+    rows = plain(headline(read_scores(folder / "scores.csv")))
     measured = [column for column in rows.columns if ": " in column]
     best, rows = leaders(rows, measured), rows.assign(name=method_names)
     words = (
         "last, mean, max and concat are the language model's poolings, the others baselines. With 95&nbsp;% intervals; "
-        'the best of each column is bold. All values: <a href="scores.csv">scores.csv</a>.'
+        "the best of each column is bold. Post-processed vectors are in the notebooks, every value in "
+        '<a href="scores.csv">scores.csv</a>.'
     )
     parts = [f"<h2>What came out</h2><p>{words}</p>"]
     for corpus, part in rows.groupby("corpus", sort=False):
         shown = [column for column in measured if (part[column] != "").any()]
-        parts.append(f"<h3>{escape(corpus)}</h3>{table(part[['name', *shown]], best=best)}")
+        shown = table(part[["name", *shown]], best=best)
+        first = corpus == rows.corpus.iloc[0]
+        title = f"<h3>{escape(corpus)}</h3>" if first else f"<summary>{escape(corpus)}</summary>"
+        parts.append(f"{title}{shown}" if first else f"<details>{title}{shown}</details>")
     return parts
+
+
+def plain(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `headline`'s table that are not post-processed but, perhaps, IDF-weighted."""
+    return rows[rows.postprocess.isin(["none", "idf"])]
 
 
 def leaders(rows: pd.DataFrame, measured: list[str]) -> set[tuple[object, str]]:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from .errors import InputError
 from .files import atomic_write
-from .pages import headline, leaders
+from .pages import headline, leaders, plain
 from .scores import read_scores
 
 BEGIN, END = "<!-- headline:begin -->", "<!-- headline:end -->"
@@ -19,9 +19,7 @@ def headline_markdown(scores: pd.DataFrame) -> str:
     Plain vectors and the IDF-weighted mean; every other post-processing and corpus is in the notebooks.
     """
     table = headline(scores)
-    table = table[(table.corpus == table.corpus.iloc[0]) & table.postprocess.isin(["none", "idf"])].reset_index(
-        drop=True
-    )
+    table = plain(table[table.corpus == table.corpus.iloc[0]]).reset_index(drop=True)
     measured = [column for column in table.columns if ": " in column and table[column].any()]
     for cell in leaders(table, measured):
         table.loc[cell] = f"**{table.loc[cell]}**"
