@@ -106,7 +106,7 @@ def _run(args: argparse.Namespace) -> int:
         args.profile,
         overrides=overrides,
         studies=args.studies,
-        say=lambda line: print(line, flush=True),
+        say=lambda line: print(f"{line}\n", end="", flush=True),  # in one piece: stages end side by side
     )
     try:
         index = run.execute()

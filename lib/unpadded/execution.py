@@ -59,12 +59,12 @@ def nearest(name: str, known) -> str:
     return f"did you mean {near[0]}?" if near else f"it has {', '.join(known)}."
 
 
-def execute(notebook: Path, target: Path, parameters: Mapping[str, object], *, log: Path) -> None:
+def execute(notebook: Path, target: Path, parameters: Mapping[str, object], *, log: Path, at_once: int = 1) -> None:
     """Run `notebook` with `parameters` in a new process and a new kernel; leave the executed copy at `target`.
 
-    The kernel's working directory is the notebook's own folder; its threads are a fair share of the cores, see
-    `processes.thread_settings`. What the process prints goes to `log`. Raises `NotebookError` naming notebook and cell
-    when a cell fails; the executed copy then holds the error.
+    The kernel's working directory is the notebook's own folder; its threads are a fair share of the cores among the notebooks
+    that run now, see `processes.thread_settings`, or that its run may execute `at_once`. Its output goes to `log`.
+    Raises `NotebookError` naming notebook and cell when a cell fails; the executed copy then holds the error.
     """
     check_parameters(notebook, parameters)
     for folder in (target.parent, log.parent):
@@ -83,7 +83,7 @@ def execute(notebook: Path, target: Path, parameters: Mapping[str, object], *, l
             stdout=output,
             stderr=output,
             cwd=notebook.parent,
-            env=os.environ | thread_settings(sharing),
+            env=os.environ | thread_settings(max(sharing, at_once)),
         )
         try:
             child.communicate(json.dumps(job).encode())

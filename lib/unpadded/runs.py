@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Lock
+from threading import Event
 
 import nbformat
 
@@ -18,12 +18,11 @@ from .files import write_json
 from .locks import locked
 from .notebook_pages import code_of
 from .processes import n_cores
-from .profiles import AT_ONCE, DEFAULT_CORPUS, N_DOCUMENTS, STAGES, Stage, stage_parameters
+from .profiles import AT_ONCE, DEFAULT_CORPUS, N_DOCUMENTS, SCORED, STAGES, Stage, stage_parameters
 from .scores import concatenate, read_scores, write_scores
 from .stage_job import StageJob, content_key
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
-JOINING = Lock()  # stages that end together both join the scores
 LOCK_PATIENCE = 20.0  # seconds; a killed run's last process may need a moment to end
 
 
@@ -105,30 +104,42 @@ class Run:
                 jobs[stage.name] = StageJob(stage, notebook, self.folder, parameters, key, tuple(filter(None, needs)))
         return list(jobs.values())
 
+    @property
+    def at_once(self) -> int:
+        """Notebooks executed side by side. Each has its share of the cores even alone: a resumed run rounds as a whole one."""
+        return min(AT_ONCE[self.profile], n_cores())
+
     def _advance_all(self, jobs: Sequence[StageJob]) -> None:
         """Execute the jobs, as many side by side as the profile allows; after a failure no other begins."""
-        with ThreadPoolExecutor(min(AT_ONCE[self.profile], n_cores())) as pool:
-            begun: dict[str, Future] = {}
+        with ThreadPoolExecutor(self.at_once) as pool:
+            begun, stopped = {}, Event()
             for number, job in enumerate(jobs, 1):  # in order, so that what a job waits for is never behind it
                 needs = [begun[name] for name in job.stage.needs if name in begun]
                 title = f"[{number}/{len(jobs)}] {job.stage.name}"
-                begun[job.stage.name] = pool.submit(self._advance, job, title, needs)
+                begun[job.stage.name] = pool.submit(self._advance, job, title, needs, stopped)
             failed = next((done for done in as_completed(begun.values()) if done.exception()), None)
             pool.shutdown(cancel_futures=True)
+        join_scores(self.folder)
         if failed is not None:
             raise failed.exception()
 
-    def _advance(self, job: StageJob, title: str, needs: Sequence[Future] = ()) -> None:
+    def _advance(self, job: StageJob, title: str, needs: Sequence[Future], stopped: Event) -> None:
         for need in needs:
             need.result()
+        if stopped.is_set():
+            return
+        if set(SCORED) & set(job.stage.needs):  # it reads what they measured; none of them is at work any more
+            join_scores(self.folder)
         if job.is_done():
             self.say(f"{title}: unchanged, reused ({job.seconds:.0f} s when it ran)")
         else:
             self.say(f"{title} ...")
-            seconds = job.perform()
+            try:
+                seconds = job.perform(at_once=self.at_once)
+            except BaseException:
+                stopped.set()
+                raise
             self.say(f"{title}: {seconds:.0f} s")
-        with JOINING:
-            join_scores(self.folder)
 
     def _source(self, stage: Stage) -> Path:
         path = self.notebooks / f"{stage.name}.ipynb"

@@ -47,8 +47,8 @@ class StageJob:
         whole = all((self.folder / name).exists() for name in self._leaves())
         return whole and status.get("key") == self.key and bool(status.get("finished"))
 
-    def perform(self) -> float:
-        """Execute the notebook, whatever is there; return the seconds it took this time.
+    def perform(self, *, at_once: int = 1) -> float:
+        """Execute the notebook, whatever is there, with its share of `at_once`; return the seconds it took this time.
 
         What another key left is removed first; what this key left is gone on with. Raises `NotebookError` when a cell
         fails.
@@ -59,9 +59,8 @@ class StageJob:
         started = time.monotonic()
         self._record(finished=False, seconds=spent)
         try:
-            execute(
-                self.notebook, self.executed, self.all_parameters(), log=self.folder / "logs" / f"{self.stage.name}.log"
-            )
+            log = self.folder / "logs" / f"{self.stage.name}.log"
+            execute(self.notebook, self.executed, self.all_parameters(), log=log, at_once=at_once)
         finally:
             if self.executed.exists():
                 write_page(self.executed)
