@@ -74,7 +74,7 @@ def write_notebooks(folder: Path) -> Path:
     return folder
 
 
-def execute_here(notebook: Path, target: Path, parameters, *, log: Path) -> None:
+def execute_here(notebook: Path, target: Path, parameters, *, log: Path, at_once: int = 1) -> None:
     """What `execution.execute` does, without papermill and a kernel: the cells in this process."""
     content = nbformat.read(notebook, as_version=4)
     before, names = Path.cwd(), {}
