@@ -7,12 +7,17 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny tensors: threads only wait
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 from unpadded.corpus import Corpus
 from unpadded.language_model import LanguageModel
 from unpadded.tokens import tokenize
 
 torch.set_num_threads(1)
+
+# The same examples every time, so that a failure is of the change at hand; `--hypothesis-profile=default` draws new ones.
+settings.register_profile("same_examples", derandomize=True)
+settings.load_profile("same_examples")
 
 
 @pytest.fixture(autouse=True)

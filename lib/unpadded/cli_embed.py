@@ -6,6 +6,8 @@ import os
 import sys
 from contextlib import suppress
 
+from .cli_values import positive_number
+
 PRECISIONS = ("float32", "bfloat16", "float16")
 
 
@@ -32,13 +34,16 @@ def add_embed_parser(subparsers) -> argparse.ArgumentParser:
     )
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1 (default: cpu)")
     parser.add_argument("--layer", type=int, metavar="N", help="LSTM layer, from 0 (default: the last)")
-    parser.add_argument("--shard-size", type=_positive, default=4096, metavar="N", help="documents per shard")
-    parser.add_argument("--slots", type=_positive, metavar="N", help="documents encoded at the same time")
+    parser.add_argument("--shard-size", type=positive_number, default=4096, metavar="N", help="documents per shard")
+    parser.add_argument("--slots", type=positive_number, metavar="N", help="documents encoded at the same time")
     parser.add_argument(
-        "--threads", type=_positive, metavar="N", help="processor threads of each process (default: all cores, shared)"
+        "--threads",
+        type=positive_number,
+        metavar="N",
+        help="processor threads of each process (default: all cores, shared)",
     )
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--workers", type=_positive, metavar="N", help="spread the shards over N processes")
+    where.add_argument("--workers", type=positive_number, metavar="N", help="spread the shards over N processes")
     where.add_argument(
         "--scheduler",
         metavar="ADDRESS",
@@ -117,14 +122,3 @@ def _tokens_per_second(embeddings) -> float:
             with suppress(KeyError, TypeError, ValueError):  # a line that a crash tore
                 tokens, seconds = tokens + int(row["tokens"]), seconds + float(row["seconds"])
     return tokens / seconds
-
-
-def _positive(text: str) -> int:
-    """A whole number from 1 on, for argparse."""
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
-
-
-_positive.__name__ = "positive number"  # argparse puts it into its message

@@ -5,6 +5,7 @@ import json
 import sys
 from pathlib import Path
 
+from .cli_values import positive_number
 from .errors import InputError
 
 
@@ -17,7 +18,9 @@ def add_search_parser(subparsers) -> argparse.ArgumentParser:
     )
     parser.add_argument("queries_given", nargs="*", metavar="QUERY", help="what to look for, one argument a query")
     parser.add_argument("--embeddings", required=True, metavar="DIR", help="folder made by 'unpadded embed'")
-    parser.add_argument("-k", type=_positive, default=10, metavar="N", help="documents for each query (default: 10)")
+    parser.add_argument(
+        "-k", type=positive_number, default=10, metavar="N", help="documents for each query (default: 10)"
+    )
     parser.add_argument("--pooling", metavar="NAME", help="last, mean, max or concat (default: mean, if it is there)")
     parser.add_argument("--model", metavar="DIR", help="the model that made them (default: where it lay then)")
     parser.add_argument("--queries", metavar="FILE", help="more queries, one a line, UTF-8 (-: standard input)")
@@ -88,14 +91,3 @@ def _lines(name: str) -> list[str]:
 
 def _say(sentence: str) -> None:
     print(f"unpadded search: {sentence}", file=sys.stderr)
-
-
-def _positive(text: str) -> int:
-    """A whole number from 1 on, for argparse."""
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
-
-
-_positive.__name__ = "positive number"  # argparse puts it into its message

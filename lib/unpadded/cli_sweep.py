@@ -5,6 +5,8 @@ import os
 import sys
 from pathlib import Path
 
+from .cli_values import positive_number
+
 DONE, FAILED = 0, 1
 
 
@@ -19,7 +21,7 @@ def add_sweep_parser(subparsers) -> argparse.ArgumentParser:
     parser.add_argument("file", type=Path, metavar="FILE", help="sweep file, such as notebooks/sweeps/pooling.yaml")
     parser.add_argument("--output", type=Path, metavar="DIR", help="default: outputs/ and the file's name")
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--jobs", type=_positive, metavar="N", help="notebooks at a time (default: one a core)")
+    where.add_argument("--jobs", type=positive_number, metavar="N", help="notebooks at a time (default: one a core)")
     where.add_argument("--scheduler", default="", metavar="ADDRESS", help="use a running Dask cluster")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and end")
     parser.add_argument(
@@ -71,14 +73,3 @@ def _expansion(plan) -> str:
 
 def _say(line: str) -> None:
     print(line, flush=True)
-
-
-def _positive(text: str) -> int:
-    """A whole number from 1 on, for argparse."""
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
-
-
-_positive.__name__ = "positive number"  # argparse puts it into its message

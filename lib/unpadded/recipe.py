@@ -6,7 +6,12 @@ from .errors import InputError
 
 DIRECTIONS = ("forward", "backward", "both")
 PAD_PLACEMENTS = ("before", "random")
-INITIAL_EMBEDDINGS = ("lsa", "random")
+CHOICES = {
+    "direction": DIRECTIONS,
+    "precision": ("auto", "float32", "bfloat16"),
+    "initial_embeddings": ("lsa", "random"),
+    "pad_placement": PAD_PLACEMENTS,
+}
 
 
 @dataclass(frozen=True)
@@ -56,15 +61,10 @@ class TrainingSettings:
         for name in ("emb_sz", "n_hid", "n_layers", "batch_size", "window", "epochs"):
             if getattr(self, name) < 1:
                 raise InputError(f"Training setting {name} is {getattr(self, name)!r}: give at least 1.")
-        if self.direction not in DIRECTIONS:
-            raise InputError(f"Training setting direction is {self.direction!r}: give 'forward', 'backward' or 'both'.")
-        if self.precision not in ("auto", "float32", "bfloat16"):
-            raise InputError(f"Training setting precision is {self.precision!r}: give 'auto', 'float32' or 'bfloat16'.")
-        if self.initial_embeddings not in INITIAL_EMBEDDINGS:
-            raise InputError(
-                f"Training setting initial_embeddings is {self.initial_embeddings!r}: give 'lsa' or 'random'."
-            )
+        for name, choices in CHOICES.items():
+            value = getattr(self, name)
+            if value not in choices:
+                *others, last = map(repr, choices)
+                raise InputError(f"Training setting {name} is {value!r}: give {', '.join(others)} or {last}.")
         if self.pad_injection >= 1:
             raise InputError(f"Training setting pad_injection is {self.pad_injection!r}: give a share of less than 1.")
-        if self.pad_placement not in PAD_PLACEMENTS:
-            raise InputError(f"Training setting pad_placement is {self.pad_placement!r}: give 'before' or 'random'.")

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -117,11 +117,9 @@ class Run:
                 needs = [begun[name] for name in job.stage.needs if name in begun]
                 title = f"[{number}/{len(jobs)}] {job.stage.name}"
                 begun[job.stage.name] = pool.submit(self._advance, job, title, needs, stopped)
-            failed = next((done for done in as_completed(begun.values()) if done.exception()), None)
-            pool.shutdown(cancel_futures=True)
         join_scores(self.folder)
-        if failed is not None:
-            raise failed.exception()
+        for done in begun.values():  # in order, so that a failure comes before what it kept from beginning
+            done.result()
 
     def _advance(self, job: StageJob, title: str, needs: Sequence[Future], stopped: Event) -> None:
         for need in needs:
