@@ -1,6 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps # the lock names every package
 
 .DEFAULT_GOAL := help
 .PHONY: help env run test lab report sweep bench lint docs
@@ -13,8 +14,10 @@ env: $(READY) ## create .venv with the locked versions
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -qq --disable-pip-version-check --retries 1 -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(PIP) --retries 1 $$(grep -E '^(--find-links|torch==)' requirements.lock)
+	@grep -v '^--find-links' requirements.lock > .venv/rest # torch is there: its page need not be asked for every package
+	$(PIP) -r .venv/rest
+	$(PIP) --editable .
 	@touch $(READY)
 
 run: env ## the main job: train, extract, evaluate on 20 Newsgroups, into outputs/quick

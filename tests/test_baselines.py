@@ -8,7 +8,7 @@ from unpadded.baselines import BM25, all_baselines, input_embeddings, lsa, rando
 from unpadded.errors import InputError
 from unpadded.postprocess import idf_weights
 from unpadded.scores import FitRecord
-from unpadded.token_means import count_matrix
+from unpadded.token_counts import count_matrix, document_frequencies
 from unpadded.word_vectors import ppmi_vectors
 
 TEXTS = ["rocket moon", "moon orbit", "bread butter", "butter oven bread", "zebra zebra moon", ""]
@@ -61,6 +61,13 @@ def test_counts_are_exact_and_ids_beyond_the_table_are_refused():
     np.testing.assert_array_equal(count_matrix(TOKENS, 4).toarray()[1], [0, 0, 3, 0])
     with pytest.raises(InputError, match="ids run to 3, the table has 3 rows"):
         count_matrix(TOKENS, 3)
+
+
+def test_a_document_counts_once_for_each_of_its_tokens():
+    frequencies = document_frequencies(count_matrix(TOKENS, 5))
+    np.testing.assert_array_equal(frequencies, [1, 2, 2, 2, 0])
+    assert frequencies.dtype == np.int64
+    np.testing.assert_array_equal(document_frequencies(count_matrix([], 2)), [0, 0])
 
 
 def test_all_baselines_at_once(monkeypatch):

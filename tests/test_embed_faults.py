@@ -13,59 +13,32 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
-import torch
 
+from embedding_tools import contents, shards_listed, write_files
 from unpadded import embedding_run
 from unpadded.cli_embed import add_embed_parser, run_embed
 from unpadded.encoder import DocumentEncoder
 from unpadded.errors import InputError
-from unpadded.language_model import LanguageModel
 from unpadded.store import Embeddings
 
-VOCAB = [
-    "xxunk",
-    "xxpad",
-    "xxbos",
-    "xxeos",
-    "xxfld",
-    "xxrep",
-    "xxwrep",
-    "xxup",
-    "xxmaj",
-    "the",
-    "cat",
-    "sat",
-    "on",
-    "a",
-]
 DOCUMENTS, SHARD_SIZE = 24, 8
 SAMPLE = embedding_run.SAMPLE
 
 
 @pytest.fixture(scope="module", autouse=True)
 def quick():
-    """One thread, as a forked child must not need those that did not survive the fork; a certificate on two documents."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    """A certificate on two documents."""
     embedding_run.SAMPLE = 2
     yield
     embedding_run.SAMPLE = SAMPLE
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     """A model and a corpus on disk."""
-    folder = tmp_path_factory.mktemp("files")
-    torch.manual_seed(1)
-    LanguageModel.new(VOCAB, {"emb_sz": 400, "n_hid": 8, "n_layers": 2}).save(folder / "model")
-    random = np.random.default_rng(0)
-    texts = [" ".join(random.choice(VOCAB[9:], size=n)) for n in random.integers(1, 20, size=DOCUMENTS)]
-    pd.DataFrame({"text": texts}).to_csv(folder / "corpus.csv", index=False)
-    return folder
+    return write_files(tmp_path_factory.mktemp("files"), emb_sz=400, n_hid=8, n_documents=DOCUMENTS, longest=19)
 
 
 def arguments(files, output, *more) -> list[str]:
@@ -81,7 +54,7 @@ def embed(files, output, *more) -> int:
 
 def start(prepare, files, output) -> int:
     """Fork a process that runs `prepare()` and then the job; its id."""
-    child = os.fork()
+    child = os.fork()  # torch has one thread here (see conftest.py): others would not survive the fork
     if child == 0:
         status = 70
         try:
@@ -96,11 +69,6 @@ def start(prepare, files, output) -> int:
 def ended(child: int) -> int:
     """Wait for a child; its exit status, or minus the signal that killed it."""
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """Every byte of a set but the seconds that it took."""
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "timings.csv"}
 
 
 @pytest.fixture(scope="module")
@@ -164,11 +132,6 @@ def test_killed_at_every_step_the_same_command_goes_on(files, uninterrupted, tmp
         assert contents(folder) == uninterrupted, f"killed at step {steps}"
         steps += 1
     assert steps > 3 * 8  # every shard alone takes eight
-
-
-def shards_listed(folder: Path) -> int:
-    listed = folder / "shards.jsonl"
-    return listed.read_bytes().count(b"\n") if listed.exists() else 0
 
 
 def shards_timed(folder: Path) -> int:

@@ -10,13 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import SimpleNamespace
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
 from distributed import CancelledError, KilledWorker
 from distributed.comm import CommClosedError
 
+from embedding_tools import contents, shards_listed, write_files
 from unpadded import embedding_cluster
 from unpadded.cli import main
 from unpadded.corpus import Corpus
@@ -27,38 +27,19 @@ from unpadded.errors import InputError
 from unpadded.language_model import LanguageModel
 from unpadded.store_writer import EmbeddingsWriter
 
-VOCAB = "xxunk xxpad xxbos xxeos xxfld xxrep xxwrep xxup xxmaj the cat sat on a mat".split()
 DOCUMENTS, SHARD_SIZE = 60, 3
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     """A model and a corpus on disk."""
-    folder = tmp_path_factory.mktemp("files")
-    torch.manual_seed(1)
-    LanguageModel.new(VOCAB, {"emb_sz": 20, "n_hid": 30, "n_layers": 2}).save(folder / "model")
-    random = np.random.default_rng(0)
-    texts = [" ".join(random.choice(VOCAB[9:], size=n)) for n in random.integers(1, 60, size=DOCUMENTS)]
-    pd.DataFrame({"text": texts}).to_csv(folder / "corpus.csv", index=False)
-    return folder
+    return write_files(tmp_path_factory.mktemp("files"), emb_sz=20, n_hid=30, n_documents=DOCUMENTS, longest=59)
 
 
 @pytest.fixture(scope="module")
 def job(files):
     """Corpus and recipe."""
     return Corpus.load(files / "corpus.csv"), EncoderRecipe(str(files / "model"), threads=1)
-
-
-def contents(folder) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "timings.csv"}
 
 
 @pytest.fixture(scope="module")
@@ -73,11 +54,6 @@ def local(job, tmp_path_factory):
 def client():
     with cluster_client(n_workers=3) as client:
         yield client
-
-
-def shards_listed(folder) -> int:
-    listed = folder / "shards.jsonl"
-    return listed.read_bytes().count(b"\n") if listed.exists() else 0
 
 
 def until(condition, seconds: float = 60) -> None:
@@ -162,7 +138,6 @@ def test_threads_are_set_in_every_thread_that_a_worker_uses(job):
         pool.submit(torch.set_num_threads, 1).result()
         pool.submit(encode_texts, replace(recipe, threads=2), facts, corpus.texts[:3]).result()
         assert pool.submit(torch.get_num_threads).result() == 2
-    torch.set_num_threads(1)
 
 
 @pytest.mark.parametrize(

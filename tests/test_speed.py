@@ -9,7 +9,8 @@ from unpadded import speed
 from unpadded.errors import InputError
 from unpadded.inputs import whole_numbers
 from unpadded.names import POOLINGS
-from unpadded.precision import neighbours_kept, precision_price, spread
+from unpadded.padding_effects import neighbours_kept
+from unpadded.precision import precision_price, spread
 from unpadded.speed import (
     METHODS,
     draw_documents,

@@ -59,6 +59,7 @@ class Checkpoint(Callback):
         self.saved = time.monotonic()
 
     def before_train(self):
+        """Give the model the recurrent state of the run that was resumed, once."""
         if self.carried:  # after ModelResetter, which has just cleared it
             device = self.dls.train.device
             awd_lstm = self.objective.module[0]
@@ -67,6 +68,7 @@ class Checkpoint(Callback):
             self.carried = None
 
     def after_batch(self):
+        """Write the state where CHECKPOINT_EVERY seconds have passed, in all processes at once by the first one's clock."""
         if self.path is None:
             return
         due = time.monotonic() - self.saved >= CHECKPOINT_EVERY

@@ -123,6 +123,7 @@ def learning_curve(
     rank = _rank_within_topic(labels[train], seed)
 
     def predicted_from_fewer(representation: Representation) -> dict[int, tuple[int, np.ndarray]]:
+        """Training documents per topic (0 for all) -> how many in total, and the topics predicted for the test documents."""
         name, vectors = representation.name, representation.vectors
         predictions = {0: (len(train), details.predictions[name])}
         for size in (size for size in per_class if (rank >= size).any()):

@@ -4,6 +4,7 @@ import torch
 from fastai.text.core import BOS, EOS, FLD, PAD, TK_MAJ, TK_REP, TK_UP, TK_WREP, UNK
 
 from .errors import InputError
+from .fastai_modules import borrowed
 
 NEVER = (UNK, PAD, FLD, "xxfake")  # not text
 ENDS = (BOS, EOS)  # the model begins another document, or ends this one
@@ -37,26 +38,19 @@ def continue_text(lm, prompt: str, *, n_tokens: int = 40, temperature: float = 0
 
 @torch.no_grad()
 def _draw(lm, ids: list[int], n_tokens: int, temperature: float, generator: torch.Generator) -> list[int]:
-    module, awd_lstm = lm.module, lm.awd_lstm
-    held, training = (awd_lstm.hidden, awd_lstm.bs), module.training
-    device, names = awd_lstm.encoder.weight.device, [token.removeprefix(BAR) for token in lm.vocab]
+    names = [token.removeprefix(BAR) for token in lm.vocab]
     banned = [i for i, name in enumerate(names) if name in NEVER]
     drawn: list[int] = []
-    try:
-        module.eval()
-        awd_lstm.bs = 1
-        module.reset()
+    with borrowed(lm.module) as awd_lstm:
+        device = awd_lstm.encoder.weight.device
         for _ in range(n_tokens):
-            logits = module(torch.tensor([ids], device=device))[0][0, -1].float().cpu()  # [vocabulary]
+            logits = lm.module(torch.tensor([ids], device=device))[0][0, -1].float().cpu()  # [vocabulary]
             logits[banned] = -torch.inf
             token = int(torch.multinomial((logits / temperature).softmax(0), 1, generator=generator))
             if names[token] in ENDS:
                 break
             drawn.append(token)
             ids = [token]
-    finally:
-        module.train(training)
-        awd_lstm.hidden, awd_lstm.bs = held
     return drawn
 
 

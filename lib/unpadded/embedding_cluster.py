@@ -5,17 +5,16 @@ system that they share. A worker that dies loses nothing but time: its shards go
 calling process (texts out, vectors in) bounds how many workers it can feed: docs/scale.md has the numbers.
 """
 
-import logging
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from typing import Any
 
 import dask
-from distributed import CancelledError, Client, Future, KilledWorker, LocalCluster, as_completed
+from distributed import CancelledError, Client, Future, KilledWorker, as_completed
 from distributed.comm import CommClosedError
 
+from .cluster import first_line, local_client, scheduler_client
 from .corpus import Corpus
 from .embedding_progress import EmbeddingProgress
 from .embedding_run import SHARD_SIZE, certified_sample, open_shards, stored_parts
@@ -27,6 +26,7 @@ from .store_writer import EmbeddingsWriter
 
 AHEAD = 2  # shards under way for each worker: one is computed while another travels
 PATIENCE = 30  # seconds in which a scheduler has to answer and to have a worker
+NO_SCHEDULER = "No Dask scheduler answers at {address!r} ({reason}): start one with 'dask scheduler'."
 
 
 def embed_on_cluster(
@@ -69,16 +69,11 @@ def cluster_client(*, scheduler: str | None = None, n_workers: int = 1) -> Itera
     The new processes end with the block. Raises `InputError` for an address where no scheduler with a worker answers.
     """
     if scheduler is None:
-        with _local_cluster(n_workers) as cluster, Client(cluster) as client:
+        environment = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(max(n_cores() // n_workers, 1)))}
+        with local_client(n_workers, environment=environment) as client:
             yield client
         return
-    try:
-        client = Client(scheduler, timeout=PATIENCE)
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(
-            f"No Dask scheduler answers at {scheduler!r} ({_first_line(error)}): start one with 'dask scheduler'."
-        ) from error
-    with client:
+    with scheduler_client(scheduler, patience=PATIENCE, refusal=NO_SCHEDULER) as client:
         try:
             client.wait_for_workers(1, timeout=PATIENCE)
         except TimeoutError:
@@ -86,25 +81,6 @@ def cluster_client(*, scheduler: str | None = None, n_workers: int = 1) -> Itera
                 f"The scheduler at {scheduler} has no worker: start one with 'dask worker {scheduler} --nthreads 1'."
             ) from None
         yield client
-
-
-@contextmanager
-def _local_cluster(n_workers: int) -> Iterator[LocalCluster]:
-    # Dask would have its workers give freed memory back at once, which slows torch down, and would write vectors to disk
-    # or kill a worker where memory runs low; the encoder bounds its own.
-    environment = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(max(n_cores() // n_workers, 1)))}
-    with (
-        dask.config.set({"distributed.nanny.pre-spawn-environ": {}}),
-        LocalCluster(
-            n_workers=n_workers,
-            threads_per_worker=1,
-            env=environment,
-            memory_limit=0,
-            dashboard_address=None,
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-    ):
-        yield cluster
 
 
 def _encoded(client: Client, writer: EmbeddingsWriter, texts, recipe, facts) -> Iterator[tuple[int, EncodedShard]]:
@@ -159,10 +135,6 @@ def _lost_cluster_in_words(client: Client) -> Iterator[None]:
         if not isinstance(error, ModuleNotFoundError) and "deserializ" not in str(error):
             raise
         raise InputError(
-            f"The scheduler at {address}, or a worker of it, cannot read what it is sent ({_first_line(error)}): install the "
+            f"The scheduler at {address}, or a worker of it, cannot read what it is sent ({first_line(error)}): install the "
             "same versions of unpadded and of what it needs there."
         ) from error
-
-
-def _first_line(error: Any) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

@@ -1,6 +1,7 @@
-"""fastai's AWD-LSTM modules: made from a configuration, read back into one, and their weights without duplicates."""
+"""fastai's AWD-LSTM modules: made from a configuration, read back into one, lent; their weights without duplicates."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_lm_config
@@ -43,6 +44,25 @@ def load_weights(module: SequentialRNN, weights: Mapping[str, torch.Tensor]) -> 
     if is_tied(module[0], module[1]):
         weights[TIED] = weights[EMBEDDING]
     module.load_state_dict(weights)
+
+
+@contextmanager
+def borrowed(module: SequentialRNN) -> Iterator[AWD_LSTM]:
+    """Lend a language model's encoder, in evaluation mode and with a zero state, for the length of a block.
+
+    Behind the block, even one that raises, `module` has the carried state and the modes that it had before.
+    """
+    awd_lstm: AWD_LSTM = module[0]
+    hidden, batch_size = awd_lstm.hidden, awd_lstm.bs
+    modes = [(part, part.training) for part in module.modules()]
+    try:
+        module.eval()
+        module.reset()
+        yield awd_lstm
+    finally:
+        for part, training in modes:
+            part.training = training
+        awd_lstm.hidden, awd_lstm.bs = hidden, batch_size
 
 
 def is_tied(awd_lstm: AWD_LSTM, decoder: torch.nn.Module | None) -> bool:

@@ -16,6 +16,7 @@ from fastai.text.models.awdlstm import AWD_LSTM
 from scipy import sparse
 from sklearn.utils.extmath import randomized_svd
 
+from .token_counts import count_matrix, document_frequencies
 from .tokens import TokenizedCorpus
 
 UNIFORM_STD = 0.1 / np.sqrt(3)  # of fastai's own initial embeddings, uniform in [-0.1, 0.1]
@@ -66,12 +67,9 @@ def pass_inputs_through(awd_lstm: AWD_LSTM, strength: float) -> None:
 
 def _weighted_counts(tokens: TokenizedCorpus) -> sparse.csr_matrix:
     """TF-IDF of the tokens, float32 [n_documents, n_vocab], rows of unit length."""
-    n, n_vocab = len(tokens), len(tokens.types)
-    document = np.repeat(np.arange(n), tokens.lengths)
-    counts = sparse.csr_matrix((np.ones(len(tokens.ids), np.float32), (document, tokens.ids)), (n, n_vocab))
-    counts.sum_duplicates()
+    counts = count_matrix(tokens, len(tokens.types))
+    rarity = np.log((1 + len(tokens)) / (1 + document_frequencies(counts)))
     counts.data = 1 + np.log(counts.data)
-    document_frequency = np.bincount(counts.indices, minlength=n_vocab)
-    weighted = counts @ sparse.diags(np.log((1 + n) / (1 + document_frequency)).astype(np.float32))
+    weighted = counts @ sparse.diags(rarity.astype(np.float32))
     lengths = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=1)).ravel())
     return sparse.diags(1 / np.maximum(lengths, 1e-9).astype(np.float32)) @ weighted

@@ -117,12 +117,10 @@ def padding_effects(lm, found: Sequence[PaddedVectors]) -> pd.DataFrame:
 def vector_changes(reference: np.ndarray, vectors: np.ndarray) -> dict[str, float]:
     """The columns of `padding_effects` that compare two matrices [n_documents, width], all but kl."""
     mean = reference.mean(axis=0, dtype=np.float64)
-    before, after = (neighbours(matrix) for matrix in (reference, vectors))
-    kept = np.array([len(np.intersect1d(a, b)) for a, b in zip(before, after, strict=True)])
     return {
         "drift": float(drift(reference, vectors).mean()),
         "drift_centred": float(drift(reference - mean, vectors - mean).mean()),
-        "neighbours_lost": float(1 - kept.mean() / before.shape[1]),
+        "neighbours_lost": float(1 - neighbours_kept(reference, vectors).mean()),
         "max_abs_diff": float(np.abs(vectors.astype(np.float64) - reference).max()),
         "changed": float((vectors != reference).any(axis=1).mean()),
     }
@@ -139,6 +137,12 @@ def neighbours(vectors: np.ndarray, *, k: int = NEIGHBOURS) -> np.ndarray:
     return first_documents(
         cosine_scorer(vectors, vectors), n, n, depth=min(k, n - 1), excluded=[np.array([i]) for i in range(n)]
     )
+
+
+def neighbours_kept(before: np.ndarray, after: np.ndarray, *, k: int = NEIGHBOURS) -> np.ndarray:
+    """Share of each document's `k` nearest by cosine that stay among them, float64 [n]; inputs [n, width]."""
+    old, new = (neighbours(vectors, k=k) for vectors in (before, after))
+    return (old[:, :, None] == new[:, None]).any(axis=2).mean(axis=1)
 
 
 @torch.no_grad()

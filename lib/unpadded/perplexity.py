@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from .batches import StreamLoader
+from .fastai_modules import borrowed
 from .objective import LanguageModelObjective
 from .tokens import TokenizedCorpus
 
@@ -16,20 +17,13 @@ def cross_entropy(module, tokens: TokenizedCorpus, *, batch_size: int = 10, wind
 
     The documents are read as `batch_size` streams whose state is carried on. The module's own state is left as it was.
     """
-    awd_lstm, training = module[0], module.training
-    held, device = (awd_lstm.hidden, awd_lstm.bs), awd_lstm.encoder.weight.device
-    objective = LanguageModelObjective(module, np.ones(len(tokens.types)))
     nats = n_tokens = 0.0
-    try:
-        module.eval()
-        objective.to(device).eval()
-        module.reset()
+    with borrowed(module) as awd_lstm:
+        device = awd_lstm.encoder.weight.device
+        objective = LanguageModelObjective(module, np.ones(len(tokens.types))).to(device).eval()
         for x, y, _ in StreamLoader(tokens, batch_size=batch_size, window=window, shuffle=False, device=device):
             nats += objective(x, y).item() * y.numel()
             n_tokens += y.numel()
-    finally:
-        module.train(training)
-        awd_lstm.hidden, awd_lstm.bs = held
     return nats / n_tokens
 
 

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from unpadded.errors import InputError
 from unpadded.names import CONCAT, POSTPROCESSES
 from unpadded.scores import FitRecord, Representation
+from unpadded.token_counts import count_matrix, document_frequencies
 
 
 class PartNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -154,9 +155,7 @@ def idf_weights(token_ids: Sequence[np.ndarray], n_vocabulary: int) -> np.ndarra
     """Smoothed inverse document frequency ln((1 + n) / (1 + df)) + 1 of every token id, float32 [n_vocabulary].
 
     token_ids: one int array per training document. The form is scikit-learn's; for a weighted mean of states it plays
-    the part of the frequency weights of Arora et al. (ICLR 2017).
+    the part of the frequency weights of Arora et al. (ICLR 2017). Raises InputError for ids beyond the vocabulary.
     """
-    df = np.zeros(n_vocabulary, dtype=np.int64)
-    for document in token_ids:
-        df[np.unique(document)] += 1
+    df = document_frequencies(count_matrix(token_ids, n_vocabulary))
     return (np.log((1 + len(token_ids)) / (1 + df)) + 1).astype(np.float32)

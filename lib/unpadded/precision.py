@@ -8,7 +8,7 @@ import pandas as pd
 from .encoder import DocumentEncoder
 from .language_model import LanguageModel
 from .names import POOLINGS
-from .padding_effects import drift, neighbours
+from .padding_effects import drift, neighbours_kept
 from .statistics import bootstrap_mean
 
 
@@ -47,12 +47,6 @@ def precision_price(
             }
         )
     return pd.DataFrame(rows)
-
-
-def neighbours_kept(before: np.ndarray, after: np.ndarray, *, k: int) -> np.ndarray:
-    """Share of each document's `k` nearest by cosine that stay among them, float64 [n]; inputs [n, width]."""
-    found = [neighbours(vectors, k=k) for vectors in (before, after)]
-    return np.array([len(np.intersect1d(old, new)) / k for old, new in zip(*found, strict=True)])
 
 
 def spread(vectors: np.ndarray) -> float:

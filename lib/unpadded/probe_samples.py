@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from .corpus import Corpus
 from .language_model import LanguageModel
@@ -63,7 +64,9 @@ def draw_sample(
     order = rng.permutation(places[(lengths >= enough) & (lengths <= max(max_tokens, enough))])
     topics = np.asarray(corpus.labels) if corpus.labels else None
     if balanced and topics is not None and len(order):
-        order = order[np.argsort(_rank_within(topics[order]), kind="stable")]
+        topic = np.unique(topics[order], return_inverse=True)[1]  # numbers: pandas refuses strings that are not UTF-8
+        earlier = pd.Series(topic).groupby(topic).cumcount()  # documents of the same topic before each
+        order = order[np.argsort(earlier.to_numpy(), kind="stable")]
     order = order[:n] if len(order[:n]) > 1 else order[:0]
     topics = None if topics is None else topics[order].tolist()
     partner = partners(topics, len(order), seed=seed) if len(order) else np.empty(0, np.int64)
@@ -84,12 +87,3 @@ def length_groups(lengths: np.ndarray, n_groups: int = 3) -> np.ndarray:
         if len(group):
             names[group] = f"{lengths[group].min()}-{lengths[group].max()} tokens"
     return names
-
-
-def _rank_within(topics: np.ndarray) -> np.ndarray:
-    """How many earlier documents have the same topic, int64 [n]."""
-    ranks, seen = np.empty(len(topics), np.int64), {}
-    for i, topic in enumerate(topics.tolist()):
-        ranks[i] = seen.get(topic, 0)
-        seen[topic] = ranks[i] + 1
-    return ranks

@@ -11,6 +11,7 @@ import torch
 
 from .encoder import DocumentEncoder
 from .errors import InputError
+from .fastai_modules import borrowed
 from .language_model import LanguageModel
 from .padding import as_read
 from .peers import loop, naive_batches, sorted_batches
@@ -48,11 +49,8 @@ def runner_of(method: str, lm: LanguageModel) -> Runner:
 
 def _run_fastai(method: Callable, lm: LanguageModel, documents: Sequence[np.ndarray], size: int) -> np.ndarray:
     tensors = [torch.from_numpy(np.array(tokens, np.int64)) for tokens in as_read(lm, documents)]
-    awd_lstm, training = lm.awd_lstm, lm.awd_lstm.training
-    try:
-        return method(awd_lstm.eval(), tensors, size=size).numpy()
-    finally:
-        awd_lstm.train(training)
+    with borrowed(lm.module) as awd_lstm:
+        return method(awd_lstm, tensors, size=size).numpy()
 
 
 def speed_table(

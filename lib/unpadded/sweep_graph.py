@@ -1,22 +1,23 @@
 """The stages of a sweep as a graph of Dask futures, on a local cluster or a running one."""
 
 import hashlib
-import logging
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
-import dask
 import psutil
-from distributed import Client, Future, LocalCluster
+from distributed import Client, Future
 
-from .errors import InputError
+from .cluster import local_client, scheduler_client
 from .processes import n_cores, thread_settings
 from .sweep_plan import SweepPlan
 from .sweep_task import perform_stage
 
 MEMORY = 2 << 30  # bytes that a notebook may need
 PATIENCE = 10  # seconds in which a scheduler has to answer
+NO_SCHEDULER = (
+    "No Dask scheduler answers at {address} ({reason}): start one with `dask scheduler` and give the "
+    "address that it prints."
+)
 DASHBOARD = "127.0.0.1:8787"
 
 
@@ -25,8 +26,7 @@ def default_jobs() -> int:
     return max(1, min(n_cores(), psutil.virtual_memory().total // MEMORY))
 
 
-@contextmanager
-def connected(*, jobs: int, scheduler: str = "") -> Iterator[Client]:
+def connected(*, jobs: int, scheduler: str = "") -> AbstractContextManager[Client]:
     """A client of the cluster at `scheduler` or, without one, of a local cluster of `jobs` worker processes.
 
     A worker runs one notebook at a time, each in a process of its own; the local workers share the cores among them. On a
@@ -34,27 +34,10 @@ def connected(*, jobs: int, scheduler: str = "") -> Iterator[Client]:
     Raises `InputError` where no scheduler answers.
     """
     if scheduler:
-        try:
-            client = Client(scheduler, timeout=PATIENCE)
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"No Dask scheduler answers at {scheduler} ({error}): start one with `dask scheduler` and give the "
-                "address that it prints."
-            ) from None
-        with client:
-            yield client
-        return
-    # Dask would give every kernel one thread, and a memory trim that slows torch down; ours are the workers' own.
-    settings = {"distributed.nanny.pre-spawn-environ": {}, "distributed.scheduler.worker-saturation": 1.0}
-    with (
-        dask.config.set(settings),
-        LocalCluster(
-            n_workers=jobs, threads_per_worker=1, processes=True, env=thread_settings(jobs), memory_limit=0,
-            dashboard_address=_dashboard(), silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster) as client,
-    ):  # fmt: skip
-        yield client
+        return scheduler_client(scheduler, patience=PATIENCE, refusal=NO_SCHEDULER)
+    # By default a second notebook would wait at a worker that is busy, even where another worker is free before it.
+    settings = {"distributed.scheduler.worker-saturation": 1.0}
+    return local_client(jobs, environment=thread_settings(jobs), dashboard=_dashboard(), settings=settings)
 
 
 def _dashboard() -> str:

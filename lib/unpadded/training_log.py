@@ -70,6 +70,7 @@ class TrainingLog(Callback):
             )
 
     def after_batch(self):
+        """Count a training step, its tokens and its loss; add a validation batch's loss to the sum."""
         if not self.training:
             self.valid_nats += self.loss.item() * self.xb[0].numel()
             self.valid_tokens += self.xb[0].numel()
@@ -122,6 +123,7 @@ class LivePerplexity(Callback):
         self.looked = 0.0
 
     def after_batch(self):
+        """Measure where somebody watches and LOOK_EVERY minutes have passed since the last time."""
         if _is_watched(self.learn) and self.log.minutes - self.looked >= LOOK_EVERY:
             self.value = perplexity(self.network, self.tokens, batch_size=10 * n_processes())
             self.looked = self.log.minutes

@@ -23,6 +23,7 @@ from ..names import CONCAT, POOLINGS
 from ..profiles import EXTRACT
 from ..runs import NOTEBOOKS
 from ..store import MANIFEST, Embeddings
+from ..token_counts import count_matrix, document_frequencies
 from ..tokens import TokenizedCorpus
 
 FALLBACK_DOCUMENTS = 2000  # on maps that have to be made here, because the run left none
@@ -84,10 +85,7 @@ class Explorable:
     @cached_property
     def document_frequencies(self) -> np.ndarray:
         """In how many documents each token of the vocabulary occurs, int64 [n_tokens]."""
-        counts = np.zeros(len(self.lm.vocab), np.int64)
-        for document in self.tokens:
-            counts[np.unique(document)] += 1
-        return counts
+        return document_frequencies(count_matrix(self.tokens, len(self.lm.vocab)))
 
 
 def _load(run: Path, name: str) -> Corpus:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from fastai.text.core import BOS, defaults
 
+from ..fastai_modules import borrowed
 from ..language_model import LanguageModel
 from ..names import CONCAT
 
@@ -36,15 +37,10 @@ def shared_words(
 
 @torch.no_grad()
 def hidden_states(lm: LanguageModel, token_ids: np.ndarray) -> np.ndarray:
-    """The last layer's state after each token of one document read alone, float32 [n_tokens, width]."""
-    awd_lstm, training = lm.awd_lstm, lm.awd_lstm.training
-    awd_lstm.eval()
-    awd_lstm.reset()
-    ids = torch.as_tensor(np.asarray(token_ids, np.int64), device=awd_lstm.encoder.weight.device)
-    states = awd_lstm(ids[None])[0].float().cpu().numpy()  # [n_tokens, width]
-    awd_lstm.reset()
-    awd_lstm.train(training)
-    return states
+    """The last layer's state after each token of one document read alone, float32 [n_tokens, width]; `lm` stays as it was."""
+    with borrowed(lm.module) as awd_lstm:
+        ids = torch.as_tensor(np.asarray(token_ids, np.int64), device=awd_lstm.encoder.weight.device)
+        return awd_lstm(ids[None])[0].float().cpu().numpy()
 
 
 def contributions(states: np.ndarray, vectors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
