@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps # the lock names every package
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps # the lock names every package
 
 .DEFAULT_GOAL := help
 .PHONY: help env run test lab report sweep bench lint docs
