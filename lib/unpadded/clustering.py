@@ -180,10 +180,19 @@ def _fit_kmeans(vectors, n_clusters: int, seed: int, filled: np.ndarray) -> KMea
         rows = random_state.choice(filled, min(len(filled), max(INIT_SAMPLE, 10 * k)), replace=False)
         return kmeans_plusplus(x[rows], k, random_state=random_state)[0]
 
+    # Elkan's bounds spare distances, which are slow for sparse vectors; for dense ones they are one matrix product.
+    algorithm = "elkan" if sparse.issparse(vectors) else "lloyd"
+    k_means = KMeans(
+        n_clusters,
+        init=init,
+        n_init=1,
+        max_iter=MAX_ITERATIONS,
+        tol=1e-3,
+        algorithm=algorithm,
+        random_state=seed,
+    )
     with threadpool_limits(1, user_api="openmp"):  # OpenMP's limit is the calling thread's own
-        return KMeans(n_clusters, init=init, n_init=1, max_iter=MAX_ITERATIONS, tol=1e-3, random_state=seed).fit(
-            vectors
-        )
+        return k_means.fit(vectors)
 
 
 def _score_seeds(truth: np.ndarray, found: np.ndarray, *, n_resamples: int, seed: int) -> tuple[dict, dict]:

@@ -138,7 +138,7 @@ STAGES = (
         asks="labels|relevance|ratings",
         parameters={
             "smoke": {"n_queries": 100},
-            "quick": {"also": "lee", "postprocesses": "none,l2,idf"},
+            "quick": {"also": "lee", "postprocesses": "none,idf"},
             "reference": {"also": REFERENCE_CORPORA},
         },
     ),
