@@ -20,6 +20,8 @@ BEGIN, END = "<!-- {}:begin -->", "<!-- {}:end -->"
 TOKENS = (10**6, 10**9, 10**11)
 FEW, MANY = 4096, 10 * 4096  # documents of the two sets that are compared
 PARTS = ("last", "mean", "max")
+SCALING = ["model", "device", "clock", "cores", "threads", "workers", "documents", "tokens/s", "microseconds a token"]
+SCALING += ["efficiency", "by cores", "worker MiB", "driver MiB"]
 
 
 def store_sizes(shard_size: int = 4096) -> dict[str, float]:
@@ -174,15 +176,14 @@ def tables_of(measured: pd.DataFrame, options) -> dict[str, str]:
     speeds, sizes = rates(measured), store_sizes(options.shard_size)
     shown = speeds.rename(columns={"core": "tokens/s of one core", "gpu": "tokens/s of one GPU"})
     shown = shown.map(lambda v: v if isinstance(v, str) else "not measured" if np.isnan(v) else f"{v:,.0f}")
-    scaling = measured[["model", "device", "clock", "cores", "threads", "workers", "documents", "tokens/s"]]
-    scaling = scaling.join(measured[["efficiency", "by cores", "worker MiB", "driver MiB"]])
+    scaling = measured[[*SCALING]].fillna("")
     manifest = (
         f"manifest.json has {sizes['manifest']:,.0f} bytes with {FEW:,} documents and {sizes['large manifest']:,.0f} with "
         f"{MANY:,}, beside about 2,000 for the certificate; shards.jsonl has {sizes['shard line']:,.0f} a shard, "
         f"ids.jsonl {sizes['id']:,.0f} a document."
     )
     return {
-        "scaling": markdown(scaling.fillna("")),
+        "scaling": markdown(scaling),
         "rates": markdown(shown),
         "times": markdown(time_table(speeds, options)),
         "sizes": markdown(size_table(sizes, options)),

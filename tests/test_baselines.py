@@ -115,6 +115,7 @@ def test_static_vectors_are_the_packages_own_means_and_need_no_network(monkeypat
         ["a rocket to the moon", "the rocket flew to the moon", "bread and butter", ""]
     )
     assert made.name == "wordllama"
+    assert made.fitted == (FitRecord("pretrained vectors", frozenset()),)  # on texts that nobody names
     assert made.vectors.shape == (4, 256)
     assert made.vectors.dtype == np.float32
     np.testing.assert_array_equal(made.vectors[3], 0)

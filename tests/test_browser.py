@@ -1,8 +1,9 @@
 """Pages and the exploring notebook in a real browser without a network: headless Chromium, driven by Playwright.
 
-Screenshots go to outputs/screenshots, which git ignores.
+Screenshots go to outputs/screenshots, which git ignores and .ci/run keeps.
 """
 
+import io
 import json
 import os
 import re
@@ -13,12 +14,25 @@ import time
 import urllib.request
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from sweep_tools import execute_here, write_corpus, write_notebooks, write_sweep
 from tiny_run import make_run
+from unpadded import stage_job
+from unpadded.encoder import DocumentEncoder
+from unpadded.explore import render
+from unpadded.explore.pairs import compare_pair
 from unpadded.lab import lab_command, register_kernel
 from unpadded.pages import write_report
+from unpadded.pages_sweep import COMPARISON, write_sweep_report
 from unpadded.runs import NOTEBOOKS
+from unpadded.stage_links import link_results
+from unpadded.sweep import _link, _summarise
+from unpadded.sweep_plan import plan_sweep
+from unpadded.sweep_scores import collect_scores
+from unpadded.sweep_spec import read_spec
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here: apt-get install chromium")
@@ -57,7 +71,32 @@ def reports(tiny, tmp_path_factory) -> dict[str, Path]:
     folders = {"tiny": tiny, "reference": reference}
     for folder in folders.values():
         write_report(folder, sources=NOTEBOOKS)
-    return folders
+    return folders | {"sweep": _sweep(tmp_path_factory.mktemp("sweeps"))}
+
+
+def _sweep(place: Path) -> Path:
+    """A sweep of two runs whose fast notebooks were executed in this process, with the reference run's comparison."""
+    write_corpus(place)
+    notebooks, folder = write_notebooks(place / "notebooks"), place / "swept"
+    choice = {"stages": ["06_clustering"], "question": "Which pooling?", "grid": {"pooling": ["mean", "last"]}}
+    plan = plan_sweep(
+        read_spec(write_sweep(place / "two.yaml", corpus="tiny.csv", **choice)), folder, notebooks=notebooks
+    )
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(stage_job, "execute", execute_here)
+        for job in plan.jobs.values():
+            for earlier in plan.before(job):
+                link_results(earlier.folder, job.folder)
+            job.perform()
+    for run in plan.runs:
+        _link(run)
+    collect_scores(plan)
+    _summarise(plan, [])
+    (folder / "figures").mkdir()
+    for name in (f"{COMPARISON}.ipynb", "figures/09 v_measure.png"):
+        shutil.copy(ROOT / "outputs" / "reference" / name, folder / name)
+    write_sweep_report(folder, sources=NOTEBOOKS)
+    return folder
 
 
 def watched(context) -> tuple[object, list[str]]:
@@ -73,13 +112,14 @@ def watched(context) -> tuple[object, list[str]]:
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("run", ["tiny", "reference"])
+@pytest.mark.parametrize("run", ["tiny", "reference", "sweep"])
 def test_every_page_of_a_report_opens_from_disk(browser, reports, run, scheme, size):
     """No request, no error, nothing wider than the window, every picture there and described, light or dark as asked."""
     width, height = SIZES[size]
     context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": height}, offline=True)
-    paths = sorted(reports[run].glob("*.html"))
+    paths = sorted(reports[run].rglob("*.html"))
     assert {"index.html", "06_clustering.html"} <= {path.name for path in paths}
+    assert len([path for path in paths if path.name == "index.html"]) == (3 if run == "sweep" else 1)
     for path in paths:
         page, problems = watched(context)
         page.goto(path.as_uri())
@@ -96,7 +136,7 @@ def test_every_page_of_a_report_opens_from_disk(browser, reports, run, scheme, s
         assert (background < 60) == (scheme == "dark"), path.name
         assert seen == {"overflow": 0, "missing": 0, "wordless": 0, "headings": 1}, path.name
         assert not problems, path.name
-        if path.name in ("index.html", "06_clustering.html"):
+        if path.parent == reports[run] and path.name in ("index.html", "06_clustering.html"):
             SCREENSHOTS.mkdir(parents=True, exist_ok=True)
             page.screenshot(path=SCREENSHOTS / f"{run}-{path.stem}-{size}-{scheme}.png", full_page=True)
         page.close()
@@ -162,13 +202,13 @@ def _wait_until_up(address: str, server: subprocess.Popen, log: Path) -> None:
     raise AssertionError(log.read_text())
 
 
-def test_the_exploring_notebook_in_jupyterlab(browser, lab):
-    """All cells, a lasso in one map seen in the next, a document of the selection, a query, and two texts."""
+def test_the_exploring_notebook_in_jupyterlab(browser, lab, tiny_model):
+    """All cells, a lasso and a click in one map seen in the next, a document of the list, a query, two texts compared."""
     context = browser.new_context(viewport={"width": 1500, "height": 1100})
     page, problems = watched(context)
     page.set_default_timeout(PATIENCE)
     page.goto(lab)
-    page.locator(".jp-Toolbar-kernelName", has_text="Unpadded").wait_for()  # before it is there, running asks for one
+    page.get_by_text("Unpadded | Idle").wait_for()  # what is run while it connects is lost
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_text("Run All Cells", exact=True).click()
 
@@ -184,6 +224,7 @@ def test_the_exploring_notebook_in_jupyterlab(browser, lab):
     options.first.locator("..").select_option(index=1)
     results = page.locator(".unpadded-results li")
     results.first.wait_for(state="attached")
+    _click_a_point(page)
     about_document = page.locator(".unpadded-results").text_content()
 
     query = page.get_by_placeholder("a question")
@@ -195,18 +236,33 @@ def test_the_exploring_notebook_in_jupyterlab(browser, lab):
     assert page.locator(".unpadded-results").text_content() != about_document
     page.screenshot(path=SCREENSHOTS / "lab-query.png")
 
-    page.get_by_role("button", name="Compare").evaluate("button => button.scrollIntoView({block: 'center'})")
-    assert "pads before" in page.locator(".unpadded-pair").text_content()
+    _compare_texts(page, tiny_model)
     page.screenshot(path=SCREENSHOTS / "lab-pair.png")
     assert not [problem for problem in problems if not problem.startswith("console: ")]
     context.close()
 
 
-def _draw_lasso(page) -> None:
-    """Select most of the first map with the mouse, and see the second one change."""
+def _maps(page) -> list:
+    """The canvases of the first two maps."""
     maps = page.locator(".widget-gridbox canvas")
-    per_map = maps.count() // 4  # points, and what is drawn over them
-    first, second = maps.nth(0), maps.nth(per_map)
+    return [maps.nth(0), maps.nth(maps.count() // 4)]  # each has one for the points, and others drawn over it
+
+
+def _saturation(canvas) -> np.ndarray:
+    """How colourful each pixel of a canvas is, int16 [height, width], 0 to 255; its margins, where tools lie, as grey."""
+    pixels = np.asarray(Image.open(io.BytesIO(canvas.screenshot())).convert("RGB")).astype(np.int16)
+    found = pixels.max(axis=2) - pixels.min(axis=2)
+    return np.pad(found[20:-20, 60:-20], ((20, 20), (60, 20)))
+
+
+def _n_bright(canvas) -> int:
+    """How many pixels have a point's full colour; points that are not selected, while others are, have a tenth of it."""
+    return int((_saturation(canvas) > 100).sum())
+
+
+def _draw_lasso(page) -> None:
+    """Select most of the first map with the mouse, and see the same in the second one."""
+    first, second = _maps(page)
     first.evaluate("canvas => canvas.scrollIntoView({block: 'center'})")
     page.wait_for_timeout(2000)  # what is drawn at first moves into place
     before, box = second.screenshot(), first.bounding_box()
@@ -222,3 +278,35 @@ def _draw_lasso(page) -> None:
     page.wait_for_timeout(1500)
     page.screenshot(path=SCREENSHOTS / "lab-lasso.png")
     assert second.screenshot() != before
+
+
+def _click_a_point(page) -> None:
+    """Clear the selection, click one document in the first map: it alone is selected in both, and asked about."""
+    first, second = _maps(page)
+    page.get_by_role("button", name="Clear selection").click()
+    page.locator(".unpadded-selected").wait_for(state="detached")
+    first.evaluate("canvas => canvas.scrollIntoView({block: 'center'})")
+    page.wait_for_timeout(1500)
+    all_points = _n_bright(second)
+    y, x = np.unravel_index(_saturation(first).argmax(), _saturation(first).shape)
+    box = first.bounding_box()
+    page.mouse.move(box["x"] + int(x), box["y"] + int(y))
+    page.mouse.click(box["x"] + int(x), box["y"] + int(y))
+    page.get_by_text("1 selected").wait_for()
+    page.get_by_text("Near the document").wait_for()
+    page.mouse.move(0, 0)  # nothing is pointed at
+    page.wait_for_timeout(1500)
+    page.screenshot(path=SCREENSHOTS / "lab-point.png")
+    assert 0 < _n_bright(second) < all_points / 4
+
+
+def _compare_texts(page, lm) -> None:
+    """Paste two texts and compare them: what is shown are the similarities computed here."""
+    texts = ["rocket launch to the moon and an orbit", "salt"]
+    for box, text in zip(page.locator(".jp-OutputArea textarea").all(), texts, strict=True):
+        box.fill(text)
+    table = page.locator(".unpadded-pair")
+    page.get_by_role("button", name="Compare").click()
+    expected = re.sub(r"<[^>]+>", "", render.pair(*compare_pair(DocumentEncoder(lm), texts)).split("<div")[0])
+    page.wait_for_function("words => document.querySelector('.unpadded-pair').textContent === words", arg=expected)
+    table.evaluate("table => table.scrollIntoView({block: 'center'})")

@@ -18,6 +18,7 @@ from unpadded.chunk_padding import (
     chunk_faults,
     measure_batches,
     sorted_batches,
+    wrong_vectors,
 )
 
 
@@ -96,3 +97,15 @@ def test_only_batches_of_short_documents_are_run_when_asked():
         random_model(), texts_without_pads([300, 290, 20, 10]), n_batches=2, batch_size=2, longest=50
     )
     assert sorted(table["document"]) == [2, 3]
+
+
+def test_wrong_vectors_are_counted_beside_unpaddeds_none():
+    lm, documents = random_model(), texts_without_pads([6, 3, 2, 6])
+    measured = measure_batches(lm, documents, n_batches=1, bptt=4)
+    table = wrong_vectors(lm, documents, measured).set_index("method")
+    wrong = measured[measured["wrong"]]
+    assert table["n"].tolist() == [4, 4]
+    assert table["wrong"].tolist() == [len(wrong), 0]
+    assert len(wrong) > 0
+    assert table["drift_of_wrong"].tolist() == [wrong["drift"].mean(), 0]
+    assert (table.loc["Unpadded", ["mean_drift", "max_abs_diff"]] == 0).all()

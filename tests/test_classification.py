@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.metrics import f1_score
 
-from unpadded.classification import classify_all, learning_curve, refuse_leak, split_documents
+from unpadded.classification import classify_all, copied, learning_curve, refuse_leak, split_documents
 from unpadded.errors import InputError
 from unpadded.logistic import STRENGTHS, bootstrap_macro_f1, fit_classifier
 from unpadded.scores import FitRecord, Representation
@@ -76,6 +76,28 @@ def test_a_drawn_split_is_complete_disjoint_and_shows_every_topic_in_training(la
 def test_topics_of_one_document_each_cannot_be_split():
     with pytest.raises(InputError, match="each of the 3 topics has one document"):
         split_documents(list("abc"))
+    with pytest.raises(InputError, match="each of the 2 topics has one document or copies of it"):
+        split_documents(list("aabb"), texts=["x", "x", "y", "y"])
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 9)), min_size=12, max_size=60), st.integers(0, 3))
+def test_a_drawn_split_keeps_copies_together(documents, seed):
+    documents = [*documents, *(("a", 10 + i) for i in range(9))]  # so many texts that some of them are tested on
+    labels, texts = [label for label, _ in documents], [f"text {number}" for _, number in documents]
+    drawn_train, drawn_test = split_documents(labels, seed=seed)
+    moved = copied(texts, drawn_train, drawn_test)
+    train, test = split_documents(labels, texts=texts, seed=seed)
+    assert not {texts[i] for i in train} & {texts[i] for i in test}
+    assert set(test) == set(drawn_test) - set(moved)  # and nothing else is drawn anew
+    assert set(train) == set(drawn_train) | set(moved)
+
+
+def test_a_given_split_keeps_its_copies_and_they_are_counted():
+    labels, split, texts = list("abab"), ["train", "train", "test", "test"], ["x", "y", "x", "z"]
+    train, test = split_documents(labels, split, texts=texts)
+    assert (train.tolist(), test.tolist()) == ([0, 1], [2, 3])
+    assert copied(texts, train, test).tolist() == [2]
 
 
 def test_without_labels_nothing_is_held_out():

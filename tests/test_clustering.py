@@ -9,7 +9,8 @@ from unpadded.agreement import METRICS, resampled_scores
 from unpadded.cluster_description import cluster_terms, confusion, density_clusters, nearest_documents
 from unpadded.clustering import cluster_all, evaluate_clustering
 from unpadded.errors import InputError
-from unpadded.scores import COLUMNS
+from unpadded.plots import method_names
+from unpadded.scores import COLUMNS, Representation
 from unpadded.statistics import compare
 from vector_tools import clouds, lm, noise
 
@@ -81,11 +82,25 @@ def test_a_vector_of_zeros_does_not_swallow_the_corpus():
 def test_paired_blocks_show_a_difference_and_show_none():
     vectors, labels, ids = clouds(per_topic=60)
     poolings = [lm(vectors, "mean"), lm(noise(240), "last"), lm(noise(240, seed=1), "max")]
-    _, details = cluster_all(poolings, labels, corpus_name="tiny", ids=ids, n_seeds=4)
+    _, details = cluster_all(poolings, labels, corpus_name="tiny", ids=ids, n_seeds=10)
     table = compare(details.per_item()).set_index(["first", "second"])["significant"]
     assert table["mean", "last"]
     assert not table["last", "max"]
     assert set(details.spreads()["method"]) == {"mean", "last", "max"}
+
+
+def test_no_block_shares_a_start_or_a_document_with_another():
+    vectors, labels, ids = clouds(per_topic=60, noise=1.0)
+    result = evaluate_clustering(vectors, labels, ids=ids, n_seeds=3)
+    order = np.argsort(ids)
+    blocks = np.array_split(np.random.default_rng(0).permutation(len(ids)), 3)
+    expected = [
+        METRICS["AMI"](np.array(labels)[order][block], result.assignments[seed][order][block])
+        for seed, block in enumerate(blocks)
+    ]
+    assert len(set(np.concatenate(blocks))) == len(ids)
+    assert result.blocks["AMI"].tolist() == expected
+    assert len(evaluate_clustering(vectors[:40], labels[:40], n_seeds=10).blocks) == 5  # of no fewer than 8 documents
 
 
 @pytest.mark.parametrize(
@@ -147,9 +162,24 @@ def test_hdbscan_finds_the_number_of_clusters_itself():
     vectors, labels, ids = clouds(4, 40)
     scores, numbers = density_clusters([lm(vectors)], labels, corpus_name="tiny", ids=ids, min_cluster_size=15)
     assert numbers.loc[0, "n_clusters"] == 4
+    assert numbers.loc[0, "noise_share"] < 0.1
     assert scores["metric"].tolist() == ["HDBSCAN v_measure", "HDBSCAN AMI", "HDBSCAN ARI"]
     row = scores.set_index("metric").loc["HDBSCAN AMI"]
     assert 0.9 < row["ci_low"] <= row["value"] <= 1
+
+
+def test_every_hdbscan_row_holds_its_own_scores():
+    """Whatever the order: the IDF-weighted mean comes last of the model's vectors, and not beside mean."""
+    vectors, labels, ids = clouds(4, 40)
+    weighted = Representation("lm", "mean", "idf", clouds(4, 40, noise=0.3)[0])
+    several = [lm(noise(160)), lm(vectors, "max"), weighted, Representation("lsa", "", "none", noise(160, seed=1))]
+    scores, numbers = density_clusters(several, labels, corpus_name="tiny", ids=ids)
+    assert numbers["method"].tolist() == ["mean", "max", "mean + idf", "lsa"]
+    for metric in ("v_measure", "AMI", "ARI"):
+        rows = scores[scores.metric == f"HDBSCAN {metric}"]
+        own = dict(zip(method_names(rows), rows["value"], strict=True))
+        assert numbers[metric].tolist() == [own[name] for name in numbers["method"]]
+    assert numbers["v_measure"].idxmax() == 1
 
 
 def test_resampled_scores_are_those_of_documents_drawn_anew():

@@ -19,7 +19,20 @@ from fastai.text.all import (
     text_classifier_learner,
 )
 
-from docs_tools import DIAGRAM, PAGES, ROOT, Block, blocks, commands, first_column, follow, links
+from docs_tools import (
+    DIAGRAM,
+    EXECUTED_BY,
+    NOT_EXECUTED,
+    PAGES,
+    ROOT,
+    Block,
+    accounted_for,
+    blocks,
+    commands,
+    first_column,
+    follow,
+    links,
+)
 from unpadded import agreement, ranking
 from unpadded.corpus import Corpus
 from unpadded.errors import InputError
@@ -86,7 +99,8 @@ def test_a_reader_who_follows_the_page(page, desk, monkeypatch):
                 exec(compile(block.text, f"{page.name} line {block.line}", "exec"), names)
             elif block.kind in ("shell", "inline") and not block.text.startswith(DIAGRAM):
                 for words in commands(block):
-                    follow(words)
+                    no_command = words[0].startswith("-") or words == ["unpadded"]  # but an option, or the package
+                    assert follow(words) or no_command or accounted_for(words)
         except BaseException as error:
             error.add_note(f"in {page.name}, line {block.line}:\n{block.text}")
             raise
@@ -108,6 +122,15 @@ def test_a_command_that_nobody_knows_fails():
         block = Block("shell", "", line, 1)
         with pytest.raises((AssertionError, SystemExit)):
             follow(commands(block)[0])
+
+
+def test_what_is_executed_elsewhere_is_and_no_entry_is_forgotten():
+    for test in EXECUTED_BY.values():
+        file, name = test.split("::")
+        assert f"def {name}(" in (ROOT / "tests" / file).read_text(), test
+    found = {accounted_for(words) for page in PAGES for block in blocks(page) for words in commands(block)}
+    assert {*EXECUTED_BY, *NOT_EXECUTED} <= found
+    assert not EXECUTED_BY.keys() & NOT_EXECUTED.keys()
 
 
 def test_blocks_are_found(tmp_path):
@@ -161,6 +184,11 @@ def test_what_is_measured_follows_from_the_corpus():
     """As your_documents.md says: without labels and judgments nothing is scored, and so nothing is compared."""
     suited = [stage.name[:2] for stage in STAGES if stage.suits(Corpus.from_texts(["one", "another"]))]
     assert suited == ["01", "02", "03", "04", "05"]
+    one_topic, two_topics = (
+        Corpus("mine", ["a", "b"], ["one", "two"], labels=labels) for labels in (["x", "x"], ["x", "y"])
+    )
+    assert [stage.name[:2] for stage in STAGES if stage.suits(one_topic)] == suited
+    assert all(stage.suits(two_topics) for stage in STAGES)
 
 
 def test_the_makefile_lists_all_that_it_can_do():

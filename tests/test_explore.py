@@ -1,22 +1,29 @@
 """The explorer without a browser: what is near, why, what padding does, and panels that follow each other."""
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import ipywidgets
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.metrics.pairwise import cosine_similarity
 
 from tiny_run import make_run
+from unpadded import lab
+from unpadded.certification import twin_of
 from unpadded.errors import InputError
-from unpadded.explore import Explorer, render
+from unpadded.explore import Explorer, neighbours_panel, render
 from unpadded.explore.data import Explorable, corpora_of, explorable_runs
 from unpadded.explore.maps_panel import LENGTH
 from unpadded.explore.pairs import ALONE, compare_pair
 from unpadded.explore.search import Neighbours
-from unpadded.explore.words import contributions, hidden_states, shared_words, weightiest_words
-from unpadded.names import CONCAT, POOLINGS
+from unpadded.explore.words import STEPS, contributions, hidden_states, shared_words, weightiest_words
+from unpadded.names import CONCAT, STUDIED
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +59,7 @@ def test_cosines_are_those_of_the_whole_vectors(data):
     near = Neighbours(data)
     joined = data.vectors | {"concat": np.concatenate([data.vectors[name] for name in CONCAT], axis=1)}
     cosines = near.cosines(near.vectors_at(7))
-    for pooling in POOLINGS:
+    for pooling in STUDIED:
         expected = cosine_similarity(joined[pooling][7:8], joined[pooling])[0]
         np.testing.assert_allclose(cosines[pooling], expected, atol=1e-5)
 
@@ -79,11 +86,34 @@ def test_the_parts_of_the_tokens_add_up_to_the_cosine(data, row):
     near = Neighbours(data)
     asked = near.vectors_of("rocket launch to the moon")
     cosines = near.cosines(asked)
-    parts = contributions(hidden_states(data.lm, data.tokens[row]), asked)
-    for pooling in POOLINGS:
+    parts = contributions(hidden_states(data.lm, [data.tokens[row]])[0], asked)
+    for pooling in STUDIED:
         assert parts[pooling].sum() == pytest.approx(cosines[pooling][row], abs=1e-5)
     assert not parts["last"][:-1].any()
     assert np.count_nonzero(parts["mean"]) == len(data.tokens[row])
+
+
+def test_documents_read_in_one_batch_have_the_states_of_each_read_alone(data):
+    """Of lengths around the steps read at a time, an empty one among them; the model carries on where it was."""
+    tokens = np.concatenate([data.tokens[row] for row in range(20)])
+    documents = [tokens[:n] for n in (STEPS, 0, 3, 2 * STEPS + 1, STEPS + 1, 1, 2 * STEPS)]
+    data.lm.module[0](torch.zeros(2, 3, dtype=torch.int64))
+    carried = [part.clone() for part in data.lm.module[0].hidden[0]]
+    found = hidden_states(data.lm, documents)
+    assert [len(states) for states in found] == [len(ids) for ids in documents]
+    for ids, states in zip(documents, found, strict=True):
+        if len(ids):
+            np.testing.assert_allclose(states, certification_states(data, ids), atol=1e-6)
+    assert all(map(torch.equal, data.lm.module[0].hidden[0], carried))
+    assert hidden_states(data.lm, []) == []
+
+
+def certification_states(data, ids) -> np.ndarray:
+    """fastai's states of one document, on a copy of the model."""
+    twin = twin_of(data.lm.awd_lstm)
+    twin.reset()
+    with torch.no_grad():
+        return twin(torch.from_numpy(np.asarray(ids, np.int64))[None])[0].numpy()
 
 
 def test_words_are_words_and_the_rarest_come_first():
@@ -147,13 +177,23 @@ def test_a_clicked_document_is_asked_about_and_results_are_shown_on_the_maps(exp
 def test_a_query_is_answered_under_each_pooling_with_words(explorer):
     near = explorer.panels["neighbours"]
     near.query.value = "rocket launch moon orbit shuttle"
-    assert all(f"<b>{pooling}</b>" in near.results.value for pooling in POOLINGS)
+    assert all(f"<b>{pooling}</b>" in near.results.value for pooling in STUDIED)
     assert "lifted by <b>" in near.results.value
     near.k.value = 2
     assert near.results.value.count("<li") == 8
     before = near.results.value
     near.query.value = "   "
     assert near.results.value == before
+
+
+def test_words_of_a_very_long_document_are_not_weighed(explorer, monkeypatch):
+    near = explorer.panels["neighbours"]
+    near.ask("rocket launch")
+    monkeypatch.setattr(neighbours_panel, "LONGEST", 0)
+    near.ask("rocket launch moon")
+    assert near.results.value.count("<li") == 4 * near.k.value
+    assert "lifted by" not in near.results.value
+    assert "its words were not weighed" in near.results.value
 
 
 def test_every_colouring_colours_every_map(explorer):
@@ -163,7 +203,7 @@ def test_every_colouring_colours_every_map(explorer):
         maps.colour.value = name
         legends[name] = maps._legend.value
         (palettes[name],) = {str(scatter.widget.color) for scatter in maps.scatters.values()}
-    assert list(legends) == ["topic", LENGTH, *(f"cluster of {pooling}" for pooling in POOLINGS)]
+    assert list(legends) == ["topic", LENGTH, *(f"cluster of {pooling}" for pooling in STUDIED)]
     assert all(topic in legends["topic"] for topic in ("food", "space", "sport"))
     assert palettes["topic"] != palettes[LENGTH]
     sizes = [int(size) for size in re.findall(r">(\d+)</span></span>", legends["cluster of concat"])]
@@ -185,3 +225,55 @@ def test_texts_cannot_break_the_page():
     html = render.results([found])
     for tag in ("<script", "<i>", "<u>", "<s>"):
         assert tag not in html
+
+
+def test_a_run_that_cannot_be_opened_leaves_no_panels_of_the_one_before(outputs, tmp_path, tiny_corpus, tiny_model):
+    run = make_run(tmp_path / "other", tiny_corpus, tiny_model)
+    explorer = Explorer(outputs / "tiny", outputs=tmp_path)
+    panels = [explorer.maps, explorer.neighbours, explorer.pairs]
+    assert all(box.children for box in panels)
+    pd.read_csv(tmp_path / "tiny.csv").iloc[1:].to_csv(tmp_path / "tiny.csv", index=False)
+    explorer.run.value = run
+    assert "unpadded-problem" in explorer._about.value
+    assert not any(box.children for box in panels)
+
+
+class Started(Exception):
+    """JupyterLab took this process over."""
+
+
+@pytest.fixture
+def commands(monkeypatch) -> list[list[str]]:
+    """What `make lab` runs and at last becomes, though none of it runs; its small run fails."""
+    found = []
+
+    def become(program, arguments):
+        assert program == arguments[0] == sys.executable
+        found.append(arguments)
+        raise Started
+
+    monkeypatch.setattr(os, "execv", become)
+    monkeypatch.setattr(
+        subprocess, "run", lambda words, **_: found.append(words) or subprocess.CompletedProcess(words, 3)
+    )
+    return found
+
+
+@pytest.mark.parametrize("user", [0, 1000])
+def test_make_lab_serves_this_machine_alone_behind_its_token(outputs, commands, monkeypatch, user):
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    with pytest.raises(Started):
+        lab.main(outputs, ["--no-browser"])
+    kernel, server = commands
+    assert kernel[1:4] == ["-m", "ipykernel", "install"]
+    assert server[1:4] == ["-m", "jupyterlab", "--ip=127.0.0.1"]
+    assert Path(server[-1]).name == "explore.ipynb"
+    assert "--no-browser" in server
+    assert ("--allow-root" in server) == (user == 0)
+    assert not [word for word in server if "token" in word.lower() or "password" in word.lower()]
+
+
+def test_make_lab_makes_a_small_run_first_where_there_is_none(tmp_path, commands):
+    assert lab.main(tmp_path) == 3  # what became of the run; without one, JupyterLab is not started
+    _, small = commands
+    assert small[1:] == ["-m", "unpadded.cli", "run", "--profile", "smoke", "--output", str(tmp_path / "smoke")]

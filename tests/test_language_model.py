@@ -138,3 +138,11 @@ def test_from_learner_without_an_awd_lstm_is_refused():
 
     with pytest.raises(InputError, match="no AWD_LSTM"):
         LanguageModel.from_learner(Learner())
+
+
+def test_fastais_filler_words_have_neighbours_as_any_other():
+    """A small vocabulary is filled up to a multiple of eight, and the notebook may show any of its words."""
+    lm = LanguageModel.new(["xxunk", "xxpad", "bread", "xxfake", "xxfake"], {"emb_sz": 4, "n_hid": 4, "n_layers": 1})
+    assert lm.nearest_words(["bread", "xxfake"], k=2)["word"].tolist() == ["bread", "xxfake"]
+    with pytest.raises(InputError, match="no word 'wine'"):
+        lm.nearest_words(["wine"])

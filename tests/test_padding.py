@@ -15,10 +15,11 @@ from unpadded.errors import InputError
 from unpadded.language_model import LanguageModel
 from unpadded.pad_row import pad_row, row_norms
 from unpadded.padding import PaddedReader, batch_pads, place_pads
-from unpadded.padding_costs import padding_costs, score
+from unpadded.padding_costs import INTERVAL, padding_costs, score
 from unpadded.padding_effects import (
     CHANGES,
     UNPADDED,
+    PaddedVectors,
     choose_documents,
     drift,
     neighbours,
@@ -123,6 +124,7 @@ def test_zeroing_the_pad_row_makes_leading_pads_harmless_only_without_biases():
     for lm, harmless in ((no_bias, True), (changed_model(), False)):
         table = zeroed_row_effects(lm, DOCUMENTS, pads=[1, 16]).set_index("pad_row")
         assert (table.loc["as it is", "max_abs_diff"] > 1e-3).all()
+        assert (table.loc[UNPADDED, [*CHANGES[:3], "changed"]] == 0).all(axis=None)
         zeroed = table.loc["zeroed", "max_abs_diff"]
         assert (zeroed < 1e-6).all() if harmless else (zeroed > 1e-3).all()
 
@@ -224,18 +226,29 @@ def test_costs_are_changes_against_no_padding(measured):
     table = padding_costs(sample, found, pads=["4"])
     own = table[table["method"] == UNPADDED]
     assert set(own["reading"]) == {"alone", "in a batch"}
-    assert (own[["v_measure_change", "nDCG@10_change"]] == 0).all(axis=None)
+    assert (own[["v_measure_change", "nDCG@10_change", *INTERVAL]] == 0).all(axis=None)
     assert set(table.loc[table["method"] != UNPADDED, "pads"]) == {"0", "4"}
     base = table[(table["placement"] == "none") & (table["method"] != UNPADDED)].set_index("pooling")
     for _, row in table[table["placement"] == "before"].iterrows():
         assert row["v_measure_change"] == pytest.approx(row["v_measure"] - base.loc[row["pooling"], "v_measure"])
     assert table["nDCG@10"].between(0, 1).all()
+    assert (table["nDCG@10_low"] <= table["nDCG@10_change"]).all()
+    assert (table["nDCG@10_change"] <= table["nDCG@10_high"]).all()
+    assert (table["nDCG@10_low"] < table["nDCG@10_high"]).any()
 
 
 def test_vectors_that_are_all_the_same_find_nothing(tiny_corpus):
-    found = score(tiny_corpus, np.ones((len(tiny_corpus), 3), np.float32))
+    same = np.ones((len(tiny_corpus), 3), np.float32)
+    found, by_query = score(tiny_corpus, same)
     assert found["v_measure"] == 0
     assert np.isnan(found["nDCG@10"])
+    assert np.isnan(by_query).all()
+    different = np.random.default_rng(0).normal(size=same.shape).astype(np.float32)
+    settings = [("none", "0", different), ("before", "4", same)]
+    ways = [PaddedVectors("padded batch", place, pads, "naive", {"last": v}) for place, pads, v in settings]
+    row = padding_costs(tiny_corpus, ways, pads=["4"]).iloc[1]
+    assert row[["nDCG@10", "nDCG@10_change", *INTERVAL]].isna().all()
+    assert row["v_measure_change"] < 0
 
 
 def test_without_topics_there_are_effects_and_no_costs(tiny_corpus, tiny_model):

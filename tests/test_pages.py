@@ -1,6 +1,7 @@
 """Pages and pictures as files: what they hold, without a browser."""
 
 import re
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import nbformat
@@ -18,6 +19,11 @@ from unpadded.hover_map import hover_chart, write_map_page
 from unpadded.map_tables import cut, load_map, map_path, map_table, save_map, title_and_beginning
 from unpadded.notebook_pages import answer_of, title_of, with_alternatives
 from unpadded.page_style import document, picture, table
+from unpadded.pages import EXECUTED, first_picture
+from unpadded.plot_style import POOLING_COLOURS, label_ends
+from unpadded.plots import learning_curves, loss_curve
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +94,44 @@ def test_words_of_a_figure_name_axes_and_labels_and_end():
     words = describe(figure)
     assert words.startswith("Loss; across: minutes; up: nats per token; named: validation.")
     assert len(words) <= LONGEST
+
+
+def test_words_of_lines_say_where_they_end():
+    curve = pd.DataFrame({"method": ["mean", "mean", "last", "last"], "n_train": [10, 100] * 2})
+    curve["accuracy"] = [0.5, 0.81, 0.2, 0.634]
+    words = describe(learning_curves(curve.assign(ci_low=curve.accuracy - 0.1, ci_high=curve.accuracy + 0.1)))
+    assert "up: accuracy on the test split; at the end: last 0.634, mean 0.81." in words
+    training = pd.DataFrame({"minutes": [1, 2], "train_loss": [6.0, 5.5], "valid_loss": [np.nan, 4.86]})
+    words = describe(loss_curve(training.assign(valid_perplexity=129.0, learning_rate=0.1)))
+    assert "at the end: validation 4.86 (perplexity 129), training 5.5." in words
+
+
+def test_words_of_lines_are_found_by_colour_legend_and_place():
+    figure, (named, by_colour, by_legend, by_place) = plt.subplots(1, 4)
+    colours = {"mean": POOLING_COLOURS["mean"]}
+    for axes, end in ((named, 0.25), (by_colour, 0.75)):
+        axes.plot([1, 2], [1, end], color=colours["mean"])
+        axes.axhline(0.9, color="#BBBBBB")  # a line that nobody names
+    label_ends(named, {"mean": (2, 0.25)}, colours=colours)
+    by_legend.plot([0, 10], [np.nan, 3.5], label="trained with pads")
+    by_place.plot(0, 0.671, "o")
+    by_place.annotate("0.671", (0, 0.671))
+    by_place.set_xticks([0], ["whiten"])
+    plt.close(figure)
+    lines = "at the end: mean 0.25. at the end: mean 0.75. at the end: trained with pads 3.5."
+    assert describe(figure) == f"{lines} whiten 0.671."
+
+
+def test_the_front_page_shows_what_a_notebook_shows_first():
+    """Of the reference run: the figure of its question, not the one whose name comes first."""
+    reference = ROOT / "outputs" / "reference"
+    names = {}
+    for path in sorted(reference.glob(EXECUTED)):
+        found = first_picture(reference, nbformat.read(path, as_version=4))
+        names[path.name[:2]] = found and found.stem[3:]
+    wanted = {"01": "loss curve", "02": "geometry", "03": "drift", "04": "speed and memory", "05": "perturb"}
+    wanted |= {"06": "clustering newsgroups", "07": "ranking newsgroups, same topic", "08": "classification newsgroups"}
+    assert names == wanted | {"09": "v_measure"}
 
 
 def test_map_tables_come_back_and_others_are_refused(tmp_path, tiny_corpus):

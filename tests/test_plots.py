@@ -14,7 +14,8 @@ from unpadded.cluster_description import confusion
 from unpadded.errors import InputError
 from unpadded.geometry import geometry, norms_by_length
 from unpadded.maps import sample_documents, togetherness, topic_colours, umap_coordinates, umap_maps
-from unpadded.plot_style import POOLING_COLOURS, label_ends, method_colours
+from unpadded.names import POSTPROCESSES
+from unpadded.plot_style import POOLING_COLOURS, TOPIC_COLOURS, label_ends, method_colours
 from unpadded.scores import Representation, score_row, to_frame
 from unpadded.statistics import Interval
 from vector_tools import clouds, lm, noise
@@ -49,6 +50,7 @@ def test_post_processing_keeps_the_colour_and_baselines_get_different_greys():
     colours = method_colours(["mean", "mean + l2", "tfidf", "lsa"])
     assert colours["mean"] == colours["mean + l2"] == POOLING_COLOURS["mean"]
     assert colours["tfidf"] != colours["lsa"]
+    assert len(set(method_colours(f"baseline {i}" for i in range(10)).values())) == 10
 
 
 def test_post_processing_is_a_line_per_pooling():
@@ -56,6 +58,17 @@ def test_post_processing_is_a_line_per_pooling():
     axis = plots.postprocess_lines(scores_of(values), "v_measure").axes[0]
     assert [label.get_text() for label in axis.get_xticklabels()] == ["none", "l2", "whiten"]
     assert sorted(texts_of(axis)) == ["last", "mean"]
+
+
+def test_the_post_processings_of_many_corpora_are_legible():
+    values = {("lm", p, s): 0.3 for p in ("last", "mean") for s in POSTPROCESSES}
+    corpora = [scores_of(values).assign(corpus=f"corpus {i}") for i in range(7)]
+    figure = plots.postprocess_lines(pd.concat(corpora), "v_measure")
+    shown = [axis for axis in figure.axes if axis.get_visible()]
+    assert len(shown) == 7
+    for axis in shown:
+        boxes = [label.get_window_extent() for label in axis.get_xticklabels()]
+        assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
 
 
 @pytest.mark.parametrize("validated", [True, False])
@@ -85,6 +98,7 @@ def test_learning_curves_and_geometry_draw_a_line_or_bar_per_method():
     figure = plots.geometry_panel(geometry(representations, lengths), norms_by_length(representations, lengths))
     assert [len(axis.patches) for axis in figure.axes] == [2, 2, 2, 0]
     assert len(figure.axes[3].lines) == 2
+    assert all(axis.get_ylabel() for axis in figure.axes)
 
 
 def test_end_labels_do_not_overlap():
@@ -130,6 +144,16 @@ def test_maps_of_bad_vectors_are_refused():
 
 def test_topics_have_different_colours():
     assert len(set(topic_colours(["rec.autos", "rec.bikes", "sci.med", "misc"]).values())) == 4
+    for topics in ("abcdefg", [f"t{i}" for i in range(60)], [f"a.{i}" for i in range(9)]):
+        assert len(set(topic_colours(topics).values())) == len(topics)
+
+
+def test_up_to_seven_topics_have_okabe_and_itos_colours_and_a_family_one_hue():
+    assert [to_hex(colour).upper() for colour in topic_colours("abcdefg").values()] == TOPIC_COLOURS
+    colours = topic_colours(["comp.a", "comp.b", "comp.c", "sci"])
+    light = [sum(colours[f"comp.{name}"][:3]) for name in "abc"]
+    assert light == sorted(light)  # dark to light, which nobody's eyes confuse
+    assert to_hex(colours["sci"]).upper() == TOPIC_COLOURS[1]
 
 
 def test_only_topics_that_lie_together_are_named_inside_themselves_and_no_two_names_overlap():

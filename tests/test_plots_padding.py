@@ -79,9 +79,14 @@ def test_injection_draws_a_line_for_each_way_of_training():
                 "v_measure": np.nan,
             }
             rows.append(facts | {"placement": placement, "pads": "4", "reading": "naive", "pooling": "mean"})
-    table = pd.DataFrame(rows).assign(method="padded batch", drift=0.25)
+    table = pd.DataFrame(rows).assign(method="padded batch", drift_centred=0.25, neighbours_lost=0.5)
     figure = injection_lines(table, pads="4")
     assert figure.axes[0].get_title(loc="left") == "validation perplexity"
     assert len(figure.axes) == 4  # no V-measure without topics
     assert all(len(axis.lines) == 2 for axis in figure.axes)
     assert figure.axes[0].lines[0].get_xdata().tolist() == [0, 10]
+    assert figure.get_suptitle() == "mean, read naively"
+    assert figure.axes[1].get_title(loc="left") == "drift centred, pads before the text"
+    assert figure.axes[1].lines[0].get_ydata().tolist() == [0.25, 0.25]
+    other = injection_lines(table, pads="4", column="neighbours_lost")
+    assert other.axes[1].lines[0].get_ydata().tolist() == [0.5, 0.5]

@@ -47,7 +47,7 @@ def lines_with(axis, marker: str) -> list:
 
 
 def test_speed_and_memory_draw_each_method_and_a_cross_where_it_died():
-    figure = plots_speed.speed_and_memory(speed_rows(), memory_rows())
+    figure = plots_speed.speed_and_memory(speed_rows(), memory_rows().assign(model="4/4/1"))
     speed, memory = figure.axes
     drawn = {to_hex(line.get_color()).upper(): list(line.get_ydata()) for line in lines_with(speed, "o")}
     assert drawn == {METHOD_COLOURS["naive padded"]: [90, 720, 5760], METHOD_COLOURS["unpadded"]: [200, 1600, 12800]}
@@ -55,6 +55,8 @@ def test_speed_and_memory_draw_each_method_and_a_cross_where_it_died():
     assert "4/4/1" in speed.get_title(loc="left")
     (cross,) = lines_with(memory, "X")
     assert (cross.get_xdata()[0], cross.get_ydata()[0]) == (64, 500)
+    assert "4/4/1" in memory.get_title(loc="left")
+    assert len(plots_speed.speed_and_memory(speed_rows(), memory_rows()[:0]).axes) == 1
     assert not plt.get_fignums()
 
 

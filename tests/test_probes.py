@@ -12,7 +12,7 @@ from test_speed import as_corpus
 from unpadded.corpus import Corpus
 from unpadded.encoder import DocumentEncoder
 from unpadded.language_model import LanguageModel
-from unpadded.names import POOLINGS
+from unpadded.names import STUDIED
 from unpadded.perturbation import partners
 from unpadded.probe_samples import Sample, draw_sample, length_groups, unread_documents
 from unpadded.probe_tables import everywhere, last_layer, with_intervals
@@ -46,7 +46,7 @@ def ordinary() -> DocumentEncoder:
 def test_layers_and_poolings_are_what_the_encoder_gives_one_by_one(ordinary):
     documents = random_documents([5, 9, 30])
     found = vectors_by_layer(ordinary, documents)
-    assert set(found) == set(product((1, 2), POOLINGS))
+    assert set(found) == set(product((1, 2), STUDIED))
     for (layer, pooling), vectors in found.items():
         alone = DocumentEncoder(ordinary.lm, pooling, layer=layer - 1).encode_tokens(documents)
         np.testing.assert_array_equal(vectors, alone)
@@ -102,6 +102,7 @@ def test_a_memoryless_model_remembers_one_token(memoryless, ordinary):
     kept = remembered(fade(memoryless, sample))
     assert kept.value.eq(1).all()
     assert len(kept) == 6
+    assert set(kept.length_group) == {"70-70 tokens"}
     more = remembered(fade(ordinary, sample), threshold=0.999)
     assert more[more.layer == 2].value.min() > 1
 

@@ -136,6 +136,22 @@ def test_a_large_corpus_is_searched_in_blocks_of_bounded_memory():
     assert peak < 5 * search_blocks.BLOCK_BYTES
 
 
+def test_the_judgments_of_large_topics_are_never_in_memory_together(monkeypatch):
+    vectors, labels, ids = clouds(2, 1000, noise=0.8)
+    options = {"corpus_name": "tiny", "ids": ids, "n_queries": 100}
+    monkeypatch.setattr(search_blocks, "BLOCK_BYTES", 10**5)
+    monkeypatch.setattr("unpadded.ranking.DICTIONARY_ENTRIES", 10_000)
+    peaks, found = [], []
+    for kept in (10**9, 0):
+        monkeypatch.setattr("unpadded.ranking.JUDGMENTS_KEPT", kept)
+        tracemalloc.start()
+        found.append(rank_topics([lm(vectors), lm(noise(2000), "last")], labels, **options)[0])
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    pd.testing.assert_frame_equal(*(scores.drop(columns="seconds") for scores in found), check_exact=True)
+    assert peaks[1] < peaks[0] / 2
+
+
 def test_grades_count_in_ndcg(judged):
     documents, queries, _, options = judged
     relevance = {"q1": {"d1": 1, "d2": 2}}
@@ -222,6 +238,13 @@ def test_random_vectors_agree_by_chance_and_opposite_ones_not_at_all(rated):
         [lm(vectors)], corpus_name="tiny", ids=ids, ratings=ratings.assign(rating=1 - ratings["rating"])
     )
     assert opposite.set_index("metric").loc["spearman", "value"] == pytest.approx(-1)
+
+
+def test_vectors_that_tell_no_rated_pair_from_another_are_refused(rated):
+    _, ids, ratings = rated
+    same = np.outer(np.arange(1, 13), [1, 2, 3])  # different lengths in one direction
+    with pytest.raises(InputError, match="mean: all rated pairs have the same cosine"):
+        rank_ratings([lm(same)], corpus_name="tiny", ids=ids, ratings=ratings)
 
 
 @pytest.mark.parametrize(

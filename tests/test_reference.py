@@ -6,7 +6,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from unpadded.profiles import STAGES
+from unpadded.comparison import HEADLINE_METRICS, NOTEBOOK_OF
+from unpadded.plots import method_names
+from unpadded.profiles import SCORED, STAGES
 from unpadded.readme import with_headline
 from unpadded.scores import read_scores
 
@@ -14,9 +16,81 @@ ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "outputs" / "reference"
 
 
-def recorded_numbers() -> set[str]:
+FIGURE = r"(?<![\d.])\d\.\d{3}(?!\d)"  # a score is quoted with three decimals
+TASK_OF = {notebook: task for task, notebook in NOTEBOOK_OF.items()}
+# What prose calls a method, and what betrays a post-processing; "none" and "idf" go with the pooling's name.
+SPOKEN = {
+    "tfidf": "tf-idf",
+    "wordllama": "static vectors",
+    "word_vectors": "word vectors",
+    "input_embeddings": "input embeddings",
+    "input_embeddings_idf": "input embeddings",
+}
+STEPS = {"l2": "l2|normalised", "standardize": "standardi", "remove_top": "remov", "whiten": "whiten"}
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a text; a row of a table is one."""
+    return [" ".join(part.split()) for part in re.split(r"\.\s+|\n(?=\|)", text)]
+
+
+def names_method(sentence: str, name: str) -> bool:
+    """Whether a sentence speaks of a method, by its name in tables ("mean + l2") or in prose."""
+    base, _, step = name.partition(" + ")
+    spoken = rf"(?<!\w)(?:{re.escape(base)}|{re.escape(SPOKEN.get(base, base))})(?!\w)"
+    return bool(re.search(spoken, sentence, re.I) and re.search(STEPS.get(step, ""), sentence, re.I))
+
+
+def scores_spoken_of(sentence: str, scores) -> set[str]:
+    """The headline scores of the methods and corpora that a sentence names; of newsgroups where it names no corpus."""
+    corpora = [name for name in set(scores.corpus) if f"`{name}`" in sentence]
+    corpora += ["newsgroups"] if not corpora or "Newsgroups" in sentence else []
+    rows = scores[scores.corpus.isin(corpora) & scores.metric.isin(HEADLINE_METRICS)].assign(name=method_names)
+    return {f"{row.value:.3f}" for row in rows.itertuples() if names_method(sentence, row.name)}
+
+
+def verdicts_spoken_of(sentence: str, verdicts: list[str]) -> set[str]:
+    """The figures of the notebook's test verdicts on two methods that a sentence names."""
+    found = set()
+    for said in verdicts:
+        pair = re.search(r"^(.+) beats (.+) by \d|No difference between (.+) and (.+) was shown", said.strip())
+        if pair and all(names_method(sentence, name) for name in pair.groups() if name):
+            found |= set(re.findall(FIGURE, said))
+    return found
+
+
+def unfounded(text: str, scores, verdicts: list[str]) -> list[str]:
+    """The quoted figures for which the sentence around them names no origin."""
+    return [
+        f"{figure}: {sentence}"
+        for sentence in sentences(text)
+        for figure in re.findall(FIGURE, sentence)
+        if figure not in scores_spoken_of(sentence, scores) | verdicts_spoken_of(sentence, verdicts)
+    ]
+
+
+def printed(executed) -> list[str]:
+    outputs = [output for cell in executed.cells for output in cell.get("outputs", [])]
+    return "".join(output.get("text", "") for output in outputs).splitlines()
+
+
+def test_a_figure_needs_its_own_method_and_corpus():
     scores = read_scores(REFERENCE / "scores.csv")
-    return {f"{value:.3f}" for column in ("value", "ci_low", "ci_high") for value in scores[column]}
+    value = scores[(scores.corpus == "newsgroups") & (scores.metric == "v_measure") & (scores.method == "lsa")]["value"]
+    figure = f"{value.item():.3f}"
+    assert not unfounded(f"LSA has {figure}.", scores, [])
+    for wrong in (f"TF-IDF has {figure}", f"On `bbc` LSA has {figure}", f"The share is {figure}", "LSA has 0.001"):
+        assert unfounded(wrong, scores, [])
+    verdicts = ["mean beats lsa by 0.123 AMI (p = 0.02 after Holm's correction, n = 10)."]
+    assert not unfounded("mean is ahead of LSA by 0.123", scores, verdicts)
+    assert unfounded("mean is ahead of max by 0.123", scores, verdicts)
+
+
+def test_the_readmes_figures_are_those_of_the_methods_it_names():
+    text = (ROOT / "README.md").read_text(encoding="utf-8").split("<!-- headline:end -->")[1].split("\n![")[0]
+    said = [line for stage in SCORED for line in printed(nbformat.read(REFERENCE / f"{stage}.ipynb", as_version=4))]
+    assert re.findall(FIGURE, text)
+    assert unfounded(text, read_scores(REFERENCE / "scores.csv"), said) == []
 
 
 def test_the_readmes_table_is_the_reference_runs():
@@ -26,12 +100,21 @@ def test_the_readmes_table_is_the_reference_runs():
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
 def test_figures_in_an_answer_are_in_the_reference_run(stage):
-    """A score is quoted with three decimals; every one of them must be a recorded value or the end of an interval."""
-    notebook = nbformat.read(ROOT / "notebooks" / f"{stage.name}.ipynb", as_version=4)
-    quoted = re.findall(r"(?<![\d.])0\.\d{3}(?!\d)", notebook.cells[1].source)
+    """A score belongs to a method and corpus that its sentence names; the studies (01 to 05) show what they quote."""
+    answer = nbformat.read(ROOT / "notebooks" / f"{stage.name}.ipynb", as_version=4).cells[1].source
     executed = nbformat.read(REFERENCE / f"{stage.name}.ipynb", as_version=4)
+    if stage.name in (*SCORED, "09_compare_runs"):
+        scores = read_scores(REFERENCE / "scores.csv")
+        task = TASK_OF.get(stage.name)
+        assert unfounded(answer, scores if task is None else scores[scores.task == task], printed(executed)) == []
+        return
     shown = {number for cell in executed.cells[2:] for number in re.findall(r"\d\.\d{3}", str(cell.get("outputs", "")))}
-    assert set(quoted) <= recorded_numbers() | shown
+    assert set(re.findall(FIGURE, answer)) <= shown
+
+
+def test_no_answer_waits_for_its_figures():
+    for stage in STAGES:
+        assert "TODO" not in nbformat.read(ROOT / "notebooks" / f"{stage.name}.ipynb", as_version=4).cells[1].source
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
@@ -51,3 +134,16 @@ def test_the_reference_run_shows_no_path_of_a_machine_and_stays_small():
             assert not re.search(r"/(?:home|root|work|Users)/", path.read_text(errors="replace")), path.name
         if path.suffix == ".ipynb":
             assert path.stat().st_size < 2_000_000
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_the_copies_were_executed_and_show_pictures_without_widgets(stage):
+    """A forge renders what is in the file: pictures, not what a widget would draw."""
+    cells = [c for c in nbformat.read(REFERENCE / f"{stage.name}.ipynb", as_version=4).cells if c.cell_type == "code"]
+    assert all(cell.execution_count for cell in cells)
+    outputs = [output for cell in cells for output in cell.outputs]
+    assert not [output for output in outputs if output.output_type == "error"]
+    kinds = [set(output.get("data", {})) for output in outputs]
+    assert any("image/png" in kind for kind in kinds)
+    widget = "application/vnd.jupyter.widget-view+json"
+    assert all("image/png" in kind for kind in kinds if widget in kind)

@@ -1,5 +1,7 @@
 """Runs through the command line, as a user starts them: real notebooks, real kernels, real kills."""
 
+import errno
+import io
 import json
 import os
 import random
@@ -225,3 +227,46 @@ def test_wrong_input_is_one_line_and_status_2(arguments, message, capsys, tmp_pa
 def test_overrides_are_json_or_text():
     parsed = parse_overrides(["06_clustering.n_seeds=3", "06_clustering.postprocesses=none,l2"])
     assert parsed == {"06_clustering": {"n_seeds": 3, "postprocesses": "none,l2"}}
+
+
+def start_kernels(monkeypatch, *errors) -> list:
+    """What the child process does, with `errors` as what its starts of a kernel raise in turn; the starts so far."""
+    starts, errors = [], list(errors)
+
+    def execute_notebook(*_, **__):
+        starts.append(1)
+        if errors:
+            raise errors.pop(0)
+
+    for name in ("die_with_parent", "set_defaults", "skip_uri_grammar"):  # they would change this process
+        monkeypatch.setattr(execution, name, lambda *_: None)
+    monkeypatch.setattr("papermill.execute_notebook", execute_notebook)
+    job = {"notebook": "a.ipynb", "target": "b.ipynb", "parameters": {}, "parent": os.getppid()}
+    monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(job)))
+    return starts
+
+
+def test_a_kernel_that_does_not_start_is_tried_once_more(monkeypatch):
+    dead = RuntimeError("Kernel died before replying to kernel_info")
+    starts = start_kernels(monkeypatch, dead)
+    assert execution._child() == 0
+    assert len(starts) == 2
+    starts = start_kernels(monkeypatch, dead, dead)
+    with pytest.raises(RuntimeError, match="Kernel died"):
+        execution._child()
+    assert len(starts) == 2
+
+
+def test_only_the_start_of_a_kernel_is_tried_again(monkeypatch):
+    starts = start_kernels(monkeypatch, RuntimeError("Kernel died"))
+    with pytest.raises(RuntimeError, match="Kernel died"):
+        execution._child()
+    assert len(starts) == 1
+
+
+def test_a_full_disk_has_a_status_of_its_own(monkeypatch):
+    start_kernels(monkeypatch, OSError(errno.ENOSPC, "No space left on device"))
+    assert execution._child() == execution.NO_ROOM
+    start_kernels(monkeypatch, OSError(errno.EIO, "Input/output error"))
+    with pytest.raises(OSError, match="Input/output error"):
+        execution._child()

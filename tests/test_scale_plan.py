@@ -36,6 +36,14 @@ def test_the_page_is_what_the_script_computes(plan):
     assert plan.with_tables(text, plan.tables_of(pd.read_csv(MEASURED), options)) == text
 
 
+def test_the_page_shows_whether_time_is_linear_and_memory_flat(plan):
+    table = plan.tables_of(pd.read_csv(MEASURED), plan.parser().parse_args([str(PAGE), str(MEASURED)]))["scaling"]
+    head, _, first, *_ = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+    row = dict(zip(head, first, strict=True))
+    assert float(row["microseconds a token"]) == pytest.approx(1e6 / float(row["tokens/s"]), rel=0.01)
+    assert {"documents", "worker MiB", "driver MiB"} <= set(head)
+
+
 def test_the_manifest_does_not_grow_with_the_documents(sizes):
     assert sizes["large manifest"] - sizes["manifest"] < 10  # digits of the counts in it
     assert sizes["manifest"] < 5_000

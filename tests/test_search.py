@@ -195,6 +195,20 @@ def test_a_score_does_not_depend_on_what_else_is_asked(folder):
     assert together[together["query"] == QUERY].equals(alone)
 
 
+def test_queries_are_searched_in_batches(folder, monkeypatch, capsys):
+    queries = [QUERY, "bread", "goal", "bread", "rocket"]
+    asked, search = [], DocumentSearch.search
+    monkeypatch.setattr("unpadded.search.QUERIES_AT_ONCE", 2)
+    monkeypatch.setattr(DocumentSearch, "search", lambda self, some, **k: asked.append(some) or search(self, some, **k))
+    assert run(folder, *queries, "-k", 3, "--json") == 0
+    assert asked == [queries[:2], queries[2:4], queries[4:]]
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["query"] for row in rows] == [query for query in queries for _ in range(3)]
+    assert rows == [
+        row for q in queries for row in search(DocumentSearch.open(folder / "vectors"), [q], k=3).to_dict("records")
+    ]
+
+
 def test_queries_come_from_standard_input_too(folder, monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"rocket\nbread\n")))
     assert run(folder, "--queries", "-", "-k", 1) == 0

@@ -114,16 +114,35 @@ def test_drawn_documents_are_cut_and_enough():
     assert all(any(np.array_equal(tokens, corpus[i][:10]) for i in range(20)) for tokens in drawn)
 
 
-def test_a_spread_sample_holds_the_longest_document():
-    documents = random_documents([5] * 30 + [80])
-    places = spread_sample(documents, 100)
-    assert 30 in places
+def test_a_spread_sample_holds_short_and_long_documents():
+    lengths = [80, *range(5, 35)]
+    places = spread_sample(random_documents(lengths), 200)
+    assert {0, 1} <= set(places)  # the longest and the shortest
     assert len(set(places)) == len(places) < 31
+    assert sum(lengths[i] for i in places) == pytest.approx(200, rel=0.4)
+    assert spread_sample(random_documents([7]), 100) == [0]
+
+
+def test_small_batches_are_timed_over_fewer_documents():
+    table = speed_table(random_model(), random_documents(UNEQUAL), sizes=[1, 4], most_batches=2)
+    documents = table.set_index(["method", "batch_size"]).documents
+    assert documents["unpadded", 1] == documents["naive padded", 1] == documents["loop", 1] == 2
+    assert documents["unpadded", 4] == 6
+    assert table.compared.eq(2).all()
+
+
+def test_wrong_is_relative_to_the_vector():
+    small = np.array([[1e-6, 2e-6], [1.0, 2.0]])
+    found = speed._errors(small + 1e-8, small)
+    assert found == {"max_abs_diff": pytest.approx(1e-8), "max_relative_diff": pytest.approx(5e-3),
+                     "wrong_documents": 1, "compared": 2}  # fmt: skip
 
 
 def test_the_product_rate_counts_multiply_adds():
     ticks = iter(range(100))
     assert product_rate(lambda: next(ticks)) == 64**3  # one tick a product
+    assert product_rate(lambda: next(ticks), times=1) == 64**3
+    assert next(ticks) == 2 * (5 + 1)
 
 
 def test_spread_is_the_distance_between_documents():

@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 
 import pandas as pd
 import pytest
@@ -11,6 +12,8 @@ from unpadded import stage_job
 from unpadded.cli import main
 from unpadded.comparison import best_of_each, best_runs, leaderboard, read_runs, stage_minutes, with_links
 from unpadded.errors import InputError
+from unpadded.execution import NotebookError
+from unpadded.files import read_json, write_json
 from unpadded.pages_sweep import write_sweep_index
 from unpadded.runs import NOTEBOOKS
 from unpadded.stage_links import drop_links, link_results
@@ -159,6 +162,62 @@ def read_runs_after(swept: SweepPlan) -> pd.DataFrame:
     return read_runs([swept.folder])
 
 
+def status_of(job):
+    return job.folder / "stages" / f"{job.stage.name}.json"
+
+
+def test_a_run_keeps_no_scores_of_other_parameters(performed):
+    collect_scores(performed)
+    first, second = performed.runs[:2]
+    assert (first.folder / "scores.csv").is_file()
+    status_of(first.jobs[-1]).unlink()  # as after a changed parameter whose stage then fails
+    assert set(collect_scores(performed)["run"]) == {run.name for run in performed.runs[1:]}
+    assert not (first.folder / "scores.csv").exists()
+    assert (second.folder / "scores.csv").is_file()
+
+
+def test_a_failed_comparison_stops_no_run(performed, monkeypatch, capsys):
+    def fail(notebook, *_, **__):
+        raise NotebookError(f"{notebook.name} failed on purpose")
+
+    monkeypatch.setattr(stage_job, "execute", fail)
+    given = [str(performed.spec.path), "--output", str(performed.folder), "--notebooks", str(performed.notebooks)]
+    assert main(["sweep", *given]) == 1
+    out, err = capsys.readouterr()
+    assert "6 of 6 runs done, 0 failed" in out
+    assert err == "unpadded sweep: some: 09_compare_runs.ipynb failed on purpose\n"
+
+
+def test_a_dry_run_counts_what_other_parameters_left(performed, capsys):
+    given = [str(performed.spec.path), "--output", str(performed.folder), "--notebooks", str(performed.notebooks)]
+    assert main(["sweep", *given, "--dry-run"]) == 0
+    assert "any more" not in capsys.readouterr().out
+    for name in ("stages/06_clustering-0123", "runs/size=5"):
+        (performed.folder / name).mkdir()
+    assert main(["sweep", *given, "--dry-run"]) == 0
+    assert "2 folders in stages/ and runs/" in capsys.readouterr().out
+
+
+def test_a_torn_notebook_keeps_no_page_from_being_written(performed):
+    collect_scores(performed)
+    _summarise(performed, [])
+    torn = performed.jobs[performed.runs[0].jobs[0].key].executed
+    torn.write_text(torn.read_text()[:100])
+    assert write_sweep_index(performed.folder, anew=True).is_file()
+    page = (performed.runs[0].folder / "index.html").read_text()
+    assert "06_clustering.ipynb" in page
+    assert torn.name not in page
+
+
+def test_the_shipped_comparison_reads_a_sweep(performed, tmp_path):
+    collect_scores(performed)
+    _summarise(performed, [])
+    source = NOTEBOOKS / "09_compare_runs.ipynb"
+    execute_here(source, tmp_path / source.name, {"run": str(performed.folder)}, log=tmp_path / "log")
+    figures = {path.name for path in (performed.folder / "figures").glob("*.png")}
+    assert figures >= {"09 v_measure.png", "09 effects on v_measure.png"}
+
+
 def test_leaders_best_runs_and_minutes_of_a_sweep(performed):
     collect_scores(performed)
     scores = read_runs_after(performed)
@@ -209,6 +268,19 @@ def test_the_view_counts_and_estimates(performed, tmp_path):
     assert "\x1b" not in out.getvalue()
     log = performed.folder / "logs" / f"{performed.runs[-1].name}.log"
     assert "failed: on purpose" in log.read_text()
+
+
+def test_a_slow_job_takes_nothing_off_the_time_of_the_others(performed):
+    slow, done, *others = performed.jobs
+    view = SweepView(performed, performed.jobs, workers=2, out=io.StringIO())
+    path = status_of(performed.jobs[done])
+    write_json(path, read_json(path) | {"seconds": 60.0})
+    view.ended(done)
+    assert view.seconds_left() == 60 * (1 + len(others)) / 2
+    view.running[slow] = time.monotonic() - 1e6
+    assert view.seconds_left() == 60 * len(others) / 2
+    view.running[others[0]] = time.monotonic() - 30
+    assert view.seconds_left() == pytest.approx(60 * len(others) / 2 - 15, abs=1)
 
 
 def test_the_view_stays_in_place_on_a_terminal(performed):

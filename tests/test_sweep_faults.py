@@ -111,6 +111,7 @@ def test_kills_and_a_failure_cost_nothing_but_their_own_work(place, monkeypatch)
     assert second.returncode == 1, complaints
     assert f"{14 - done} notebooks to execute" in said
     assert "9 of 12 runs done, 3 failed" in said
+    assert "Dask's dashboard: http://127.0.0.1" in said
     assert complaints.count("06_clustering.ipynb failed in cell 3 (AssertionError: on purpose)") == 3
     failed = output / "runs" / "pooling=mean,n_seeds=4,fail=broken" / "06_clustering.ipynb"
     errors = [o for cell in nbformat.read(failed, as_version=4).cells for o in cell.get("outputs", [])]
@@ -125,6 +126,62 @@ def test_kills_and_a_failure_cost_nothing_but_their_own_work(place, monkeypatch)
     assert executions(output, "*") == before + 3
     assert executions(output, "01_train_language_model") <= 2
     pd.testing.assert_frame_equal(comparable(output), expected)
+
+
+def test_an_interrupt_ends_all_of_it_with_one_sentence(place):
+    """Ctrl-C in a terminal reaches every process of the group, Dask's workers too."""
+    file = write_sweep(
+        place / "long.yaml", corpus="tiny.csv", stages=["01_train_language_model"], parameters={"wait": 600.0}
+    )
+    start = command(file, place / "long", place / "notebooks", "--jobs", "1")
+    process = subprocess.Popen(
+        start, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    until(lambda: any((place / "long").glob("stages/*/executed-*.txt")))
+    family = psutil.Process(process.pid).children(recursive=True)
+    assert len(family) >= 3  # worker, papermill, kernel
+    os.killpg(process.pid, signal.SIGINT)
+    _, complaints = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1
+    assert complaints == "unpadded: stopped; the same command goes on from here\n"
+    until(lambda: gone(family))
+    assert finished(place / "long") == 0
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system that holds the first stages of a sweep; only root may mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={SMALL}", "tmpfs", folder]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting a file system needs root, and a machine that lets one be mounted")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+SMALL = "112k"
+
+
+def test_a_full_disk_is_said_in_one_sentence_and_loses_nothing(place, small_disk, monkeypatch):
+    file = write_sweep(
+        place / "full.yaml", corpus="tiny.csv", stages=["06_clustering"], grid={"pooling": ["mean", "last"]}
+    )
+    output = small_disk / "out"
+    stopped = sweep(file, output, place / "notebooks", "--jobs", "1")  # one by one, so that it ends in the same place
+    assert stopped.returncode == 1
+    assert stopped.stderr
+    for line in stopped.stderr.splitlines():
+        assert "is full: make room and run the same command again" in line
+    done = finished(output)
+    assert 1 <= done < 4
+    subprocess.run(["mount", "-o", "remount,size=8m", small_disk], check=True)
+    before = executions(output, "01_train_language_model")
+    resumed = sweep(file, output, place / "notebooks", "--jobs", "2")
+    assert resumed.returncode == 0, resumed.stderr
+    assert f"{4 - done} notebooks to execute" in resumed.stdout
+    assert executions(output, "01_train_language_model") == before
+    pd.testing.assert_frame_equal(comparable(output), uninterrupted(place, file, monkeypatch))
 
 
 @pytest.fixture

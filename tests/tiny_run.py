@@ -14,7 +14,7 @@ from unpadded.files import write_json
 from unpadded.language_model import LanguageModel
 from unpadded.map_tables import map_path, map_table, save_map
 from unpadded.maps import umap_maps
-from unpadded.names import CONCAT, POOLINGS
+from unpadded.names import CONCAT, STUDIED
 from unpadded.plots import score_bars
 from unpadded.profiles import EXTRACT
 from unpadded.runs import NOTEBOOKS
@@ -37,7 +37,7 @@ def make_run(folder: Path, documents: Corpus, lm: LanguageModel) -> Path:
     )
     rows = range(0, len(corpus), 2)
     # UMAP would take the tests' time; its maps are about so wide.
-    maps = {pooling: 100 * store.to_numpy(pooling)[rows, 1:3] for pooling in POOLINGS}
+    maps = {pooling: 100 * store.to_numpy(pooling)[rows, 1:3] for pooling in STUDIED}
     save_map(map_table(corpus, rows, maps, lengths=tokens.lengths), map_path(folder, corpus.name))
     write_json(folder / "run.json", _summary(corpus, source))
     scores = _scores(corpus)

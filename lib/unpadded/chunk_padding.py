@@ -138,7 +138,8 @@ def measure_batches(
 def wrong_vectors(lm, documents: Sequence[np.ndarray], measured: pd.DataFrame) -> pd.DataFrame:
     """How many of the documents in `measured` (from `measure_batches`) got a wrong vector; a row for fastai, one for Unpadded.
 
-    Columns: method, n, wrong (largest difference above WRONG), mean_drift and max_abs_diff, from the same document alone.
+    Columns: method, n, wrong (largest difference above WRONG), mean_drift, drift_of_wrong (of the wrong ones alone) and
+    max_abs_diff, from the same document alone.
     """
     rows = [documents[i] for i in measured["document"]]
     alone, together = (found.vectors["concat"] for found in read_unpadded(lm, rows))
@@ -152,6 +153,7 @@ def wrong_vectors(lm, documents: Sequence[np.ndarray], measured: pd.DataFrame) -
                 "n": len(table),
                 "wrong": int(table["wrong"].sum()),
                 "mean_drift": float(table["drift"].mean()),
+                "drift_of_wrong": float(table.loc[table["wrong"], "drift"].sum() / max(table["wrong"].sum(), 1)),
                 "max_abs_diff": float(table["max_abs_diff"].max()),
             }
             for name, table in tables.items()

@@ -32,13 +32,14 @@ class ClassificationDetails:
 
 
 def split_documents(
-    labels: Sequence[str] | None, split: Sequence[str] | None = None, *, n: int | None = None, test_size: float = 0.25,
-    seed: int = 0,
+    labels: Sequence[str] | None, split: Sequence[str] | None = None, *, n: int | None = None,
+    texts: Sequence[str] | None = None, test_size: float = 0.25, seed: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Positions of (training, test) documents: the corpus's own ``split``, or else a seeded, stratified draw.
 
     Without labels (then ``n`` says how many documents) and split nothing is held out. A topic with one document trains,
-    any other has at least one in both parts. Raises InputError when a given split lacks a part, or all topics have one.
+    any other has at least one in both parts. With ``texts`` a drawn test document that is a copy of a training document
+    joins it; a given split stays as it is. Raises InputError when a given split lacks a part, or nothing can be held out.
     """
     if split is not None:
         split = np.asarray(split)
@@ -54,11 +55,19 @@ def split_documents(
     _, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     n_test = np.clip(np.round(test_size * counts).astype(int), 1, None) * (counts > 1)
     in_test = _rank_within_topic(labels, seed) < n_test[codes]
+    if texts is not None:
+        in_test[copied(texts, np.flatnonzero(~in_test), np.flatnonzero(in_test))] = False
     if not in_test.any():
         raise InputError(
-            f"labels: each of the {len(labels)} topics has one document; nothing can be held out for a test."
+            f"labels: each of the {len(counts)} topics has one document or copies of it; nothing can be held out for a test."
         )
     return np.flatnonzero(~in_test), np.flatnonzero(in_test)
+
+
+def copied(texts: Sequence[str], train: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """Positions of the ``test`` documents whose text is also that of a ``train`` document, int64 [m]."""
+    known = {texts[i] for i in train}
+    return np.array([i for i in test if texts[i] in known], dtype=np.int64)
 
 
 def classify_all(
@@ -116,7 +125,8 @@ def learning_curve(
 ) -> pd.DataFrame:  # fmt: skip
     """Test accuracy against training documents per topic, from the first of ``per_class`` to all; nested draws by ``seed``.
 
-    ``details`` are classify_all's: C and the score on all training documents are taken from there, not computed again.
+    ``details`` are classify_all's: C and the score on all training documents are taken from there, not computed again, so C
+    was chosen with all labels. Intervals are over test documents, for the labels as they were drawn once.
     Returns columns method, per_class (0 for all), n_train, accuracy, ci_low, ci_high.
     """
     labels, test = np.asarray(labels), details.test

@@ -58,7 +58,7 @@ def run_embed(args: argparse.Namespace) -> int:
     Raises `InputError` for wrong input.
     """
     from .corpus import Corpus  # these take seconds to import, which `unpadded --help` should not
-    from .embedding_run import DISK_IS_FULL
+    from .files import DISK_IS_FULL
 
     corpus = Corpus.load(args.input, text=args.text, label=args.label, id=args.id)
     try:

@@ -54,9 +54,14 @@ def run_search(args: argparse.Namespace) -> int:
 
 
 def _by_query(search, queries: list[str], k: int):
-    """Yield one table a query, so that the first is printed before the last is searched."""
-    for query in queries:
-        yield search.search([query], k=k)
+    """Yield one table a query; a batch of them is searched at a time, so the first are printed before the last are read."""
+    from .search import QUERIES_AT_ONCE
+
+    for first in range(0, len(queries), QUERIES_AT_ONCE):
+        batch = queries[first : first + QUERIES_AT_ONCE]
+        found = search.search(batch, k=k)
+        each = len(found) // len(batch)  # every query finds as many
+        yield from (found[i * each : (i + 1) * each] for i in range(len(batch)))
 
 
 def _print_json(query: str, found, *, heading: bool) -> None:

@@ -31,12 +31,15 @@ def add_sweep_parser(subparsers) -> argparse.ArgumentParser:
 
 
 def run_sweep(args: argparse.Namespace) -> int:
-    """Execute a sweep as the arguments say; the exit status: 0 done, 1 a run failed. Raises `InputError` for wrong input."""
-    from .execution import skip_uri_grammar
+    """Execute a sweep as the arguments say; the exit status: 0 done, 1 a run failed or the disk is full.
+
+    Raises `InputError` for wrong input.
+    """
+    from .execution import FULL_DISK, skip_uri_grammar
 
     skip_uri_grammar()
+    from .files import DISK_IS_FULL
     from .runs import NOTEBOOKS
-    from .sweep import execute_sweep
     from .sweep_plan import plan_sweep
     from .sweep_spec import read_spec
 
@@ -45,17 +48,39 @@ def run_sweep(args: argparse.Namespace) -> int:
     plan = plan_sweep(spec, folder, notebooks=args.notebooks or NOTEBOOKS)
     _say(_expansion(plan))
     if args.dry_run:
+        _say_stale(plan)
         return DONE
-    failures = execute_sweep(plan, jobs=args.jobs or 0, scheduler=args.scheduler, say=_say)
-    from .pages_sweep import write_sweep_index  # draws pictures, which takes seconds to import
+    try:
+        return _perform(plan, args)
+    except OSError as error:
+        if error.errno not in DISK_IS_FULL:
+            raise
+        print(f"unpadded sweep: {FULL_DISK.format(plan.folder)}", file=sys.stderr)
+        return FAILED
 
-    index = write_sweep_index(plan.folder)
-    stopped = {name for failure in failures for name in failure.runs}
-    _say(f"{len(plan.runs) - len(stopped)} of {len(plan.runs)} runs done, {len(stopped)} failed")
+
+def _perform(plan, args: argparse.Namespace) -> int:
+    """Execute what is missing, say what failed, and only then write the front page."""
+    from .sweep import execute_sweep
+
+    failures = execute_sweep(plan, jobs=args.jobs or 0, scheduler=args.scheduler, say=_say)
+    names = {run.name for run in plan.runs}  # the comparison is of the sweep, and stops no run
+    stopped = {name for failure in failures for name in failure.runs} & names
+    _say(f"{len(names) - len(stopped)} of {len(names)} runs done, {len(stopped)} failed")
     for failure in failures:
         print(f"unpadded sweep: {failure}", file=sys.stderr)
-    _say(f"open {os.path.relpath(index)}")
+    from .pages_sweep import write_sweep_index  # draws pictures, which takes seconds to import
+
+    _say(f"open {os.path.relpath(write_sweep_index(plan.folder))}")
     return FAILED if failures else DONE
+
+
+def _say_stale(plan) -> None:
+    """Count the folders of stages and runs that other parameters, or an older version, left."""
+    used = {job.folder for job in plan.jobs.values()} | {run.folder for run in plan.runs}
+    stale = [path for kind in ("stages", "runs") for path in (plan.folder / kind).glob("*/") if path not in used]
+    if stale:
+        _say(f"{len(stale)} folders in stages/ and runs/ of {plan.folder} belong to no run of this file any more")
 
 
 def _expansion(plan) -> str:

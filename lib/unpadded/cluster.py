@@ -1,6 +1,9 @@
 """Where Dask's tasks run: in new processes on this machine, or on a cluster that somebody has started."""
 
 import logging
+import signal
+import threading
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -25,19 +28,32 @@ def local_client(
     """
     # Dask would set the workers' threads, and have them give freed memory back at once, which slows torch down; it would
     # write results to disk or kill a worker where memory runs low; what runs in them bounds its own.
-    with (
-        dask.config.set({"distributed.nanny.pre-spawn-environ": {}, **(settings or {})}),
-        LocalCluster(
-            n_workers=n_workers,
-            threads_per_worker=1,
-            env=dict(environment),
-            memory_limit=0,
-            dashboard_address=dashboard,
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
+    with dask.config.set({"distributed.nanny.pre-spawn-environ": {}, **(settings or {})}):
+        with _born_deaf_to_interrupts(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r"\s*Port \d+ is already in use")  # Dask then takes another
+            started = LocalCluster(
+                n_workers=n_workers,
+                threads_per_worker=1,
+                env=dict(environment),
+                memory_limit=0,
+                dashboard_address=dashboard,
+                silence_logs=logging.CRITICAL,
+            )
+        with started as cluster, Client(cluster) as client:
+            yield client
+
+
+@contextmanager
+def _born_deaf_to_interrupts() -> Iterator[None]:
+    """What starts in the block ignores Ctrl-C, which a terminal sends to all: it is for this process to end the others."""
+    if threading.current_thread() is not threading.main_thread():  # others may set no handler
+        yield
+        return
+    ours = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, ours)
 
 
 def scheduler_client(address: str, *, patience: float, refusal: str) -> Client:

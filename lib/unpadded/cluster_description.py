@@ -14,9 +14,11 @@ from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.preprocessing import normalize
 
-from unpadded.agreement import agreement_intervals
+from unpadded.agreement import METRICS, agreement_intervals
 from unpadded.clustering import Clustering
 from unpadded.scores import Representation, check_names, checked_vectors, score_row, to_frame
+
+AGREEMENT = [name for name in METRICS if name != "NMI"]  # equal to the V-measure
 
 
 def confusion(clusters: np.ndarray, labels: Sequence[str]) -> pd.DataFrame:
@@ -71,8 +73,9 @@ def density_clusters(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
     """HDBSCAN, which is not told the number of clusters, on ``width`` principal components of a sample of documents.
 
-    Returns the long table (metrics "HDBSCAN v_measure", ... with intervals over documents; the noise counts as one more
-    cluster) and a frame with columns method, n_clusters, noise_share.
+    The components are fitted on the sample itself, without labels. Returns the long table (metrics "HDBSCAN v_measure",
+    ... with intervals over documents; the noise counts as one more cluster) and a frame with a row for each representation
+    and columns method, n_clusters, noise_share, v_measure, AMI, ARI.
     """
     check_names(representations)
     order = np.argsort(np.asarray(ids), kind="stable")
@@ -86,13 +89,16 @@ def density_clusters(
         reducer = (PCA if isinstance(vectors, np.ndarray) else TruncatedSVD)(size, random_state=seed)
         density = HDBSCAN(min_cluster_size=max(2, min(min_cluster_size, len(sample) // 4)), copy=True)
         clusters = density.fit_predict(reducer.fit_transform(vectors))
-        found.append([representation.name, int(clusters.max()) + 1, float((clusters < 0).mean())])
+        intervals = agreement_intervals(truth, clusters, seed=seed)
+        counted = {"method": representation.name, "n_clusters": int(clusters.max()) + 1}
+        counted["noise_share"] = float((clusters < 0).mean())
+        found.append(counted | {metric: intervals[metric].value for metric in AGREEMENT})
         seconds = time.perf_counter() - start
         rows += [
             score_row(
-                representation, interval, corpus=corpus_name, task="clustering", metric=f"HDBSCAN {metric}",
+                representation, intervals[metric], corpus=corpus_name, task="clustering", metric=f"HDBSCAN {metric}",
                 n=len(sample), seed=seed, seconds=seconds,
             )
-            for metric, interval in agreement_intervals(truth, clusters, seed=seed).items() if metric != "NMI"
+            for metric in AGREEMENT
         ]  # fmt: skip
-    return to_frame(rows), pd.DataFrame(found, columns=["method", "n_clusters", "noise_share"])
+    return to_frame(rows), pd.DataFrame(found)

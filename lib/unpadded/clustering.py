@@ -1,7 +1,8 @@
 """Clustering of document vectors: k-means with the known number of topics, scored against the topics.
 
 The interval of a score covers two spreads: over the seeds of k-means, and over bootstrap resamples of the documents with
-the clusters kept. It is value +- 1.96 sqrt(sd_seeds^2 + sd_documents^2): where another seed on other documents would fall.
+the clusters kept. It is value +- 1.96 sqrt(sd_seeds^2 + sd_documents^2): where another seed would fall, scored on other
+documents in the same clusters. What clusters formed from other documents would do is not in it.
 Clustering is transductive: the documents that are scored are the documents the clusters were formed from.
 """
 
@@ -86,7 +87,7 @@ class ClusteringDetails:
         return max(names, key=lambda name: self.clusterings[name].values[metric].mean())
 
     def per_item(self, metric: str = "AMI") -> dict[str, np.ndarray]:
-        """For statistics.compare: method -> score [n_blocks] of disjoint blocks of documents, dealt out over the seeds.
+        """For statistics.compare: method -> score [n_blocks] of disjoint blocks of documents, each under its own seed.
 
         AMI by default: it is corrected for chance, which small blocks inflate in the V-measure.
         """
@@ -220,14 +221,15 @@ def _add_silhouette(values: dict, resampled: dict, vectors, found: np.ndarray, *
     resampled["silhouette"] = np.array([samples[draws].mean(axis=1) for samples in per_seed])
 
 
-def _score_blocks(
-    truth: np.ndarray, found: np.ndarray, *, seed: int, n_blocks: int = 20, smallest: int = 8
-) -> pd.DataFrame:
-    """Disjoint random blocks of documents, block b scored under seed b mod n_seeds: independent items for a paired test."""
+def _score_blocks(truth: np.ndarray, found: np.ndarray, *, seed: int, smallest: int = 8) -> pd.DataFrame:
+    """Disjoint random blocks of documents, as many as seeds: items of a paired test that share no document and no fit.
+
+    More blocks than seeds would count the luck of one start several times.
+    """
     shuffled = np.random.default_rng(seed).permutation(len(truth))
-    blocks = np.array_split(shuffled, max(1, min(n_blocks, len(truth) // smallest)))
+    blocks = np.array_split(shuffled, max(1, min(len(found), len(truth) // smallest)))
     rows = [
-        {name: metric(truth[rows], found[b % len(found)][rows]) for name, metric in METRICS.items()}
-        for b, rows in enumerate(blocks)
+        {name: metric(truth[rows], clusters[rows]) for name, metric in METRICS.items()}
+        for rows, clusters in zip(blocks, found, strict=False)
     ]
     return pd.DataFrame(rows)

@@ -4,7 +4,6 @@ Memory holds the texts and one shard's tokens and vectors, whatever the size of 
 same with the shards spread over many processes.
 """
 
-import errno
 import hashlib
 import os
 import time
@@ -21,6 +20,7 @@ from .corpus import Corpus
 from .embedding_progress import EmbeddingProgress
 from .encoder import DocumentEncoder
 from .errors import InputError
+from .files import DISK_IS_FULL
 from .pooling import parts_of
 from .store import Embeddings
 from .store_writer import EmbeddingsWriter, open_writer
@@ -28,7 +28,6 @@ from .tokens import TokenizedCorpus
 
 SHARD_SIZE = 4096  # documents
 SAMPLE, SAMPLE_CHARACTERS = 16, 2_000  # documents of the certificate, and how much of each: it runs them one by one
-DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def embed_corpus(

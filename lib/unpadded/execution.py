@@ -10,9 +10,11 @@ from functools import lru_cache
 from pathlib import Path
 
 from .errors import InputError
+from .files import DISK_IS_FULL
 from .processes import KERNEL_ENVIRONMENT, die_with_parent, notebook_slot, set_defaults, thread_settings
 
-FAILED_CELL = 3  # exit status of the child when a cell raised
+FAILED_CELL, NO_ROOM = 3, 4  # exit status of the child when a cell raised, and when the copy or its log found no room
+FULL_DISK = "The disk under {} is full: make room and run the same command again, nothing that is finished is lost."
 
 
 class NotebookError(RuntimeError):
@@ -64,7 +66,8 @@ def execute(notebook: Path, target: Path, parameters: Mapping[str, object], *, l
 
     The kernel's working directory is the notebook's own folder; its threads are a fair share of the cores among the notebooks
     that run now, see `processes.thread_settings`, or that its run may execute `at_once`. Its output goes to `log`.
-    Raises `NotebookError` naming notebook and cell when a cell fails; the executed copy then holds the error.
+    Raises `NotebookError` naming notebook and cell when a cell fails; the executed copy then holds the error. On a full disk
+    that copy may be torn.
     """
     check_parameters(notebook, parameters)
     for folder in (target.parent, log.parent):
@@ -93,6 +96,8 @@ def execute(notebook: Path, target: Path, parameters: Mapping[str, object], *, l
             raise
     if child.returncode == FAILED_CELL:
         raise NotebookError(f"{notebook.name} failed in {_last_line(log)}; the executed copy {target} shows it.")
+    if child.returncode == NO_ROOM:
+        raise NotebookError(FULL_DISK.format(target.parent))
     if child.returncode:
         raise NotebookError(f"{notebook.name} ended with status {child.returncode}: see {log}.")
 
@@ -111,16 +116,26 @@ def _child() -> int:
     # Asked for here and not between fork and exec, where a parent with threads, such as a Dask worker, may run no Python.
     die_with_parent()
     skip_uri_grammar()
+    job = json.loads(sys.stdin.read())
+    if os.getppid() != job["parent"]:  # it died before that took hold
+        return 1
+    set_defaults(KERNEL_ENVIRONMENT)
+    try:
+        return _executed(job)
+    except OSError as error:
+        if error.errno not in DISK_IS_FULL:
+            raise
+        return NO_ROOM
+
+
+def _executed(job: Mapping) -> int:
+    """Execute as the parent asked; the exit status."""
     from nbclient.exceptions import DeadKernelError
     from papermill import execute_notebook
     from papermill.exceptions import PapermillExecutionError
 
     from .kernels import BoundKernelManager
 
-    job = json.loads(sys.stdin.read())
-    if os.getppid() != job["parent"]:  # it died before that took hold
-        return 1
-    set_defaults(KERNEL_ENVIRONMENT)
     for attempt in (1, 2):
         try:
             execute_notebook(
@@ -149,4 +164,7 @@ def _one_line(text: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(_child())
+    status = _child()
+    if status == NO_ROOM:
+        os._exit(status)  # what did not fit into the log would fail once more at exit, and change the status
+    sys.exit(status)

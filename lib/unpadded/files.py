@@ -1,5 +1,6 @@
 """Files that are either whole or not there: write to a temporary name, sync, rename."""
 
+import errno
 import hashlib
 import json
 import os
@@ -8,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+
+DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what an `OSError` says then
 
 
 @contextmanager

@@ -24,7 +24,9 @@ def main(outputs: Path = Path("outputs"), arguments: list[str] | None = None) ->
         status = subprocess.run(small, check=False).returncode
         if status:
             return status
-    os.execv(sys.executable, lab_command(arguments or []))
+    # Jupyter refuses to run as root, which in a container everybody is; it serves this machine alone, behind its token.
+    rights = ["--allow-root"] if os.geteuid() == 0 else []
+    os.execv(sys.executable, lab_command([*rights, *(arguments or [])]))
 
 
 def register_kernel(prefix: str = sys.prefix) -> None:

@@ -17,7 +17,7 @@ from .continuation import continue_text
 from .errors import InputError
 from .fastai_modules import config_of, load_weights, make_module, weights_of
 from .model_folder import BACKWARD, has_backward, read_model, write_model
-from .tokens import TokenizerSettings, tokenize, vocabulary_index
+from .tokens import TokenizerSettings, tokenize
 
 
 class LanguageModel:
@@ -188,7 +188,7 @@ class LanguageModel:
         Raises `InputError` for a word that is not in the vocabulary.
         """
         table = torch.nn.functional.normalize(self.awd_lstm.encoder.weight.detach().float().cpu())
-        index = vocabulary_index(self.vocab)
+        index = {word: row for row, word in enumerate(self.vocab)}
         rows = []
         for word in words:
             if word not in index:

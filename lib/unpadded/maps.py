@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib import colormaps
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from sklearn.decomposition import TruncatedSVD
 from sklearn.neighbors import NearestNeighbors
 
 from unpadded.errors import InputError
-from unpadded.plot_style import styled
+from unpadded.plot_style import TOPIC_COLOURS, styled
 from unpadded.scores import check_vectors
 
 
@@ -92,19 +92,22 @@ def umap_maps(maps: Mapping[str, np.ndarray], labels: Sequence[str], *, n_column
 
 
 def topic_colours(topics: Sequence[str]) -> dict[str, tuple]:
-    """A colour per topic; topics that share the part of their name before the first dot share a hue family."""
-    families: dict[str, list[str]] = {}
-    for topic in topics:
-        families.setdefault(str(topic).split(".")[0], []).append(topic)
-    if len(families) == len(topics):
-        families = {str(topic): [topic] for topic in topics}
-    hues = colormaps["turbo"](np.linspace(0.08, 0.9, len(families)))
+    """A colour (red, green, blue, alpha; 0 to 1) per topic; those that share their name up to its first dot share a hue.
+
+    Hues are Okabe and Ito's, used again after the seventh; topics of the same hue differ in lightness, dark to light.
+    """
+    families = list(dict.fromkeys(str(topic).split(".")[0] for topic in topics))
+    hues: dict[int, list[str]] = {}
+    for number, topic in enumerate(topics):
+        place = families.index(str(topic).split(".")[0]) if len(families) > 1 else number
+        hues.setdefault(place % len(TOPIC_COLOURS), []).append(topic)
     colours = {}
-    for hue, members in zip(hues, families.values(), strict=True):
-        for shade, topic in zip(
-            np.linspace(0.7, 1.2, len(members)) if len(members) > 1 else [1.0], members, strict=True
-        ):
-            colours[topic] = (*np.clip(hue[:3] * shade, 0, 1), 1.0)
+    for hue, members in hues.items():
+        shades = np.linspace(-0.45, 0.25, len(members)) if len(members) > 1 else [0.0]
+        for shade, topic in zip(shades, members, strict=True):
+            towards = np.full(3, float(shade > 0))  # white or black
+            mixed = (1 - abs(shade)) * np.array(to_rgb(TOPIC_COLOURS[hue])) + abs(shade) * towards
+            colours[topic] = (*mixed.tolist(), 1.0)
     return colours
 
 
@@ -143,7 +146,7 @@ def _name_topics(axis, xy: np.ndarray, labels: np.ndarray, colours: dict[str, tu
             continue
         placed.append((*found, width))
         axis.text(
-            *found, str(topic), fontsize=6.5, color=[0.6 * c for c in colours[topic][:3]], ha="center", va="center",
+            *found, str(topic), fontsize=6.5, color=[0.5 * c for c in colours[topic][:3]], ha="center", va="center",
             bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "alpha": 0.8, "linewidth": 0},
         )  # fmt: skip
     return len(together)

@@ -15,7 +15,7 @@ from sklearn.preprocessing import normalize
 from .corpus import Corpus
 from .encoder import DocumentEncoder
 from .errors import InputError
-from .names import POOLINGS
+from .names import STUDIED
 from .padding import PLACEMENTS, READINGS, PaddedReader, batch_pads
 from .search_blocks import cosine_scorer, first_documents
 from .tokens import TokenizedCorpus
@@ -79,9 +79,9 @@ def read_all(
 def read_unpadded(lm, documents: Sequence[np.ndarray]) -> tuple[PaddedVectors, PaddedVectors]:
     """Each document encoded alone by `DocumentEncoder`, and all of them together in a batch."""
     encoder = DocumentEncoder(lm)
-    alone = [encoder.encode_tokens([tokens], pooling=POOLINGS) for tokens in documents]
-    joined = {p: np.concatenate([vectors[p] for vectors in alone]) for p in POOLINGS}
-    together = encoder.encode_tokens(documents, pooling=POOLINGS)
+    alone = [encoder.encode_tokens([tokens], pooling=STUDIED) for tokens in documents]
+    joined = {p: np.concatenate([vectors[p] for vectors in alone]) for p in STUDIED}
+    together = encoder.encode_tokens(documents, pooling=STUDIED)
     return (
         PaddedVectors(UNPADDED, "none", "0", "alone", joined),
         PaddedVectors(UNPADDED, "none", "batch", "in a batch", together),

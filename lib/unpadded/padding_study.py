@@ -11,7 +11,7 @@ from .extraction import tokenized
 from .language_model import LanguageModel
 from .padding import PaddedReader
 from .padding_costs import has_topics, padding_costs, score
-from .padding_effects import choose_documents, padding_effects, read_all, read_unpadded, vector_changes
+from .padding_effects import UNPADDED, choose_documents, padding_effects, read_all, read_unpadded, vector_changes
 from .recipe import TrainingSettings
 from .tokens import TokenizedCorpus
 from .training import train
@@ -49,7 +49,8 @@ def study_padding(
 def zeroed_row_effects(lm, documents: Sequence[np.ndarray], *, pads: Sequence[int]) -> pd.DataFrame:
     """Leading pads with the pad row as it is and with a row of zeros, in the length-aware reading.
 
-    Columns: pad_row ("as it is", "zeroed"), pads, pooling and the changes of `vector_changes`, a row for each.
+    Columns: pad_row ("as it is", "zeroed"), pads, pooling and the changes of `vector_changes`, a row for each; and Unpadded's,
+    which has no pads: the documents encoded together against each alone.
     """
     rows = []
     for name, zero in (("as it is", False), ("zeroed", True)):
@@ -61,6 +62,11 @@ def zeroed_row_effects(lm, documents: Sequence[np.ndarray], *, pads: Sequence[in
                 rows.append(
                     {"pad_row": name, "pads": n, "pooling": pooling} | vector_changes(reference[pooling], vectors)
                 )
+    alone, together = read_unpadded(lm, documents)
+    for pooling, vectors in together.vectors.items():
+        rows.append(
+            {"pad_row": UNPADDED, "pads": 0, "pooling": pooling} | vector_changes(alone.vectors[pooling], vectors)
+        )
     return pd.DataFrame(rows)
 
 
@@ -110,7 +116,7 @@ def injection_effects(
         found = [*read_all(lm, documents, pads=[n_pads], seed=seed), *read_unpadded(lm, documents)]
         table = padding_effects(lm, found)
         if has_topics(sample):
-            scores = {pooling: score(sample, vectors, seed=seed) for pooling, vectors in found[0].vectors.items()}
+            scores = {pooling: score(sample, vectors, seed=seed)[0] for pooling, vectors in found[0].vectors.items()}
             for metric in ("v_measure", "nDCG@10"):
                 table[metric] = [scores[pooling][metric] for pooling in table["pooling"]]
         else:

@@ -1,5 +1,6 @@
 """The pages of a run: a front page with what came out, the map of its documents, and its notebooks."""
 
+import base64
 from pathlib import Path
 from urllib.parse import quote
 
@@ -63,7 +64,7 @@ def write_index(folder: Path) -> Path:
         *_head(folder, summary),
         *_scores(folder),
         *_map(folder, hover),
-        *_answers(folder, summary.get("corpus", ""), is_reference=summary.get("profile") == "reference"),
+        *_answers(folder, is_reference=summary.get("profile") == "reference"),
     ]
     return write_document(folder / "index.html", f"Unpadded: {summary.get('corpus', folder.name)}", "\n".join(parts))
 
@@ -136,23 +137,28 @@ def figure_of(path: Path, *, link: str = "") -> str:
     return picture(f"figures/{quote(path.name)}", description_of(path), size=size_of(path), link=link)
 
 
-def _pictures_of(folder: Path, number: str, corpus: str) -> list[Path]:
-    """The pictures of the notebook with that number, those of the run's own corpus first, without the map."""
-    drawn = [path for path in sorted((folder / "figures").glob(f"{number} *.png")) if path.name != MAP]
-    return sorted(drawn, key=lambda path: not path.stem.endswith(corpus))
+def first_picture(folder: Path, notebook: nbformat.NotebookNode) -> Path | None:
+    """The kept picture, other than the map, that an executed notebook shows first: its bytes are the output's."""
+    kept = {path.read_bytes(): path for path in (folder / "figures").glob("*.png") if path.name != MAP}
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    shown = [output.data["image/png"] for output in outputs if "image/png" in output.get("data", {})]
+    return next((kept[png] for png in map(base64.b64decode, shown) if png in kept), None)
 
 
-def _answers(folder: Path, corpus: str, *, is_reference: bool) -> list[str]:
+def _answers(folder: Path, *, is_reference: bool) -> list[str]:
     """One section a notebook: its question, its answer and the first of its pictures."""
     parts = ["<h2>Questions and answers</h2>"]
     if not is_reference:
         parts.append("<p class=note>The answers report the reference run; the pictures and tables are this run's.</p>")
     for path in sorted(folder.glob(EXECUTED)):
-        notebook = nbformat.read(path, as_version=4)
+        try:
+            notebook = nbformat.read(path, as_version=4)
+        except ValueError:  # torn by a full disk; the next start executes it again
+            continue
         title = escape(title_of(notebook) or path.stem)
         parts.append(f'<section><h3><a href="{path.stem}.html">{title}</a></h3>{answer_of(notebook)}')
-        drawn = _pictures_of(folder, path.name[:2], corpus)
-        parts += [figure_of(drawn[0], link=f"{path.stem}.html")] if drawn else []
+        drawn = first_picture(folder, notebook)
+        parts += [figure_of(drawn, link=f"{path.stem}.html")] if drawn else []
         parts.append(
             f'<nav><a href="{path.stem}.html">Read it</a><a href="{path.name}">As a notebook</a></nav></section>'
         )

@@ -4,12 +4,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 from .comparison import leaderboard, read_runs
-from .figures import description_of
 from .files import read_json
 from .names import SWEEP_SUMMARY
 from .notebook_pages import refresh_text, write_page
-from .page_style import escape, picture, table, write_document
-from .pages import EXECUTED, write_index
+from .page_style import escape, table, write_document
+from .pages import EXECUTED, figure_of, write_index
 
 COMPARISON = "09_compare_runs"
 
@@ -88,7 +87,7 @@ def _scores(folder: Path) -> list[str]:
 
 def _pictures(folder: Path) -> list[str]:
     drawn = sorted((folder / "figures").glob("*.png"))
-    return [picture(f"figures/{quote(path.name)}", description_of(path), link=f"{COMPARISON}.html") for path in drawn]
+    return [figure_of(path, link=f"{COMPARISON}.html") for path in drawn]
 
 
 def _runs(folder: Path, summary: dict) -> str:

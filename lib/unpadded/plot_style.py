@@ -21,7 +21,11 @@ from unpadded.files import atomic_write
 # Okabe and Ito's (2008) palette: one fixed colour per pooling, everywhere.
 POOLING_COLOURS = {"last": "#D55E00", "mean": "#0072B2", "max": "#009E73", "concat": "#CC79A7"}
 OTHER_COLOURS = ["#E69F00", "#56B4E9", "#F0E442"]
-BASELINE_GREYS = ["#3D3D3D", "#6B6B6B", "#8F8F8F", "#A8A8A8", "#7D7D7D", "#555555", "#999999"]
+# The same palette for topics, which maps name; yellow, faint on white, comes last.
+TOPIC_COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442"]
+BASELINE_GREYS = [
+    "#3D3D3D", "#6B6B6B", "#8F8F8F", "#A8A8A8", "#7D7D7D", "#555555", "#999999", "#B8B8B8", "#2E2E2E", "#C6C6C6",
+]  # fmt: skip
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
 INK, FAINT = "#222222", "#D9D9D9"
 DPI = 192  # of a saved picture: two pixels for each of a page's 96 to the inch
@@ -84,7 +88,10 @@ def plain_log_ticks(axis, *, most: int = 5) -> None:
 def label_ends(
     axis, ends: Mapping[str, tuple[float, float]], *, colours: Mapping[str, str] | None = None, lines: int = 1
 ) -> None:
-    """Write each name (name -> data point) right of its line's end, in its colour, pushed apart so that none overlap."""
+    """Write each name (name -> data point) right of its line's end, in its colour, pushed apart so that none overlap.
+
+    The value there is the annotation's label, for `alternatives.describe`.
+    """
     scale = axis.yaxis.get_transform()  # places are sought where the axis is even, also on a logarithmic one
     low, high = scale.transform(np.array(axis.get_ylim()))
     height = axis.get_window_extent().height * 72 / axis.figure.dpi  # points
@@ -96,5 +103,5 @@ def label_ends(
     for name, place in zip(order, places, strict=True):
         axis.annotate(
             name, (1, place), xycoords=axis.get_yaxis_transform(), xytext=(5, 0), textcoords="offset points", va="center",
-            fontsize=8, color=(colours or {}).get(name, INK), annotation_clip=False,
+            fontsize=8, color=(colours or {}).get(name, INK), annotation_clip=False, label=f"{ends[name][1]:.3g}",
         )  # fmt: skip

@@ -76,15 +76,16 @@ def _bars(axis, table: pd.DataFrame, colours: list[str]) -> None:
 def postprocess_lines(scores: pd.DataFrame, metric: str) -> Figure:
     """One metric after each post-processing, points in a pooling's colour with intervals; a panel per corpus.
 
-    A dotted line runs on from each pooling's unprocessed value. ``scores`` is a long table.
+    A dotted line runs on from each pooling's unprocessed value. ``scores`` is a long table. Three panels fill a row.
     """
     rows = scores[(scores["metric"] == metric) & (scores["method"] == "lm")]
     corpora = list(dict.fromkeys(rows["corpus"]))
     steps = [step for step in POSTPROCESSES if step in set(rows["postprocess"])]
-    figure, axes = plt.subplots(
-        1, max(1, len(corpora)), figsize=(6.4 * max(1, len(corpora)) ** 0.8, 3.6), squeeze=False
-    )
-    for axis, corpus in zip(axes[0], corpora, strict=True):
+    columns, lines = max(1, min(3, len(corpora))), max(1, -(-len(corpora) // 3))
+    figure, axes = plt.subplots(lines, columns, figsize=(6.4 * columns**0.8, 3.6 * lines), squeeze=False)
+    for axis in axes.flat[len(corpora) :]:
+        axis.set_visible(False)
+    for axis, corpus in zip(axes.flat, corpora, strict=False):
         _postprocess_points(axis, rows[rows["corpus"] == corpus], steps)
         axis.set(ylabel=metric, title=f"{metric} after post-processing, {corpus}")
     return figure
@@ -105,7 +106,7 @@ def _postprocess_points(axis, rows: pd.DataFrame, steps: list[str]) -> None:
         ends[pooling] = (len(steps) - 0.5, start)
     axis.set_xlim(-0.5, len(steps) - 0.5)
     label_ends(axis, ends, colours=colours)
-    axis.set_xticks(range(len(steps)), [step.replace("_", " ") for step in steps])
+    axis.set_xticks(range(len(steps)), [step.replace("_", "\n") for step in steps])
 
 
 @styled
@@ -182,20 +183,23 @@ def geometry_panel(table: pd.DataFrame, norms: pd.DataFrame, parts: pd.DataFrame
     With part_contributions' ``parts`` a last panel shows what raw concat's distances are made of.
     """
     figure, axes = plt.subplots(1, 4 if parts is None else 5, figsize=(12 if parts is None else 14.5, 2.9))
-    titles = {"mean_cosine": "mean cosine of random pairs", "effective_dimension": "effective dimension",
-              "component_1_length_correlation": "|correlation| of the first\ncomponent with length"}  # fmt: skip
+    titles = {"mean_cosine": ("mean cosine of random pairs", "cosine"),
+              "effective_dimension": ("effective dimension", "dimensions"),
+              "component_1_length_correlation": ("|correlation| of the first\ncomponent with length", "|Spearman|"),
+              }  # fmt: skip
     colours = method_colours([*table["method"], *norms["method"]])
-    for axis, (column, title) in zip(axes, titles.items(), strict=False):
+    for axis, (column, (title, ylabel)) in zip(axes, titles.items(), strict=False):
         bars = axis.bar(table["method"], table[column], color=[colours[name] for name in table["method"]])
         axis.bar_label(bars, fmt="{:.2f}" if column != "effective_dimension" else "{:.0f}", fontsize=8)
         axis.set_title(title, fontsize=9)
+        axis.set_ylabel(ylabel)
         axis.tick_params(axis="x", labelrotation=30 if len(table) > 4 else 0)
         axis.margins(y=0.12)
     ends = {}
     for name, group in norms.groupby("method", sort=False):
         axes[3].plot(group["length"], group["relative_norm"], color=colours[name], marker=".")
         ends[name] = (group["length"].iloc[-1], group["relative_norm"].iloc[-1])
-    axes[3].set(xscale="log", xlabel="document length (tokens)")
+    axes[3].set(xscale="log", xlabel="document length (tokens)", ylabel="norm / mean norm")
     axes[3].set_title("norm relative to its mean", fontsize=9)
     plain_log_ticks(axes[3])
     label_ends(axes[3], ends, colours=colours)
@@ -205,5 +209,6 @@ def geometry_panel(table: pd.DataFrame, norms: pd.DataFrame, parts: pd.DataFrame
         )
         axes[4].bar_label(bars, fmt="{:.0%}", fontsize=8)
         axes[4].set_title("share of each part in the\ndistances of raw concat", fontsize=9)
+        axes[4].set_ylabel("share of squared distances")
         axes[4].margins(y=0.12)
     return figure

@@ -157,20 +157,22 @@ def changed_bars(changes: pd.DataFrame) -> Figure:
 
 
 @styled
-def injection_lines(table: pd.DataFrame, *, pads: str, pooling: str = "mean") -> Figure:
-    """Against the share of pads in the training text: perplexity, V-measure without padding, and drift by placement.
+def injection_lines(table: pd.DataFrame, *, pads: str, pooling: str = "mean", column: str = "drift_centred") -> Figure:
+    """Against the share of pads in the training text: perplexity, V-measure without padding, and ``column`` by placement.
 
-    ``table`` is injection_effects'; ``pads`` and ``pooling`` choose its rows (the naive reading). A line for each place of the
-    pads in training; the model trained without any is the first point of all lines.
+    ``table`` is injection_effects'; ``pads`` and ``pooling`` choose its rows (the naive reading), ``column`` is drift,
+    drift_centred or neighbours_lost. A line for each place of the pads in training; the model trained without any is the
+    first point of all lines.
     """
     rows = table[(table["pooling"] == pooling) & (table["method"] != UNPADDED)]
     rows = rows[(rows["pads"] == pads) & (rows["reading"] == "naive")]
-    drifts = [(f"drift, pads {PLACEMENT_NAMES[p]}", rows[rows["placement"] == p], "drift") for p in PLACEMENT_NAMES]
+    name = column.replace("_", " ")
+    drifts = [(f"{name}, pads {PLACEMENT_NAMES[p]}", rows[rows["placement"] == p], column) for p in PLACEMENT_NAMES]
     panels = [("validation perplexity", rows, "perplexity"), ("V-measure, unpadded", rows, "v_measure"), *drifts]
     panels = [panel for panel in panels if panel[1][panel[2]].notna().any()]
     figure, axes = plt.subplots(1, len(panels), figsize=(2.5 * len(panels), 2.6), squeeze=False)
-    top = max(frame["drift"].max() for _, frame, column in panels if column == "drift")
-    for axis, (title, frame, column) in zip(axes[0], panels, strict=True):
+    top = max(frame[column].max() for _, frame, shown in panels if shown == column)
+    for axis, (heading, frame, shown) in zip(axes[0], panels, strict=True):
         for k, injected in enumerate(dict.fromkeys(frame.loc[frame["share"] > 0, "injected"])):
             line = (
                 frame[(frame["injected"] == injected) | (frame["share"] == 0)]
@@ -178,12 +180,13 @@ def injection_lines(table: pd.DataFrame, *, pads: str, pooling: str = "mean") ->
                 .sort_values("share")
             )
             style = {"marker": MARKERS[k], "markersize": 4, "linewidth": 1.2, "color": ["#0072B2", "#E69F00"][k % 2]}
-            axis.plot(100 * line["share"], line[column], label=f"trained with pads {injected}", **style)
-        axis.set_title(title, fontsize=8.5)
+            axis.plot(100 * line["share"], line[shown], label=f"trained with pads {injected}", **style)
+        axis.set_title(heading, fontsize=8.5)
         axis.set_xlabel("% pads in training")
-        if column == "drift":
+        if shown == column:
             axis.set_ylim(0, 1.08 * max(top, 1e-9))
     handles, labels = axes[0][0].get_legend_handles_labels()
     if handles:
         figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8)
+    figure.suptitle(f"{pooling}, read naively", x=0.01, ha="left", fontweight="bold", fontsize=10)
     return figure

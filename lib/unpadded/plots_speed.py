@@ -19,12 +19,12 @@ FAILED = ("out of memory", "died")
 
 @styled
 def speed_and_memory(speed: pd.DataFrame, memory: pd.DataFrame) -> Figure:
-    """Tokens a second against batch size, a panel a model (``speed.speed_table``'s rows), and beside them peak memory
-    (``memory_limits.measure_memory``'s rows; a cross where the process died;
+    """Tokens a second against batch size, a panel a model (``speed.speed_table``'s rows), and below them peak memory
+    (``memory_limits.measure_memory``'s rows with a column model; a cross where the process died;
     left out where nothing was measured)."""
     models = list(dict.fromkeys(speed["model"]))
-    n_panels = len(models) + bool(len(memory))
-    figure, axes = plt.subplots(1, n_panels, figsize=(3.8 * n_panels, 3.4), squeeze=False)
+    n_rows = 1 + bool(len(memory))
+    figure, axes = plt.subplots(n_rows, len(models), figsize=(4.4 * len(models), 3.0 * n_rows), squeeze=False)
     for axis, model in zip(axes[0], models, strict=False):
         rows = speed[speed["model"] == model]
         one = float(rows.loc[rows["method"] == "loop", "tokens_per_second"].iloc[0])
@@ -32,12 +32,11 @@ def speed_and_memory(speed: pd.DataFrame, memory: pd.DataFrame) -> Figure:
         axis.set(xscale="log", yscale="log", xlabel="batch size", ylabel="tokens a second", title=f"speed, {model}")
         ends = _method_lines(axis, rows[rows["method"] != "loop"], "batch_size", "tokens_per_second")
         _finish(axis, "batch_size", rows, ends | {"loop": (1, one)})
-    if memory.empty:
-        return figure
-    axis = axes[0, -1]
-    axis.set(xscale="log", yscale="log", xlabel="batch size", ylabel="peak memory (MiB)", title="memory")
-    ends = _method_lines(axis, _done(memory), "batch_size", "peak_mib", died=_died(memory))
-    _finish(axis, "batch_size", memory, ends)
+    for axis, model in zip(axes[1] if len(memory) else (), models, strict=False):
+        rows = memory[memory["model"] == model]
+        axis.set(xscale="log", yscale="log", xlabel="batch size", ylabel="peak memory (MiB)", title=f"memory, {model}")
+        ends = _method_lines(axis, _done(rows), "batch_size", "peak_mib", died=_died(rows))
+        _finish(axis, "batch_size", rows, ends)
     return figure
 
 

@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, normalize
 
 from .encoder import DocumentEncoder
-from .names import CONCAT, POOLINGS
+from .names import CONCAT, STUDIED
 from .perturbation import PLACES, excerpt, part_bounds, partners, parts_alone, spliced, with_part_replaced
 from .precision import spread
 from .probe_samples import Sample, length_groups
@@ -34,7 +34,7 @@ def vectors_by_layer(encoder: DocumentEncoder, documents: Sequence[np.ndarray]) 
     for number, layer in enumerate(encoder.layers):
         own = {name: np.split(array, cuts, axis=1)[number] for name, array in parts.items()}
         own["concat"] = np.hstack([own[name] for name in CONCAT])
-        found |= {(layer + 1, pooling): own[pooling] for pooling in POOLINGS}
+        found |= {(layer + 1, pooling): own[pooling] for pooling in STUDIED}
     return found
 
 
@@ -88,11 +88,12 @@ def fade(encoder: DocumentEncoder, sample: Sample, *, final_tokens: Sequence[int
     backward = encoder.lm.direction == "backward"  # it reads the first tokens last
     ends = vectors_by_layer(encoder, [documents[i][:n] if backward else documents[i][-n:] for i, n in cases])
     rows = np.array([i for i, _ in cases] + list(range(len(documents))))
-    tables = []
+    groups, tables = length_groups(sample.lengths), []
     for layer in {layer: None for layer, _ in wholes}:
         whole = wholes[layer, "last"].astype(np.float64)
         given = np.concatenate([ends[layer, "last"], whole[sample.partner]])
         table = pd.DataFrame({"document": rows, "length": sample.lengths[rows], "layer": layer, "pooling": "last"})
+        table["length_group"] = groups[rows]
         table["final_tokens"] = [n for _, n in cases] + [0] * len(documents)
         table["value"] = _cosines(given - whole.mean(axis=0), whole[rows] - whole.mean(axis=0))
         tables.append(table.assign(cosine=_cosines(given, whole[rows])))
@@ -105,7 +106,7 @@ def remembered(faded: pd.DataFrame, *, threshold: float = 0.9) -> pd.DataFrame:
 
     One row a document and layer: `value` is that number of tokens, the document's own length where no smaller one will do.
     """
-    keys = [name for name in ("corpus", "model", "document", "layer", "length") if name in faded]
+    keys = [name for name in ("corpus", "model", "document", "layer", "length", "length_group") if name in faded]
     own = faded[faded.final_tokens > 0]
     last_below = own[own.value < threshold].groupby(keys).final_tokens.max()
     rows = []

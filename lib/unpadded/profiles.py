@@ -11,8 +11,8 @@ class Stage:
     """One notebook of a run.
 
     `needs` names the stages whose results it reads, `leaves` what it writes below the run's folder beside its executed
-    notebook, `asks` the corpus field without which it has nothing to measure, `on_request` the profiles in which it is
-    executed only when asked for.
+    notebook, `asks` the corpus fields of which it needs one to have something to measure (labels: of two topics or more),
+    `on_request` the profiles in which it is executed only when asked for.
     """
 
     name: str
@@ -24,13 +24,15 @@ class Stage:
 
     def suits(self, corpus: Corpus) -> bool:
         """Whether the corpus has what the stage measures."""
-        return not self.asks or any(getattr(corpus, name) is not None for name in self.asks.split("|"))
+        has = {name: getattr(corpus, name) is not None for name in ("labels", "relevance", "ratings")}
+        has["labels"] = len(corpus.topics) > 1  # a single topic tells no document from another
+        return not self.asks or any(has[name] for name in self.asks.split("|"))
 
 
 TRAIN, EXTRACT = "01_train_language_model", "02_extract_embeddings"
 SCORED = ("06_clustering", "07_ranking", "08_classification")
 # The stages that take further corpora, in their parameter `also`.
-BESIDE = (EXTRACT, "03_padding", "05_what_the_last_state_keeps", *SCORED)
+BESIDE = (EXTRACT, "03_padding", "04_speed_and_memory", "05_what_the_last_state_keeps", *SCORED)
 REFERENCE_CORPORA = "lee,reuters-r8"
 
 STAGES = (
@@ -83,7 +85,7 @@ STAGES = (
                 "classifier_documents": 450,
                 "classifier_epochs": 2,
             },
-            "reference": {"also": "reuters-r8", "scored_pads": "256,batch"},
+            "reference": {"also": "reuters-r8", "scored_pads": "1,8,64,256,batch"},
         },
     ),
     Stage(
@@ -94,13 +96,14 @@ STAGES = (
         parameters={
             "smoke": {
                 **{"sizes": "1,16,64", "n_tokens": 6_000, "longest": 128, "limit_mib": 64, "growth": ""},
-                **{"other_model": "100/150/2", "other_sizes": "16", "other_tokens": 2_000, "memory_sizes": "64"},
+                **{"other_model": "100/150/2", "other_sizes": "16", "other_tokens": 2_000, "memory_sizes": ""},
                 **{"long_documents": "", "price_documents": 100},
             },
             "quick": {
                 **{"sizes": "1,8,64,256", "n_tokens": 40_000, "memory_sizes": "1,64,256"},
                 **{"other_model": "64/64/1", "other_sizes": "1,64", "growth": "100,400", "long_documents": "1000,4000"},
             },
+            "reference": {"also": "reuters-r8", "turns": 3},
         },
     ),
     Stage(

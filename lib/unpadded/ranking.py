@@ -9,7 +9,7 @@ the intervals are too narrow to speak about another collection.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,6 +17,7 @@ import ir_measures
 import numpy as np
 import pandas as pd
 from ir_measures import AP, RR, P, R, Rprec, nDCG
+from sklearn.utils import gen_batches
 
 from unpadded.baselines import BM25
 from unpadded.errors import InputError
@@ -27,10 +28,13 @@ from unpadded.statistics import bootstrap_mean
 METRICS = {"nDCG@10": nDCG @ 10, "AP": AP, "Rprec": Rprec, "P@10": P @ 10, "R@100": R @ 100, "RR@10": RR}
 # RR@10 is cut from RR here: for it ir-measures has a provider that takes three times as long as all other metrics together.
 DEPTH = 1000  # documents a ranking keeps
-EVALUATED_TOGETHER = 250  # queries whose rankings are Python dictionaries at the same time
+EVALUATED_TOGETHER = 250  # queries whose rankings are Python dictionaries at the same time; fewer where these are deep:
+DICTIONARY_ENTRIES = 1_000_000  # documents in these dictionaries, of about 100 bytes each
+JUDGMENTS_KEPT = 5_000_000  # up to here all judgments stay in memory; more are made anew for every method, by block
 BM25_REPRESENTATION = Representation("bm25", "", "none", None)
 
 Judgments = Mapping[str, Mapping[str, int]]  # query id -> document id -> grade, above 0 when relevant
+Judge = Callable[[str], Mapping[str, int]]  # the same, of one query when it is asked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +78,9 @@ def rank_topics(
     by_id = np.argsort(ids.astype(str), kind="stable")
     drawn = np.random.default_rng(seed).choice(len(ids), min(n_queries, len(ids)), replace=False)
     queries = by_id[np.sort(drawn)]
-    judgments, excluded, copies = _topic_judgments(queries, labels, ids, groups)
-    kept = [q for q in queries if ids[q] in judgments]
+    judge, n_relevant, excluded = _topic_judgments(queries, labels, ids, groups)
+    kept = [q for q in queries if ids[q] in n_relevant]
+    copies = sum(len(same_text) - 1 for same_text in excluded.values())
     note = f"{copies} copies of a query's text were neither hit nor miss. " if texts is not None else ""
     note += f"{len(queries) - len(kept)} of {len(queries)} queries were left out: no other document of their topic."
     if not kept:
@@ -85,7 +90,7 @@ def rank_topics(
     scorers = {rep: partial(_cosine_scorer, rep, rep, kept, by_id) for rep in representations}
     if bm25:
         scorers[BM25_REPRESENTATION] = partial(_bm25_scorer, texts, texts, kept, by_id)
-    return _rank(scorers, ids[kept].tolist(), ids, by_id, judgments, excluded, corpus_name, seed, note)
+    return _rank(scorers, n_relevant, judge, ids, by_id, excluded, corpus_name, seed, note)
 
 
 def rank_judged(
@@ -112,8 +117,8 @@ def rank_judged(
     scorers = {doc: partial(_cosine_scorer, doc, query, kept, by_id, len(query_ids)) for doc, query in pairs}
     if bm25:
         scorers[BM25_REPRESENTATION] = partial(_bm25_scorer, texts, query_texts, kept, by_id)
-    names = [query_ids[i] for i in kept]
-    return _rank(scorers, names, ids, by_id, {q: judgments[q] for q in names}, {}, corpus_name, seed, note)
+    n_relevant = {query_ids[i]: len(judgments[query_ids[i]]) for i in kept}
+    return _rank(scorers, n_relevant, judgments.__getitem__, ids, by_id, {}, corpus_name, seed, note)
 
 
 def example_results(
@@ -140,20 +145,23 @@ def example_results(
     return pd.DataFrame(rows).set_index(["query", "rank"])
 
 
-def _topic_judgments(queries, labels, ids, groups) -> tuple[dict, dict, int]:
-    """Judgments (query id -> same-topic ids), excluded positions by query id, and how many copies were excluded."""
+def _topic_judgments(queries, labels, ids, groups) -> tuple[Judge, dict[str, int], dict[str, np.ndarray]]:
+    """Who is relevant to a query, how many are (of queries with any, in order), and the positions it must not find.
+
+    The first is a function: two topics of 50,000 documents would make 50 million judgments for 1,000 queries.
+    """
     members = {label: np.flatnonzero(labels == label) for label in np.unique(labels[queries])}
     copies_of = pd.Series(np.arange(len(groups))).groupby(groups).indices
-    judgments, excluded, copies = {}, {}, 0
-    for query in queries:
-        same_text = copies_of[groups[query]]
-        relevant = members[labels[query]]
-        relevant = relevant[groups[relevant] != groups[query]]
-        if len(relevant):
-            judgments[ids[query]] = dict.fromkeys(ids[relevant].tolist(), 1)
-            excluded[ids[query]] = same_text
-            copies += len(same_text) - 1
-    return judgments, excluded, copies
+    position = dict(zip(ids[queries].tolist(), queries.tolist(), strict=True))
+
+    def relevant(query_id: str) -> np.ndarray:
+        query = position[query_id]
+        same_topic = members[labels[query]]
+        return same_topic[groups[same_topic] != groups[query]]
+
+    n_relevant = {query_id: n for query_id in position if (n := len(relevant(query_id)))}
+    excluded = {query_id: copies_of[groups[position[query_id]]] for query_id in n_relevant}
+    return lambda query_id: dict.fromkeys(ids[relevant(query_id)].tolist(), 1), n_relevant, excluded
 
 
 def _cosine_scorer(documents: Representation, queries: Representation, kept, by_id, n_queries: int = 0) -> Scorer:
@@ -171,20 +179,24 @@ def _bm25_scorer(texts, query_texts, kept, by_id) -> Scorer:
     return lambda rows: index.scores(asked[rows])
 
 
-def _rank(scorers, query_ids, ids, by_id, judgments, excluded, corpus_name, seed, note):
-    """Search and evaluate with every scorer, made one at a time; scorers see the documents in the order ``by_id``."""
-    position_by_id = np.argsort(by_id)
+def _rank(scorers, n_relevant, judge, ids, by_id, excluded, corpus_name, seed, note):
+    """Search and evaluate with every scorer, made one at a time; scorers see the documents in the order ``by_id``.
+
+    ``n_relevant``: query id -> number of relevant documents, in the order of the scorers' queries.
+    """
+    query_ids, position_by_id = list(n_relevant), np.argsort(by_id)
     hidden = [position_by_id[excluded.get(q, np.empty(0, dtype=int))] for q in query_ids]
-    depth = min(len(ids), max(DEPTH, *(len(relevant) for relevant in judgments.values()), 10))
-    evaluators = _evaluators(judgments, query_ids)
+    depth = min(len(ids), max(DEPTH, *n_relevant.values(), 10))
+    make_evaluators = partial(_evaluators, judge, query_ids, depth)
+    kept = list(make_evaluators()) if sum(n_relevant.values()) <= JUDGMENTS_KEPT else None
     values, first, rows = {name: {} for name in METRICS}, {}, []
     for representation, make_scorer in scorers.items():
         start = time.perf_counter()
         found = first_documents(make_scorer(), len(query_ids), len(ids), depth=depth, excluded=hidden)
-        found = np.where(found < 0, -1, by_id[found])
-        table = _evaluate(evaluators, found, query_ids, ids)
+        found = np.where(found < 0, -1, by_id.astype(np.int32)[found])
+        table = _evaluate(kept or make_evaluators(), found, query_ids, ids)
         seconds = time.perf_counter() - start
-        first[representation.name] = found[:, :10]
+        first[representation.name] = found[:, :10].copy()  # a view would keep all that was found
         for metric in METRICS:
             values[metric][representation.name] = table[metric].to_numpy()
             interval = bootstrap_mean(values[metric][representation.name], seed=seed)
@@ -196,14 +208,14 @@ def _rank(scorers, query_ids, ids, by_id, judgments, excluded, corpus_name, seed
     return to_frame(rows), RankingDetails(query_ids, frames, first, note)
 
 
-def _evaluators(judgments: dict, query_ids: list[str]) -> list[tuple[slice, object]]:
-    """One ir-measures evaluator per block of queries; built once, used for every method."""
-    blocks = [slice(i, i + EVALUATED_TOGETHER) for i in range(0, len(query_ids), EVALUATED_TOGETHER)]
-    measures = list(METRICS.values())
-    return [(block, ir_measures.evaluator(measures, {q: judgments[q] for q in query_ids[block]})) for block in blocks]
+def _evaluators(judge: Judge, query_ids: list[str], depth: int) -> Iterator[tuple[slice, ir_measures.Evaluator]]:
+    """One ir-measures evaluator per block of queries, whose rankings have ``depth`` documents."""
+    together = max(1, min(EVALUATED_TOGETHER, DICTIONARY_ENTRIES // depth))
+    for block in gen_batches(len(query_ids), together):
+        yield block, ir_measures.evaluator(list(METRICS.values()), {q: judge(q) for q in query_ids[block]})
 
 
-def _evaluate(evaluators, found: np.ndarray, query_ids: list[str], ids: np.ndarray) -> pd.DataFrame:
+def _evaluate(evaluators: Iterable, found: np.ndarray, query_ids: list[str], ids: np.ndarray) -> pd.DataFrame:
     """Value of every metric for every query; the run's scores are the ranks, so no evaluator can break ties its own way."""
     descending = np.arange(found.shape[1], 0, -1, dtype=float).tolist()
     names, records = {measure: name for name, measure in METRICS.items()}, []

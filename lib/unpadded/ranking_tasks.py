@@ -41,7 +41,7 @@ def rank_corpus(
     """
     documents, queries = documents_and_queries(representations, len(corpus))
     results = {}
-    if corpus.labels is not None:
+    if len(corpus.topics) > 1:
         results["same topic"] = _same_topic(corpus, documents, n_queries, bm25, seed)
     if corpus.relevance:
         results["judged queries"] = _judged(corpus, documents, queries, bm25, seed)

@@ -35,7 +35,8 @@ def rank_ratings(
     """Spearman of cosine against rating over all pairs, and nDCG@10 of each document's neighbours by rating.
 
     ratings: columns first, second (document ids), rating (0 or more). Intervals resample documents, because pairs that
-    share one are not independent. Raises InputError for unknown ids, ratings that are negative or all the same.
+    share one are not independent. Raises InputError for unknown ids, ratings that are negative or all the same, and vectors
+    whose cosines are all the same.
     """
     check_names(representations)
     first, second, rating = _check_ratings(ids, ratings)
@@ -49,6 +50,11 @@ def rank_ratings(
             else vectors[first].multiply(vectors[second])
         )
         cosine = np.asarray(product.sum(axis=1), dtype=float).ravel()
+        if np.ptp(cosine) < 1e-6:  # nothing but rounding, in float32
+            raise InputError(
+                f"{representation.name}: all rated pairs have the same cosine, so no order agrees with the ratings or not; "
+                "check the encoder."
+            )
         pairs = pairs.assign(**{representation.name: cosine})
         values[representation.name] = _neighbour_ndcg(first, second, rating, cosine)
         seconds = time.perf_counter() - start

@@ -82,7 +82,8 @@ class Run:
         with locked(self.folder, patience=LOCK_PATIENCE, refusal=refusal):
             for stage in self.stages:
                 if not stage.suits(corpus):
-                    self.say(f"{stage.name}: left out, the corpus has no {stage.asks.replace('|', ', ')}")
+                    missing = stage.asks.replace("|", ", ").replace("labels", "two topics")
+                    self.say(f"{stage.name}: left out, the corpus has no {missing}")
             self._advance_all(jobs)
             write_json(self.folder / "run.json", self.summary(corpus, jobs))
             return write_index(self.folder)

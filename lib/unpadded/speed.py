@@ -24,8 +24,9 @@ PADDED = {
 }
 METHODS = (*PADDED, "unpadded")
 MOST_PADDED = 400_000  # tokens of a padded batch, beyond which its states might not fit the machine that measures
-LOOPED = 10_000_000_000  # multiply-adds of the documents that the loop runs over
-WRONG = 1e-3  # from which difference in any number a vector counts as wrong
+LOOPED = 30_000_000_000  # multiply-adds of the documents that the loop runs over
+MOST_BATCHES = 100  # batches of one size that are timed: small ones are slow
+WRONG = 1e-3  # of a vector's largest number, from which a difference in any number makes the vector wrong
 SIDE = 2048  # of the matrices of the matrix-product limit
 
 
@@ -61,17 +62,20 @@ def speed_table(
     methods: Sequence[str] = METHODS,
     turns: int = 1,
     most_padded: int = MOST_PADDED,
+    most_batches: int = MOST_BATCHES,
 ) -> pd.DataFrame:
     """One row a method and batch size: the best of `turns`, in which all of them run one after the other.
 
     Columns model, method, batch_size, documents, tokens, setup_seconds (once, before the first document), seconds,
-    documents_per_second, tokens_per_second, times_the_loop, share_of_limit (see `product_rate`), max_abs_diff and
-    wrong_documents among the `compared` ones that the loop ran over. A batch of more than `most_padded` tokens is left out.
+    documents_per_second, tokens_per_second, times_the_loop, share_of_limit (see `product_rate`), max_abs_diff,
+    max_relative_diff (of the vector's largest number) and wrong_documents among the `compared` ones that the loop ran over.
+    At most `most_batches` of a size are run, and none of a size whose largest batch has more than `most_padded` tokens.
     Raises `InputError` for no documents or an unknown method.
     """
     if not len(documents):
         raise InputError("documents: there are none; give at least one.")
-    some, lengths = spread_sample(documents, LOOPED // work_of_token(lm)), np.array([len(d) for d in documents])
+    first = documents[: most_batches * min(sizes, default=1)]  # every method and size reads these
+    some, lengths = spread_sample(first, LOOPED // work_of_token(lm)), np.array([len(d) for d in documents])
     runners, setup = {}, {}
     for method in dict.fromkeys(["loop", *methods]):
         start = time.perf_counter()
@@ -82,20 +86,20 @@ def speed_table(
         (method, size)
         for size in sizes
         for method in runners
-        if method != "loop" and _largest_batch(method, lengths, size) <= most_padded
+        if method != "loop" and _largest_batch(method, lengths[: most_batches * size], size) <= most_padded
     ]
-    seconds, vectors, limit = dict.fromkeys(runs, np.inf), {}, 0.0
-    for _ in range(turns):
-        limit = max(limit, product_rate())
-        for method, size in runs:
-            which = [documents[i] for i in some] if method == "loop" else documents
-            start = time.perf_counter()
-            found = runners[method](which, size)
-            seconds[method, size] = min(seconds[method, size], time.perf_counter() - start)
-            vectors[method, size] = found if method == "loop" else found[some]
+    places = {(m, n): some if m == "loop" else range(len(documents[: most_batches * n])) for m, n in runs}
+    seconds, vectors, limit = dict.fromkeys(runs, np.inf), {}, product_rate()
+    for method, size in runs * turns:
+        which = [documents[i] for i in places[method, size]]
+        start = time.perf_counter()
+        found = runners[method](which, size)
+        seconds[method, size] = min(seconds[method, size], time.perf_counter() - start)
+        vectors[method, size] = found if method == "loop" else found[some]
+        limit = max(limit, product_rate(times=1))  # the clock rate of a processor varies
     rows = [
         {"model": shape_of(lm), "method": method, "batch_size": size, "setup_seconds": setup[method]}
-        | _figures(seconds[method, size], lengths[some] if method == "loop" else lengths, work_of_token(lm) / limit)
+        | _figures(seconds[method, size], lengths[places[method, size]], work_of_token(lm) / limit)
         | _errors(vectors[method, size], vectors["loop", 1])
         for method, size in runs
     ]
@@ -117,18 +121,22 @@ def _figures(seconds: float, lengths: np.ndarray, token_at_limit: float) -> dict
 
 def _errors(found: np.ndarray, expected: np.ndarray) -> dict:
     error = np.abs(found - expected).max(axis=1)
+    relative = error / np.abs(expected).max(axis=1)
     return {
         "max_abs_diff": float(error.max()),
-        "wrong_documents": int((error > WRONG).sum()),
+        "max_relative_diff": float(relative.max()),
+        "wrong_documents": int((relative > WRONG).sum()),
         "compared": len(found),
     }
 
 
-def product_rate(clock: Callable[[], float] = time.perf_counter, *, dtype: torch.dtype = torch.float32) -> float:
-    """Multiply-adds a second of a 2048 x 2048 x 2048 matrix product, the best of five: the limit of dense arithmetic."""
+def product_rate(
+    clock: Callable[[], float] = time.perf_counter, *, dtype: torch.dtype = torch.float32, times: int = 5
+) -> float:
+    """Multiply-adds a second of a 2048 x 2048 x 2048 matrix product, the best of `times`: the limit of dense arithmetic."""
     a, b, out = torch.rand(SIDE, SIDE).to(dtype), torch.rand(SIDE, SIDE).to(dtype), torch.empty(SIDE, SIDE, dtype=dtype)
     seconds = []
-    for _ in range(5):
+    for _ in range(times):
         start = clock()
         torch.mm(a, b, out=out)
         seconds.append(clock() - start)
@@ -171,14 +179,11 @@ def draw_documents(tokens: TokenizedCorpus, *, n_tokens: int, longest: int, seed
 
 
 def spread_sample(documents: Sequence, n_tokens: int) -> list[int]:
-    """Places of documents, spread over all, with about `n_tokens` in total; the longest is always one of them."""
-    places, total = [int(np.argmax([len(tokens) for tokens in documents]))], 0
-    for i in np.random.default_rng(0).permutation(len(documents)).tolist():
-        if total >= n_tokens:
-            break
-        places.append(i)
-        total += len(documents[i])
-    return sorted(set(places))
+    """Places of documents of all lengths, with about `n_tokens` in total; the shortest and the longest are among them."""
+    lengths = np.array([len(tokens) for tokens in documents])
+    n = int(np.clip(n_tokens / lengths.mean(), min(2, len(lengths)), len(lengths)))
+    ranks = np.linspace(len(lengths) - 1, 0, n).round().astype(int)
+    return np.sort(np.argsort(lengths, kind="stable")[ranks]).tolist()
 
 
 def _largest_batch(method: str, lengths: np.ndarray, size: int) -> int:

@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,9 +62,11 @@ class StageJob:
         try:
             log = self.folder / "logs" / f"{self.stage.name}.log"
             execute(self.notebook, self.executed, self.all_parameters(), log=log, at_once=at_once)
-        finally:
-            if self.executed.exists():
+        except BaseException:
+            with suppress(Exception):  # on a full disk the copy may be torn: what comes first says why
                 write_page(self.executed)
+            raise
+        write_page(self.executed)
         seconds = time.monotonic() - started
         self._record(finished=True, seconds=round(spent + seconds, 1))
         return seconds

@@ -2,7 +2,7 @@
 
 The table (32,000 subwords of 256 numbers, distilled from a large language model's input embeddings) and its tokenizer are
 data files in the installed package. They are read as files: importing the package would configure the root logger, and its
-own loader may ask the network. Whatever documents they were trained on, these were not among the ids that we record.
+own loader may ask the network. Which documents they were trained on nobody says, so the record of that fit names no ids.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from unpadded.scores import Representation
+from unpadded.scores import FitRecord, Representation
 from unpadded.token_means import mean_rows
 
 TABLE, TOKENIZER = "weights/l2_supercat_256.safetensors", "tokenizers/l2_supercat_tokenizer_config.json"
+UNKNOWN_TEXTS = FitRecord("pretrained vectors", frozenset())
 TOGETHER = 1_000  # texts whose tokens are Python objects at the same time
 
 
@@ -46,7 +47,7 @@ def static_vectors(texts: Sequence[str]) -> Representation | None:
         mean_rows([np.array(found.ids, np.int32) for found in _encoded(tokenizer, texts[i : i + TOGETHER])], table)
         for i in range(0, len(texts), TOGETHER)
     ]
-    return Representation("wordllama", "", "none", np.concatenate(vectors))
+    return Representation("wordllama", "", "none", np.concatenate(vectors), (UNKNOWN_TEXTS,))
 
 
 def _encoded(tokenizer, texts: Sequence[str]) -> list:

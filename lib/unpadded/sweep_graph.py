@@ -1,6 +1,7 @@
 """The stages of a sweep as a graph of Dask futures, on a local cluster or a running one."""
 
 import hashlib
+import os
 import socket
 from contextlib import AbstractContextManager
 
@@ -37,7 +38,9 @@ def connected(*, jobs: int, scheduler: str = "") -> AbstractContextManager[Clien
         return scheduler_client(scheduler, patience=PATIENCE, refusal=NO_SCHEDULER)
     # By default a second notebook would wait at a worker that is busy, even where another worker is free before it.
     settings = {"distributed.scheduler.worker-saturation": 1.0}
-    return local_client(jobs, environment=thread_settings(jobs), dashboard=_dashboard(), settings=settings)
+    # Also for one at a time: what else the user runs now must not change a set of embeddings that goes on later.
+    threads = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(n_cores()))} | thread_settings(jobs)
+    return local_client(jobs, environment=threads, dashboard=_dashboard(), settings=settings)
 
 
 def _dashboard() -> str:

@@ -11,12 +11,14 @@ from .sweep_plan import PlannedRun, SweepPlan
 
 
 def write_run_scores(run: PlannedRun) -> pd.DataFrame:
-    """Write a run's `scores.csv` from its finished stages and return the table, empty where none has measured anything."""
+    """Write a run's `scores.csv` from its finished stages and return the table; no file and an empty table without one."""
     done = [job for job in run.jobs if job.is_done()]
     parts = [job.folder / leaf for job in done for leaf in job.stage.leaves if leaf.startswith("scores/")]
     table = concatenate([read_scores(part) for part in parts])
     if parts:
         write_scores(table, run.folder / "scores.csv")
+    else:
+        (run.folder / "scores.csv").unlink(missing_ok=True)  # of other parameters, whose stages are gone
     return table
 
 

@@ -68,9 +68,11 @@ class SweepView:
             return None
         means = {name: sum(values) / len(values) for name, values in taken.items()}
         usual = sum(means.values()) / len(means)
-        rest = sum(means.get(self.plan.jobs[key].stage.name, usual) for key in self.waiting)
-        rest -= sum(time.monotonic() - began for began in self.running.values())
-        return max(rest, 0.0) / max(1, min(self.workers, len(self.waiting)))
+        now, rest = time.monotonic(), 0.0
+        for key in self.waiting:  # one that takes longer than usual takes nothing off the others
+            spent = now - self.running.get(key, now)
+            rest += max(means.get(self.plan.jobs[key].stage.name, usual) - spent, 0.0)
+        return rest / max(1, min(self.workers, len(self.waiting)))
 
     def draw(self) -> None:
         """Show the table anew, in the place of the last one; does nothing where nobody watches."""

@@ -56,6 +56,8 @@ class Explorer:
             data = Explorable.open(self.run.value, self.corpus.value)
         except InputError as error:
             self._about.value = render.problem(error)
+            for box in (self.maps, self.neighbours, self.pairs):
+                box.children = []  # of what was open before
             return
         near = NeighbourPanel(data, show=lambda rows: self.panels["maps"].select(rows))
         self.panels = {

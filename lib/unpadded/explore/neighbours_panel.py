@@ -15,6 +15,7 @@ from .search import Neighbours
 from .words import contributions, hidden_states, shared_words, weightiest_words
 
 COMMON = 4  # a word that more than one document in so many has explains nothing
+LONGEST = 2_000  # tokens of a document that is read again to say which of its words count
 
 
 class NeighbourPanel:
@@ -63,7 +64,7 @@ class NeighbourPanel:
 
     def _fill(self, about: str, vectors: Mapping[str, np.ndarray], tokens: np.ndarray, *, without: list[int]) -> None:
         nearest = self._near.nearest(vectors, k=self.k.value, without=without)
-        terms = {row: self._terms(row, vectors) for row in dict.fromkeys(nearest["row"].tolist())}
+        terms = self._terms(list(dict.fromkeys(nearest["row"].tolist())), vectors)
         found = [
             self._explained(item.pooling, int(item.row), item.similarity, terms[int(item.row)], tokens)
             for item in nearest.itertuples()
@@ -73,9 +74,14 @@ class NeighbourPanel:
         self._about.value = f"<b>{render.escape(about)}</b>"
         self.results.value = render.results(found)
 
-    def _terms(self, row: int, vectors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        document = self._data.tokens[row]
-        return contributions(hidden_states(self._data.lm, document), vectors) if len(document) else {}
+    def _terms(self, rows: list[int], vectors: Mapping[str, np.ndarray]) -> dict[int, dict[str, np.ndarray]]:
+        """What each token of the documents at `rows` adds: row -> pooling -> [n_tokens], or {} where it is not read."""
+        lm, documents = self._data.lm, {row: self._data.tokens[row] for row in rows}
+        forward = lm.directions == (lm,) and lm.direction == "forward"  # a backward last state is the first token's
+        read = [row for row in rows if forward and 0 < len(documents[row]) <= LONGEST]
+        states = hidden_states(lm, [documents[row] for row in read])
+        explained = {row: contributions(own, vectors) for row, own in zip(read, states, strict=True)}
+        return {row: explained.get(row, {}) for row in rows}
 
     def _explained(
         self, pooling: str, row: int, similarity: float, terms: Mapping[str, np.ndarray], asked: np.ndarray

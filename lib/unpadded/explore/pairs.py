@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..encoder import DocumentEncoder
 from ..errors import InputError
-from ..names import POOLINGS
+from ..names import STUDIED
 from ..padding import PLACEMENTS, PaddedReader
 
 ALONE = "each alone"
@@ -27,12 +27,12 @@ def compare_pair(encoder: DocumentEncoder, texts: Sequence[str], *, extra: int =
             raise InputError(f"Text {number} is empty: paste something to compare.")
     tokens = encoder.lm.numericalize(texts)
     pads = [max(map(len, tokens)) + extra - len(ids) for ids in tokens]
-    columns = {ALONE: encoder.encode_tokens(tokens, pooling=list(POOLINGS))}
+    columns = {ALONE: encoder.encode_tokens(tokens, pooling=list(STUDIED))}
     reader = PaddedReader(encoder.lm, batch_size=len(tokens))
     for placement in PLACEMENTS[1:]:
         columns[f"pads {placement}"] = reader.read(tokens, placement, pads)["naive"]
-    table = {name: {pooling: cosine(*vectors[pooling]) for pooling in POOLINGS} for name, vectors in columns.items()}
-    return pd.DataFrame(table).loc[list(POOLINGS)], pads
+    table = {name: {pooling: cosine(*vectors[pooling]) for pooling in STUDIED} for name, vectors in columns.items()}
+    return pd.DataFrame(table).loc[list(STUDIED)], pads
 
 
 def cosine(first: np.ndarray, second: np.ndarray) -> float:

@@ -52,7 +52,8 @@ def _result(item: Found) -> str:
     topic = f" · {escape(item.topic)}" if item.topic else ""
     words = f"lifted by <b>{escape(', '.join(item.words))}</b>" if item.words else ""
     shared = f"shares {escape(', '.join(item.shared))}" if item.shared else ""
-    why = "; ".join(part for part in (words, shared) if part) or "no single word stands out"
+    nothing = "no single word stands out" if np.any(item.terms) else "its words were not weighed"
+    why = "; ".join(part for part in (words, shared) if part) or nothing
     return (
         f'<li data-row="{item.row}" style="margin-bottom:.6em">{escape(title)} '
         f'<span style="{SOFT}">{item.similarity:.3f}{topic}</span>'

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from ..names import CONCAT, POOLINGS
+from ..names import CONCAT, STUDIED
 from .data import Explorable
 
 
@@ -34,7 +34,7 @@ class Neighbours:
         dots["concat"] = sum(dots[pooling] for pooling in CONCAT)
         squares["concat"] = sum(squares[pooling] for pooling in CONCAT)
         lengths = self._squares | {"concat": sum(self._squares[pooling] for pooling in CONCAT)}
-        return {pooling: _ratio(dots[pooling], np.sqrt(lengths[pooling] * squares[pooling])) for pooling in POOLINGS}
+        return {pooling: _ratio(dots[pooling], np.sqrt(lengths[pooling] * squares[pooling])) for pooling in STUDIED}
 
     def nearest(self, vectors: Mapping[str, np.ndarray], *, k: int = 5, without: Sequence[int] = ()) -> pd.DataFrame:
         """The `k` nearest documents under each pooling, best first; columns pooling, rank, row, similarity.

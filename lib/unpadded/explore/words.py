@@ -12,6 +12,7 @@ from ..fastai_modules import borrowed
 from ..language_model import LanguageModel
 from ..names import CONCAT
 
+STEPS = 32  # of a batch at a time; documents that have ended then leave it
 SPECIAL = frozenset((*defaults.text_spec_tok, BOS))
 
 
@@ -36,17 +37,31 @@ def shared_words(
 
 
 @torch.no_grad()
-def hidden_states(lm: LanguageModel, token_ids: np.ndarray) -> np.ndarray:
-    """The last layer's state after each token of one document read alone, float32 [n_tokens, width]; `lm` stays as it was."""
+def hidden_states(lm: LanguageModel, documents: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The last layer's state after each token of each of `documents` (token ids), float32 [n_tokens, width] each.
+
+    They are read as one batch, filled up behind, where nothing can change a state; `lm` stays as it was.
+    """
+    order = np.argsort([-len(tokens) for tokens in documents], kind="stable")
+    lengths = np.array([len(documents[i]) for i in order], np.int64)
+    found = [np.empty((len(tokens), lm.emb_sz), np.float32) for tokens in documents]
     with borrowed(lm.module) as awd_lstm:
-        ids = torch.as_tensor(np.asarray(token_ids, np.int64), device=awd_lstm.encoder.weight.device)
-        return awd_lstm(ids[None])[0].float().cpu().numpy()
+        for begin in range(0, int(lengths.max(initial=0)), STEPS):
+            at_work = order[lengths > begin]  # fastai keeps the state of a shrinking batch's first rows
+            pieces = [documents[i][begin : begin + STEPS] for i in at_work]
+            ids = np.full((len(pieces), len(pieces[0])), awd_lstm.pad_token, np.int64)
+            for row, piece in zip(ids, pieces, strict=True):
+                row[: len(piece)] = piece
+            states = awd_lstm(torch.from_numpy(ids).to(awd_lstm.encoder.weight.device)).float().cpu().numpy()
+            for i, piece, own in zip(at_work, pieces, states, strict=True):
+                found[i][begin : begin + len(piece)] = own[: len(piece)]
+    return found
 
 
 def contributions(states: np.ndarray, vectors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """How much each token of a document adds to its cosine with `vectors`: pooling -> float64 [n_tokens].
 
-    `states` is `hidden_states`' [n_tokens, width]; `vectors` the other text's last, mean and max. Each pooling is a choice
+    `states`: [n_tokens, width] of `hidden_states`; `vectors`: the other text's last, mean and max. Each pooling is a choice
     of states, unit by unit, so the cosine is a sum over tokens: last has one term; in the mean every token has its n-th
     part; in max a unit's term belongs to the token at which it was largest. The terms of a pooling add up to the cosine.
     """
