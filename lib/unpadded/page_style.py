@@ -23,6 +23,7 @@ a { color: var(--link); } nav { font-size: .95rem; } nav a { margin-right: 1rem;
 .note, figcaption, summary { color: var(--soft); font-size: .92rem; }
 .scroll { overflow-x: auto; max-width: 100%; margin: .8rem 0; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .88rem; }
+:not(.scroll) > table { display: block; overflow-x: auto; max-width: 100%; }
 th, td { text-align: left; padding: .3rem .55rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
 thead th { vertical-align: bottom; white-space: normal; } td.best { font-weight: 700; }
 figure { margin: 1rem 0 1.5rem; }
