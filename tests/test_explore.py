@@ -267,6 +267,7 @@ def test_make_lab_serves_this_machine_alone_behind_its_token(outputs, commands, 
     kernel, server = commands
     assert kernel[1:4] == ["-m", "ipykernel", "install"]
     assert server[1:4] == ["-m", "jupyterlab", "--ip=127.0.0.1"]
+    assert "--LabApp.default_url=/lab/tree/explore.ipynb" in server  # which is in the address that it prints
     assert Path(server[-1]).name == "explore.ipynb"
     assert "--no-browser" in server
     assert ("--allow-root" in server) == (user == 0)

@@ -36,9 +36,15 @@ def register_kernel(prefix: str = sys.prefix) -> None:
 
 
 def lab_command(arguments: list[str], *, notebook: Path = NOTEBOOKS / "explore.ipynb") -> list[str]:
-    """JupyterLab on the loopback address with `notebook` open; its token is left as it is, no news is fetched."""
+    """JupyterLab on the loopback address with `notebook` open; its token is left as it is, no news is fetched.
+
+    The address that it prints, for those whose browser it cannot open, leads to the notebook too.
+    """
+    settings = {"app_settings_dir": SETTINGS, "default_url": f"/lab/tree/{notebook.name}"}
     return [
-        *(sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", f"--LabApp.app_settings_dir={SETTINGS}", *arguments),
+        *(sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1"),
+        *(f"--LabApp.{name}={value}" for name, value in settings.items()),
+        *arguments,
         str(notebook),
     ]
 
