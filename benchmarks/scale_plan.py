@@ -176,7 +176,7 @@ def tables_of(measured: pd.DataFrame, options) -> dict[str, str]:
     speeds, sizes = rates(measured), store_sizes(options.shard_size)
     shown = speeds.rename(columns={"core": "tokens/s of one core", "gpu": "tokens/s of one GPU"})
     shown = shown.map(lambda v: v if isinstance(v, str) else "not measured" if np.isnan(v) else f"{v:,.0f}")
-    scaling = measured[[*SCALING]].fillna("")
+    scaling = measured[[*SCALING]].astype(object).fillna("")
     manifest = (
         f"manifest.json has {sizes['manifest']:,.0f} bytes with {FEW:,} documents and {sizes['large manifest']:,.0f} with "
         f"{MANY:,}, beside about 2,000 for the certificate; shards.jsonl has {sizes['shard line']:,.0f} a shard, "
