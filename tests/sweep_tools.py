@@ -7,9 +7,14 @@ from pathlib import Path
 
 import nbformat
 import pandas as pd
+import pytest
 import yaml
 
+from unpadded import stage_job
 from unpadded.profiles import STAGES
+from unpadded.stage_links import link_results
+from unpadded.sweep import _link
+from unpadded.sweep_plan import SweepPlan
 
 COMMON = """run: str = "."  # folder of the run
 corpus: str = "newsgroups"  # documents
@@ -88,6 +93,17 @@ def execute_here(notebook: Path, target: Path, parameters, *, log: Path, at_once
         os.chdir(before)
     target.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(content, target)
+
+
+def perform_here(plan: SweepPlan, patched: pytest.MonkeyPatch) -> None:
+    """Execute every stage of a sweep in this process, in order, and link each run's folder to them."""
+    patched.setattr(stage_job, "execute", execute_here)
+    for job in plan.jobs.values():
+        for earlier in plan.before(job):
+            link_results(earlier.folder, job.folder)
+        job.perform()
+    for run in plan.runs:
+        _link(run)
 
 
 def write_corpus(folder: Path) -> Path:

@@ -18,9 +18,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sweep_tools import execute_here, write_corpus, write_notebooks, write_sweep
+from sweep_tools import perform_here, write_corpus, write_notebooks, write_sweep
 from tiny_run import make_run
-from unpadded import stage_job
 from unpadded.encoder import DocumentEncoder
 from unpadded.explore import render
 from unpadded.explore.pairs import compare_pair
@@ -28,8 +27,7 @@ from unpadded.lab import lab_command, register_kernel
 from unpadded.pages import write_report
 from unpadded.pages_sweep import COMPARISON, write_sweep_report
 from unpadded.runs import NOTEBOOKS
-from unpadded.stage_links import link_results
-from unpadded.sweep import _link, _summarise
+from unpadded.sweep import _summarise
 from unpadded.sweep_plan import plan_sweep
 from unpadded.sweep_scores import collect_scores
 from unpadded.sweep_spec import read_spec
@@ -83,13 +81,7 @@ def _sweep(place: Path) -> Path:
         read_spec(write_sweep(place / "two.yaml", corpus="tiny.csv", **choice)), folder, notebooks=notebooks
     )
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(stage_job, "execute", execute_here)
-        for job in plan.jobs.values():
-            for earlier in plan.before(job):
-                link_results(earlier.folder, job.folder)
-            job.perform()
-    for run in plan.runs:
-        _link(run)
+        perform_here(plan, patched)
     collect_scores(plan)
     _summarise(plan, [])
     (folder / "figures").mkdir()

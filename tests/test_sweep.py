@@ -7,7 +7,7 @@ import time
 import pandas as pd
 import pytest
 
-from sweep_tools import execute_here, write_corpus, write_notebooks, write_sweep
+from sweep_tools import execute_here, perform_here, write_corpus, write_notebooks, write_sweep
 from unpadded import stage_job
 from unpadded.cli import main
 from unpadded.comparison import best_of_each, best_runs, leaderboard, read_runs, stage_minutes, with_links
@@ -17,7 +17,7 @@ from unpadded.files import read_json, write_json
 from unpadded.pages_sweep import write_sweep_index
 from unpadded.runs import NOTEBOOKS
 from unpadded.stage_links import drop_links, link_results
-from unpadded.sweep import _link, _summarise
+from unpadded.sweep import _summarise
 from unpadded.sweep_plan import SweepPlan, checked_runs, plan_sweep
 from unpadded.sweep_scores import collect_scores
 from unpadded.sweep_spec import read_spec
@@ -43,16 +43,10 @@ def plan(place, output="out", **content) -> SweepPlan:
 @pytest.fixture
 def performed(place, monkeypatch, tmp_path) -> SweepPlan:
     """A sweep of six runs whose stages were executed in this process."""
-    monkeypatch.setattr(stage_job, "execute", execute_here)
     monkeypatch.setattr(stage_job, "write_page", lambda path: path.with_suffix(".html").write_text("page"))
     grid = {"size": [10, 20], "pooling": ["mean", "last", "max"]}
     swept = plan(place, tmp_path / "six", question="Which?", stages=["06_clustering"], grid=grid)
-    for job in swept.jobs.values():
-        for earlier in swept.before(job):
-            link_results(earlier.folder, job.folder)
-        job.perform()
-    for run in swept.runs:
-        _link(run)
+    perform_here(swept, monkeypatch)
     return swept
 
 
