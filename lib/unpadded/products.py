@@ -9,6 +9,8 @@ that differ in panels of the reference's shape.
 import torch
 from torch.nn.functional import linear
 
+from .hardware import onednn_is_fast
+
 PANEL = 64  # rows of the reference product
 _PROBES = 3  # distinct rows tried in every position (not a power of two: each one meets each place of a kernel's tile)
 
@@ -60,10 +62,12 @@ class RowProduct:
 
 def _packed(weight: torch.Tensor, dtype: torch.dtype):
     """A function (x, bias) -> x @ weight.T + bias in the fastest way that this machine has."""
+    if weight.device.type == "cpu" and dtype == torch.float32 and onednn_is_fast():
+        return _packed_onednn(weight)
     if weight.device.type == "cpu" and dtype == torch.float32 and hasattr(torch.ops.mkl, "_mkl_linear"):
         return _packed_mkl(weight)
     if weight.device.type == "cpu" and dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        return _packed_onednn(weight)
+        return _packed_onednn_bfloat16(weight)
     rounded = weight.to(dtype, copy=True)
     if dtype == torch.float32:
         return lambda x, bias: linear(x, rounded, bias)
@@ -82,6 +86,13 @@ def _packed_mkl(weight: torch.Tensor):
 
 
 def _packed_onednn(weight: torch.Tensor):
+    """oneDNN's float32 product with the weight packed, for any number of rows."""
+    packed = torch.ops.mkldnn._reorder_linear_weight(weight, None)
+    multiply = torch.ops.mkldnn._linear_pointwise
+    return lambda x, bias: multiply(x, packed, bias, "none", [], "")
+
+
+def _packed_onednn_bfloat16(weight: torch.Tensor):
     """oneDNN's bfloat16 product with the weight packed; the sums are float32 and rounded to bfloat16 at the end."""
     packed = torch.ops.mkldnn._reorder_linear_weight(weight.to(torch.bfloat16), None)
     multiply = torch.ops.mkldnn._linear_pointwise

@@ -23,6 +23,7 @@ from .batches import StreamLoader
 from .checkpoint import Checkpoint
 from .distribution import join_processes, n_processes, rank, together
 from .errors import InputError
+from .hardware import bfloat16_is_fast
 from .initialization import pass_inputs_through, start_from_topics
 from .language_model import LanguageModel
 from .model_card import model_card
@@ -186,12 +187,12 @@ def _split(corpus: TokenizedCorpus, seed: int) -> tuple[TokenizedCorpus, Tokeniz
 
 
 def _precision(asked: str, device: torch.device) -> str:
-    """bfloat16 pays on CPUs with AMX tiles and on GPUs; AVX-512's own bfloat16 products are slower than float32."""
+    """bfloat16 where the hardware multiplies it faster than float32."""
     if asked != "auto":
         return asked
     if device.type == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
-    return "bfloat16" if torch.cpu.get_capabilities().get("amx_bf16", False) else "float32"
+    return "bfloat16" if bfloat16_is_fast() else "float32"
 
 
 def _key(settings: TrainingSettings, tokens: TokenizedCorpus, start: LanguageModel | None) -> str:
