@@ -14,13 +14,13 @@ from unpadded.store import Embeddings
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-PROGRAMS = ("make", "unpadded", "python", "pip", "dask", "accelerate", "conda", "export", "pre-commit", "git")
+PROGRAMS = ("make", "unpadded", "python", "pip", "dask", "accelerate", "export", "pre-commit", "git")
 PARTIAL = {"...", "N"}  # a command that is not all there, in a sentence
 PLACEHOLDERS = {"DIR", "FILE", "NAME", "tcp://HOST:8786"}  # what a reader fills in
 SCRIPTS = "\n".join(path.read_text() for path in [*(ROOT / "benchmarks").glob("*.py"), ROOT / "requirements.lock"])
 DIAGRAM = "Corpus --tokenize--> "  # the one indented block that is no command
 
-# Commands that `follow` only understands, by how they begin (the longest beginning counts): the test that executes one ...
+# Commands that `follow` only understands, by how they begin (the longest beginning counts): the test that executes one.
 EXECUTED_BY = {
     "unpadded run": "test_runs.py::test_a_run_leaves_what_it_should",
     "unpadded report": "test_pages.py::report",
@@ -34,23 +34,19 @@ EXECUTED_BY = {
     "python benchmarks/scale_plan.py": "test_scale_plan.py::test_the_page_is_what_the_script_computes",
     "make docs": "test_docs.py::test_the_api_reference_is_built_without_the_network",
     "make lab": "test_browser.py::test_the_exploring_notebook_in_jupyterlab",
-}
-# ... or why no test does.
-NOT_EXECUTED = {
-    "make env": "downloads 3 GB, and is how the tests come to run",
-    "make test": "is how the tests come to run",
-    "make run": "a download and 11 minutes; it is `unpadded run` with a larger profile",
-    "unpadded sweep notebooks/sweeps": "hours; test_sweep.py checks that these fit the notebooks",
-    "make report": "hours; test_reference.py checks what it left",
-    "python benchmarks": "minutes to hours",
-    "unpadded embed --device cuda": "needs a GPU",
-    "python -m pytest": "runs the tests",
-    "python -m unpadded.datasets": "downloads",
-    "pip": "downloads",
-    "python -m pip": "downloads",
-    "conda": "downloads, with a program that is not ours",
-    "pre-commit": "writes into the clone's .git",
-    "export": "sets a variable of the reader's shell",
+    "make env": "test_commands.py::test_make_env_has_nothing_to_do_where_all_is_there",
+    "make test": "test_commands.py::test_make_test_lints_and_tests",
+    "make run": "test_commands.py::test_make_run_and_make_report",
+    "make report": "test_commands.py::test_make_run_and_make_report",
+    "unpadded sweep notebooks/sweeps": "test_commands.py::test_make_sweep_plans_what_it_would_do",
+    "python benchmarks": "test_commands.py::test_the_scaling_benchmark_keeps_its_rows",
+    "unpadded embed --device cuda": "test_commands.py::test_embedding_on_a_gpu_works_or_says_that_there_is_none",
+    "python -m pytest": "test_commands.py::test_the_tests_of_one_module",
+    "python -m unpadded.datasets": "test_commands.py::test_the_counts_of_datasets_need_the_package_index",
+    "pip": "test_commands.py::test_pip_installs_the_clone_and_an_environment_without_a_network",
+    "python -m pip": "test_commands.py::test_pip_installs_the_clone_and_an_environment_without_a_network",
+    "pre-commit": "test_commands.py::test_the_hooks_are_installed_in_a_clone",
+    "export": "test_commands.py::test_pip_installs_the_clone_and_an_environment_without_a_network",
 }
 
 
@@ -127,9 +123,9 @@ def first_column(page: Path, heading: str) -> set[str]:
 
 
 def accounted_for(words: list[str]) -> str:
-    """The longest beginning of a command in one of the two tables; empty where neither has any."""
+    """The longest beginning of a command in the table of tests; empty where it has none."""
     line = " ".join(words)
-    return max((name for name in {**EXECUTED_BY, **NOT_EXECUTED} if line.startswith(name)), key=len, default="")
+    return max((name for name in EXECUTED_BY if line.startswith(name)), key=len, default="")
 
 
 def follow(words: list[str]) -> bool:
@@ -170,10 +166,7 @@ def follow(words: list[str]) -> bool:
         for stage, parameters in cli.parse_overrides(arguments).items():
             check_parameters(ROOT / "notebooks" / f"{stage}.ipynb", parameters)
     else:
-        assert words in (["conda", "env", "create"], ["conda", "activate", "unpadded"]), (
-            f"no check is known for {words}"
-        )
-        assert "name: unpadded\n" in (ROOT / "environment.yml").read_text()
+        raise AssertionError(f"no check is known for {words}")
     return False
 
 
