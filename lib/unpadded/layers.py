@@ -5,10 +5,9 @@ Both take a block of inputs, return every h, and keep each slot's result a funct
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import torch
 
-from .hardware import onednn_is_fast
+from .elementwise import tanh_for
 from .products import PANEL, RowProduct
 from .weights import LayerWeights
 
@@ -54,7 +53,7 @@ class SteppedLayer:
         gates, scratch = c.new_empty(len(c), 4 * n), torch.empty_like(c)
         sigmoids = gates[:, : 3 * n]
         write, forget, read, candidate = gates.split(n, dim=1)
-        tanh = _tanh_numpy if c.device.type == "cpu" and onednn_is_fast() else _tanh_torch
+        tanh = tanh_for(c.device)
         for t, out in enumerate(states.unbind()):
             product = self.recurrent(h, self.bias)  # [n_slots, 4 * padded]
             if starts[t] is not None:
@@ -68,16 +67,6 @@ class SteppedLayer:
             torch.mul(read, tanh(c, scratch), out=out)
             h = out
         return states, h, c
-
-
-def _tanh_torch(x: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
-    return torch.tanh(x, out=out)
-
-
-def _tanh_numpy(x: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
-    """numpy's own vector code on one core; torch's goes through MKL, which takes six times as long where it is not fast."""
-    np.tanh(x.numpy(), out=out.numpy())
-    return out
 
 
 class TokenInputs:

@@ -24,7 +24,7 @@ class RowProduct:
     def __init__(self, weight: torch.Tensor, *, dtype: torch.dtype = torch.float32):
         self.n_out, self.n_in = weight.shape
         self.device = weight.device
-        self._multiply = _packed(weight, dtype)
+        self._multiply = packed_product(weight, dtype)
         self.forget()
 
     def forget(self) -> None:
@@ -60,7 +60,7 @@ class RowProduct:
         return self._agrees[n_rows]
 
 
-def _packed(weight: torch.Tensor, dtype: torch.dtype):
+def packed_product(weight: torch.Tensor, dtype: torch.dtype):
     """A function (x, bias) -> x @ weight.T + bias in the fastest way that this machine has."""
     if weight.device.type == "cpu" and dtype == torch.float32 and onednn_is_fast():
         return _packed_onednn(weight)

@@ -32,6 +32,7 @@ from .one_cycle import OneCycle
 from .pad_injection import inject_pads
 from .recipe import TrainingSettings
 from .starting_points import first_model
+from .stepped_lstm import stepped_lstms
 from .tokens import TokenizedCorpus, TokenizerSettings
 from .training_log import LivePerplexity, TrainingLog
 
@@ -126,7 +127,12 @@ def _train(
         schedule = OneCycle(settings, log)
         live = LivePerplexity(model.module, valid_tokens, log)
         learn = _learner(loaders, objective, settings, [schedule, log, live, checkpoint, *callbacks])
-        with nullcontext() if progress else learn.no_bar(), nullcontext() if progress else learn.no_logging():
+        stepped = precision == "bfloat16" and device.type == "cpu"
+        with (
+            nullcontext() if progress else learn.no_bar(),
+            nullcontext() if progress else learn.no_logging(),
+            stepped_lstms(model.awd_lstm) if stepped else nullcontext(),
+        ):
             _fit(learn, settings, checkpoint, model)
     checkpoint.discard()
     model.module.reset()
