@@ -56,10 +56,8 @@ sys.exit(subprocess.run([*program, *words[1:]]).returncode)
 def clone(tmp_path_factory) -> Path:
     """The project's files in a folder of their own, with a small corpus and a `bin` that makes each recipe small."""
     folder = tmp_path_factory.mktemp("clone")
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split(
-        "\n"
-    )
-    for name in (n for n in listed if n and not n.startswith("outputs/") and (ROOT / n).is_file()):
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    for name in (n for n in listed.stdout.splitlines() if not n.startswith("outputs/") and (ROOT / n).is_file()):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
     if not (folder / "Makefile").is_file():
@@ -78,13 +76,17 @@ def clone(tmp_path_factory) -> Path:
     return folder
 
 
+def within(clone: Path) -> dict[str, str]:
+    """The environment of a command that is to use the clone's library and data."""
+    return os.environ | {"PYTHONPATH": str(clone / "lib"), "UNPADDED_DATA": str(clone / "data")}
+
+
 def make(clone: Path, *words: str) -> list[str]:
     """Execute a target of the Makefile; returns the recipe's own commands, each of which was executed small."""
-    environment = os.environ | {"PYTHONPATH": str(clone / "lib"), "UNPADDED_DATA": str(clone / "data")}
     done = subprocess.run(
         ["make", *words, "BIN=bin", "READY=ready"],
         cwd=clone,
-        env=environment,
+        env=within(clone),
         capture_output=True,
         text=True,
         check=False,
@@ -149,9 +151,8 @@ def test_the_recipe_benchmark_measures_a_point_once(clone):
     also = "{'emb_sz': 8, 'n_hid': 8, 'negatives': 9, 'min_count': 1, 'batch_size': 2}"
     options = ["--corpus", str(corpus), "--points", "default", "backward", "--also", also, "--table", "recipe.csv"]
     command = [sys.executable, "benchmarks/recipe.py", *options]
-    environment = os.environ | {"PYTHONPATH": str(clone / "lib"), "UNPADDED_DATA": str(clone / "data")}
     for _ in range(2):  # the second time both points are there
-        assert subprocess.run(command, cwd=clone, env=environment, check=False).returncode == 0
+        assert subprocess.run(command, cwd=clone, env=within(clone), check=False).returncode == 0
         table = pd.read_csv(clone / "recipe.csv")
         assert table.point.tolist() == ["default", "default", "backward", "backward"]
         assert table.v_measure.between(0, 1).all()

@@ -38,15 +38,12 @@ def stepped_lstms(awd_lstm: AWD_LSTM) -> Iterator[None]:
 
 def _drop_weights(rnn: WeightDropout) -> None:
     """fastai's weight dropout with a mask from numpy's generator, seeded by torch's, which takes five times as long."""
-    weight = rnn.weight_hh_l0_raw
-    if rnn.training and rnn.weight_p:
-        seed = int(torch.randint(1 << 62, ()))
-        draws = np.random.Generator(np.random.SFC64(seed)).integers(0, DRAWS, weight.shape, dtype=np.uint16)
-        kept = torch.from_numpy(draws >= round(DRAWS * rnn.weight_p))
-        weight = weight * kept.float().mul_(1 / (1 - rnn.weight_p))
-    else:
-        weight = weight.clone()
-    rnn.module.weight_hh_l0 = weight
+    if not (rnn.training and rnn.weight_p):
+        return WeightDropout._setweights(rnn)
+    weight, seed = rnn.weight_hh_l0_raw, int(torch.randint(1 << 62, ()))
+    draws = np.random.Generator(np.random.SFC64(seed)).integers(0, DRAWS, weight.shape, dtype=np.uint16)
+    kept = torch.from_numpy(draws >= round(DRAWS * rnn.weight_p))
+    rnn.module.weight_hh_l0 = weight * kept.float().mul_(1 / (1 - rnn.weight_p))
 
 
 def _forward(lstm: nn.LSTM, x: torch.Tensor, state: tuple[torch.Tensor, torch.Tensor]):
@@ -68,10 +65,11 @@ class SteppedLSTM(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, h, c, w_ih, w_hh, bias):
+        """Run all steps; the gates, cells and inputs of each are kept for `backward`."""
         n_steps, batch = x.shape[:2]
         width, tanh = w_hh.shape[1], tanh_for(x.device)
-        inputs = x.to(LOW, memory_format=torch.contiguous_format)
-        gates = linear(inputs.flatten(0, 1), w_ih.to(LOW)).float().add_(bias).view(n_steps, batch, 4 * width)
+        inputs, w_ih = x.to(LOW, memory_format=torch.contiguous_format), w_ih.to(LOW)
+        gates = linear(inputs.flatten(0, 1), w_ih).float().add_(bias).view(n_steps, batch, 4 * width)
         cells = gates.new_empty(n_steps + 1, batch, width)
         squashed, states = (gates.new_empty(n_steps, batch, width) for _ in "ab")
         before = inputs.new_empty(n_steps + 1, batch, width)  # h before each step, bfloat16
@@ -92,6 +90,7 @@ class SteppedLSTM(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, of_states, of_h, of_c):
+        """The gradients of what `forward` takes, given those of what it returns, from the last step to the first."""
         inputs, w_ih, w_hh, gates, cells, squashed, before = ctx.saved_tensors
         n_steps, batch, width = squashed.shape
         write, forget, candidate, read = gates.chunk(4, 2)
@@ -114,7 +113,7 @@ class SteppedLSTM(torch.autograd.Function):
             of_c = of_c.mul_(forget[t])
             of_h = multiply(of_sums[t].view(batch, 4 * width), None)
         flat = of_sums.view(n_steps * batch, 4 * width)
-        of_x = (flat @ w_ih.to(LOW)).view(n_steps, batch, -1).to(ctx.dtype)
+        of_x = (flat @ w_ih).view(n_steps, batch, -1).to(ctx.dtype)
         of_w_ih = (flat.T @ inputs.flatten(0, 1)).float()
         of_w_hh = (flat.T @ before[:-1].flatten(0, 1)).float()
         return of_x, of_h, of_c, of_w_ih, of_w_hh, slopes.sum((0, 1)).view(-1)
