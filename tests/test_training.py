@@ -89,21 +89,50 @@ def test_same_seed_same_weights_and_the_callers_random_state_is_kept(tiny_tokens
     assert not np.array_equal(weights(one)["0.encoder.weight"], weights(other)["0.encoder.weight"])
 
 
+class Rates(Callback):
+    """Put the learning rate of every training step into `rates`."""
+
+    def __init__(self, rates):
+        self.rates = rates
+
+    def after_batch(self):
+        if self.training:
+            self.rates.append(self.opt.hypers[-1]["lr"])
+
+
 def test_time_limit_completes_the_schedule(tiny_tokens, monkeypatch):
     limit, rates = replace(SMALL, epochs=100_000, max_minutes=1.0), []
-
-    class Rates(Callback):
-        def after_batch(self):
-            if self.training:
-                rates.append(self.opt.hypers[-1]["lr"])
-
     # A clock that counts steps: a hundred to the minute, however busy the machine is.
     monkeypatch.setattr(TrainingLog, "minutes", property(lambda self: self.step / 100))
-    train(tiny_tokens, limit, progress=False, callbacks=(Rates(),))
+    train(tiny_tokens, limit, progress=False, callbacks=(Rates(rates),))
     assert len(rates) == 101
     assert rates[-1] == pytest.approx(limit.learning_rate / 1_000)
     assert max(rates) == pytest.approx(limit.learning_rate)
     assert np.argmax(rates) == pytest.approx(100 * limit.warmup, abs=1)
+
+
+def test_a_pause_that_leaves_time_enough_changes_nothing(tiny_tokens, monkeypatch):
+    """A process that stood still, or was killed and started again, has the weights of one that was not: the steps decide."""
+    roomy = replace(SMALL, max_minutes=10_000.0)
+    paused = {2: 1_000.0, 20: 4_000.0}  # step -> minutes without a step
+
+    def clock(log):
+        return log.step / 100 + sum(minutes for step, minutes in paused.items() if log.step >= step)
+
+    steady = train(tiny_tokens, roomy, progress=False)
+    monkeypatch.setattr(TrainingLog, "minutes", property(clock))
+    interrupted = train(tiny_tokens, roomy, progress=False)
+    assert interrupted.card["minutes"] > 5_000
+    assert_same(weights(steady), weights(interrupted))
+    assert steady.training.learning_rate.equals(interrupted.training.learning_rate)
+
+
+def test_a_pause_that_takes_the_time_left_still_completes_the_schedule(tiny_tokens, monkeypatch):
+    limit, rates = replace(SMALL, epochs=100_000, max_minutes=1.0), []
+    monkeypatch.setattr(TrainingLog, "minutes", property(lambda self: self.step / 100 + (0.4 if self.step > 30 else 0)))
+    train(tiny_tokens, limit, progress=False, callbacks=(Rates(rates),))
+    assert len(rates) == 61
+    assert rates[-1] == pytest.approx(limit.learning_rate / 1_000)
 
 
 def test_training_without_dropout(tiny_tokens):
