@@ -6,6 +6,7 @@ from scipy import sparse
 from sklearn.base import clone
 
 from unpadded.errors import InputError
+from unpadded.fitted import fit
 from unpadded.postprocess import (
     TRANSFORMERS,
     PartNormalizer,
@@ -111,6 +112,63 @@ def test_vectors_are_made_when_asked_for_and_the_transformer_is_fitted_once(monk
     assert not fits
     np.testing.assert_array_equal(late.vectors, late.vectors)
     assert fits == [25]
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    """The names of the transformers that are fitted, one each time."""
+    fits = []
+
+    def counted(original):
+        return lambda self, X, y=None, **further: (fits.append(type(self).__name__), original(self, X, y, **further))[1]
+
+    for make in TRANSFORMERS.values():
+        monkeypatch.setattr(type(make(1)), "fit", counted(type(make(1)).fit))
+    return fits
+
+
+@pytest.mark.parametrize("name", [name for name in TRANSFORMERS if name != "l2"])
+def test_what_a_transformer_learnt_is_kept_for_the_next(tmp_path, fits, name):
+    """Another process that asks for the same of the same vectors gets the same bits without a fit."""
+    ids, train = [str(i) for i in range(60)], np.arange(40)
+    plain = postprocess(lm(skewed(60)), name, ids=ids, train=train).vectors
+    first, second = (postprocess(lm(skewed(60)), name, ids=ids, train=train, keep=tmp_path).vectors for _ in range(2))
+    assert len(fits) == 2
+    np.testing.assert_array_equal(first, plain)
+    np.testing.assert_array_equal(second, plain)
+    other = postprocess(lm(skewed(60)), name, ids=ids, train=np.arange(41), keep=tmp_path).vectors
+    assert len(fits) == 3
+    assert not np.array_equal(other, plain)
+
+
+def test_kept_fits_are_told_apart_by_class_parameters_and_vectors(tmp_path, fits):
+    X = skewed(60)
+    fit(TopComponentsRemover(1), X, tmp_path)
+    two = fit(TopComponentsRemover(2), X, tmp_path)
+    fit(Whitener(), X, tmp_path)
+    fit(Whitener(), X.astype(np.float64), tmp_path)
+    assert len(fits) == len(list(tmp_path.glob("*.npz"))) == 4
+    assert len(fit(TopComponentsRemover(2), X, tmp_path).components_) == len(two.components_) == 2
+    assert len(fits) == 4
+
+
+@pytest.mark.parametrize("damage", ["torn", "empty", "altered"])
+def test_a_damaged_kept_fit_is_made_again(tmp_path, fits, damage):
+    X = skewed(60)
+    right = fit(Whitener(), X, tmp_path).transform(X)
+    (path,) = tmp_path.glob("*.npz")
+    whole = path.read_bytes()
+    middle = len(whole) // 2
+    path.write_bytes(
+        {
+            "torn": whole[:middle],
+            "empty": b"",
+            "altered": whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :],
+        }[damage]
+    )
+    np.testing.assert_array_equal(fit(Whitener(), X, tmp_path).transform(X), right)
+    assert len(fits) == 2
+    assert path.read_bytes() == whole
 
 
 def test_idf_counts_documents_not_tokens():

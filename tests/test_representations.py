@@ -11,7 +11,7 @@ from unpadded.encoder import DocumentEncoder
 from unpadded.errors import InputError
 from unpadded.extraction import extract, tokenized
 from unpadded.names import CONCAT, POOLINGS
-from unpadded.postprocess import idf_weights
+from unpadded.postprocess import Whitener, idf_weights
 from unpadded.representations import chosen, compared, listed, load, save, training_documents
 from unpadded.store import Embeddings
 from vector_tools import lm, noise
@@ -91,6 +91,16 @@ def test_compared_gives_documents_or_documents_and_queries_after_each_step(run, 
     assert len(both["mean + whiten"].vectors) == 92
     seen = {record.fitted: record.ids for record in both["mean + whiten"].fitted}
     assert seen["whiten"] == {judged_corpus.ids[i] for i in training_documents(judged_corpus)}
+
+
+def test_evaluations_share_what_post_processings_learnt(run, judged_corpus, monkeypatch):
+    first = {name: r.vectors for name, r in by_name(compared(judged_corpus, run, poolings="mean,max")).items()}
+    monkeypatch.setattr(Whitener, "fit", lambda *_: pytest.fail("fitted a second time"))
+    second = compared(judged_corpus, run, poolings="max,mean", postprocesses="whiten", queries=True)
+    whitened = [r for r in second if r.postprocess == "whiten"]
+    assert len(whitened) == 2
+    for representation in whitened:
+        np.testing.assert_array_equal(representation.vectors[:90], first[representation.name])
 
 
 def test_everything_is_compared_where_nothing_is_chosen(run, judged_corpus):

@@ -6,6 +6,7 @@ sixth post-processing, "idf", is done while pooling (see `extraction`); its weig
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler, normalize
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from unpadded import fitted
 from unpadded.errors import InputError
 from unpadded.names import CONCAT, POSTPROCESSES
 from unpadded.scores import FitRecord, Representation
@@ -99,12 +101,14 @@ TRANSFORMERS: dict[str, Callable[[int], BaseEstimator]] = {
 
 
 def postprocess(
-    representation: Representation, name: str, *, ids: Sequence[str], train: Sequence[int] | np.ndarray
-) -> Representation:
+    representation: Representation, name: str, *, ids: Sequence[str], train: Sequence[int] | np.ndarray,
+    keep: str | os.PathLike | None = None,
+) -> Representation:  # fmt: skip
     """``representation`` after "none", "l2" (per part), "standardize", "remove_top" or "whiten", fitted on ``train``.
 
     ``train`` holds document positions; their ids are recorded. The transformer is fitted when the vectors are first asked
-    for, and they are made anew each time. Raises InputError for another name or sparse vectors.
+    for, and they are made anew each time; in the folder ``keep`` what it learnt is found and left (`fitted`). Raises
+    InputError for another name or sparse vectors.
     """
     if name == "none":
         return representation
@@ -116,36 +120,38 @@ def postprocess(
     transformer = TRANSFORMERS[name](len(CONCAT) if representation.pooling == "concat" else 1)
     record = None if name == "l2" else FitRecord(name, frozenset(str(ids[i]) for i in train))
     return representation.with_vectors(
-        _Transformed(representation, transformer, train), postprocess=name, record=record
+        _Transformed(representation, transformer, train, None if name == "l2" else keep),
+        postprocess=name,
+        record=record,
     )
 
 
 class _Transformed:
     """The vectors of ``before`` after ``transformer``, made at each call; it is fitted on ``train`` at the first."""
 
-    def __init__(self, before: Representation, transformer: BaseEstimator, train: np.ndarray) -> None:
-        self.before, self.transformer, self.train, self.fitted = before, transformer, train, False
+    def __init__(self, before: Representation, transformer: BaseEstimator, train: np.ndarray, keep) -> None:
+        self.before, self.transformer, self.train, self.keep, self.ready = before, transformer, train, keep, False
 
     def __call__(self) -> np.ndarray:
         vectors = self.before.vectors
-        if not self.fitted:
-            self.transformer.fit(vectors[self.train])
-            self.fitted = True
+        if not self.ready:
+            fitted.fit(self.transformer, vectors[self.train], self.keep)
+            self.ready = True
         return self.transformer.transform(vectors)
 
 
 def postprocess_all(
     representations: Sequence[Representation], names: Sequence[str] = POSTPROCESSES, *, ids: Sequence[str],
-    train: Sequence[int] | np.ndarray,
+    train: Sequence[int] | np.ndarray, keep: str | os.PathLike | None = None,
 ) -> list[Representation]:  # fmt: skip
     """Every representation as it is and after every post-processing of ``names``, grouped by representation.
 
-    What is post-processed already (the IDF-weighted mean) stays as it is.
+    What is post-processed already (the IDF-weighted mean) stays as it is. ``keep`` as in `postprocess`.
     """
     names = dict.fromkeys(["none", *names])  # what a post-processing is compared with is always there
     names.pop("idf", None)
     return [
-        postprocess(rep, name, ids=ids, train=train)
+        postprocess(rep, name, ids=ids, train=train, keep=keep)
         for rep in representations
         for name in (names if rep.postprocess == "none" else ["none"])
     ]

@@ -117,12 +117,15 @@ def compared(
     """What an evaluation compares: a run's chosen representations, the model's after each chosen post-processing.
 
     Rows are the corpus's documents and, with `queries`, its queries behind them. Transformers are fitted on training
-    documents only.
+    documents only, once for all evaluations of the run.
     """
-    found = chosen(load(Path(run) / "representations" / corpus.name), poolings=poolings, postprocesses=postprocesses)
+    folder = Path(run) / "representations" / corpus.name
+    found = chosen(load(folder), poolings=poolings, postprocesses=postprocesses)
     train = training_documents(corpus, seed)
     steps = listed(postprocesses, POSTPROCESSES, what="post-processing")
-    of_model = postprocess_all([r for r in found if r.method == "lm"], steps, ids=row_ids(corpus), train=train)
+    of_model = postprocess_all(
+        [r for r in found if r.method == "lm"], steps, ids=row_ids(corpus), train=train, keep=folder / "fitted"
+    )
     found = of_model + [r for r in found if r.method != "lm"]
     return found if queries else documents_and_queries(found, len(corpus))[0]
 
