@@ -108,9 +108,11 @@ def compare(lm: LanguageModel, name: str, documents: list[torch.Tensor], options
     for peer, method in PEERS.items():
         size = best_size(method, awd_lstm, documents, clock)
         runs[f"{peer} ({size})"] = lambda method=method, size=size: method(awd_lstm, documents, size=size)
-    seconds, memory, vectors, limits = {}, {}, {}, []
+    seconds, memory, vectors = {}, {}, {}
+    limits = dict.fromkeys(["float32", *(["bfloat16"] if options.bfloat16 else [])], 0.0)
     for _ in range(options.repeat):
-        limits.append(product_rate(clock))
+        for precision in limits:
+            limits[precision] = max(limits[precision], product_rate(clock, dtype=getattr(torch, precision)))
         start = clock()
         expected = loop(awd_lstm, [documents[i] for i in some])
         rate = (clock() - start) / sum(len(documents[i]) for i in some)
@@ -123,13 +125,14 @@ def compare(lm: LanguageModel, name: str, documents: list[torch.Tensor], options
             memory[method] = max(memory.get(method, 0), peak.mib)
     rows = []
     for method, spent in seconds.items():
+        limit = limits["bfloat16" if method.endswith("bfloat16") else "float32"]
         error = (vectors[method][some] - expected).abs().amax(1) if method in vectors else torch.zeros(len(some))
         rows.append(
             {
                 "lengths": name,
                 "method": method,
                 "tokens/s to loop": round(seconds["loop"] / spent, 2),
-                "share of limit": round(weights * n_tokens / spent / max(limits), 3),
+                "share of limit": round(weights * n_tokens / spent / limit, 3),
                 "peak MiB": round(memory[method]) if method in memory else None,
                 "largest error": f"{error.max().item():.1e}",
                 "wrong documents": f"{int((error > WRONG).sum())} of {len(some)}",

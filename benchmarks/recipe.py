@@ -2,7 +2,8 @@
 
 Every point trains on the training documents of a corpus for the same number of passes, and is measured on them: V-measure of
 k-means with the number of topics, same-topic precision@10 of 1,000 query documents, both under the mean and its IDF-weighted
-form. A row is stored as soon as it is measured; points that the table has are not trained again, so it can be stopped.
+form. The point "baselines" trains nothing: what the words alone give on the same documents. A row is stored as soon as it
+is measured; points that the table has are not trained again, so it can be stopped.
 """
 
 import argparse
@@ -11,16 +12,20 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 
 from unpadded import Corpus, DocumentEncoder
+from unpadded.baselines import fasttext, lsa, tfidf, word_vectors
 from unpadded.clustering import cluster_all
 from unpadded.extraction import tokenized, training_documents
 from unpadded.files import atomic_write
+from unpadded.plots import method_names
 from unpadded.postprocess import idf_weights
 from unpadded.ranking import rank_topics
 from unpadded.scores import FitRecord, Representation
+from unpadded.static_vectors import static_vectors
 from unpadded.subword import chosen_tokenizer
 from unpadded.training import TrainingSettings, train
 
@@ -63,20 +68,38 @@ def measure(corpus: Corpus, changes: dict, epochs: int) -> list[dict]:
         Representation("lm", "mean", post, arrays[name], record)
         for name, post in (("mean", "none"), ("weighted_mean", "idf"))
     ]
+    training = {
+        "minutes": round(minutes, 2),
+        "tokens": lm.card["tokens_seen"],
+        "perplexity": round(lm.card["valid_perplexity"], 1),
+    }
+    return [training | row for row in score(corpus, vectors)]
+
+
+def baselines(corpus: Corpus) -> list[dict]:
+    """The scores of vectors that need no language model, made from the same documents: a row each."""
+    tokens, everything = tokenized(corpus), np.arange(len(corpus))
+    vocab = tokens.build_vocab(max_size=TrainingSettings().max_vocab, min_count=TrainingSettings().min_count)
+    ids = list(tokens.with_vocab(vocab))
+    words = tfidf(corpus.texts, corpus.ids, train=everything)
+    vectors = [words, lsa(words, train=everything), static_vectors(corpus.texts)]
+    vectors += [make(ids, len(vocab), corpus.ids, train=everything) for make in (word_vectors, fasttext)]
+    return score(corpus, [made for made in vectors if made is not None])
+
+
+def score(corpus: Corpus, vectors: list[Representation]) -> list[dict]:
+    """V-measure and precision@10 of each, with their intervals."""
     clustering, _ = cluster_all(vectors, corpus.labels, corpus_name=corpus.name, ids=corpus.ids)
     ranking, _ = rank_topics(vectors, corpus.labels, corpus_name=corpus.name, ids=corpus.ids)
     scores = pd.concat([clustering, ranking])
-    scores = scores[scores.metric.isin(["v_measure", "P@10"])]
+    scores = scores[scores.metric.isin(["v_measure", "P@10"])].assign(name=method_names)
     return [
         {
-            "minutes": round(minutes, 2),
-            "tokens": lm.card["tokens_seen"],
-            "perplexity": round(lm.card["valid_perplexity"], 1),
             "pooling": name,
             **{row.metric: round(row.value, 4) for row in part.itertuples()},
             **{f"{row.metric} interval": f"{row.ci_low:.3f} to {row.ci_high:.3f}" for row in part.itertuples()},
         }
-        for name, part in ((f"mean {post}".removesuffix(" none"), part) for post, part in scores.groupby("postprocess"))
+        for name, part in scores.groupby("name", sort=False)
     ]
 
 
@@ -86,7 +109,7 @@ def main() -> None:
     parser.add_argument("--corpus", default="newsgroups")
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--documents", type=int, default=0, help="a sample of so many (0: all)")
-    parser.add_argument("--points", nargs="*", default=list(POINTS), choices=list(POINTS), metavar="POINT")
+    parser.add_argument("--points", nargs="*", default=list(POINTS), choices=["baselines", *POINTS], metavar="POINT")
     parser.add_argument("--also", default="", metavar="DICT", help="settings that every point has, a Python literal")
     parser.add_argument("--table", type=Path, default=Path("outputs/reference/recipe.csv"))
     args = parser.parse_args()
@@ -98,12 +121,15 @@ def main() -> None:
         key = {"corpus": corpus.name, "documents": len(corpus), "epochs": args.epochs, "point": point}
         if any(all(row[name] == value for name, value in key.items()) for row in rows):
             continue
-        changes = (ast.literal_eval(args.also) if args.also else {}) | POINTS[point]
-        rows += [key | {"threads": torch.get_num_threads()} | row for row in measure(corpus, changes, args.epochs)]
+        if point == "baselines":
+            found = baselines(corpus)
+        else:
+            found = measure(corpus, (ast.literal_eval(args.also) if args.also else {}) | POINTS[point], args.epochs)
+        rows += [key | {"threads": torch.get_num_threads()} | row for row in found]
         table = pd.DataFrame(rows)
         with atomic_write(args.table) as file:
             file.write(table.to_csv(index=False).encode())
-        print(table.tail(2).to_string(index=False, header=len(rows) == 2), flush=True)
+        print(table.tail(len(found)).to_string(index=False, header=len(rows) == len(found)), flush=True)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from unpadded.files import atomic_write
 from unpadded.perplexity import cross_entropy, perplexity
 from unpadded.plot_style import save_figure
 from unpadded.plots_training import perplexity_curves
+from unpadded.speed import product_rate
 from unpadded.tokens import TokenizedCorpus
 from unpadded.training import TrainingSettings, train
 
@@ -137,17 +138,6 @@ def operations(settings: TrainingSettings, n_outputs: int) -> float:
     return 6.0 * (lstm + settings.emb_sz * n_outputs)
 
 
-def product_rate(dtype: torch.dtype, clock) -> float:
-    """Operations a second of a 2048^3 matrix product, the best of five."""
-    a, b = (torch.rand(2048, 2048).to(dtype) for _ in "ab")
-    seconds = []
-    for _ in range(5):
-        begin = clock()
-        a @ b
-        seconds.append(clock() - begin)
-    return 2 * 2048**3 / min(seconds)
-
-
 def speeds(name: str, settings: TrainingSettings, options) -> list[dict]:
     """Tokens/s of both methods, the best of `options.repeat` turns, in which one runs after the other."""
     clock = CLOCKS[options.clock]
@@ -162,7 +152,7 @@ def speeds(name: str, settings: TrainingSettings, options) -> list[dict]:
         pace = Pace(options.steps, clock)
         lm = train(corpus, settings, progress=False, callbacks=(pace,))
         rates["unpadded"], precision = max(rates["unpadded"], pace.rate), lm.card["precision"]
-    limits = {kind: product_rate(getattr(torch, kind), clock) for kind in {"float32", precision}}
+    limits = {kind: 2 * product_rate(clock, dtype=getattr(torch, kind)) for kind in {"float32", precision}}
     done = {"fastai fit": (len(vocab), "float32"), "unpadded": (settings.negatives or len(vocab), precision)}
     return [
         {

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from unpadded import static_vectors
-from unpadded.baselines import BM25, all_baselines, input_embeddings, lsa, random_vectors, tfidf, word_vectors
+from unpadded.baselines import BM25, all_baselines, fasttext, input_embeddings, lsa, random_vectors, tfidf, word_vectors
 from unpadded.errors import InputError
+from unpadded.fasttext_vectors import fasttext_vectors
 from unpadded.postprocess import idf_weights
 from unpadded.scores import FitRecord
 from unpadded.token_counts import count_matrix, document_frequencies
@@ -75,36 +76,43 @@ def test_all_baselines_at_once(monkeypatch):
     table, learned = np.ones((4, 3), dtype=np.float32), FitRecord("language model", frozenset({"d9"}))
     made = all_baselines(TEXTS, IDS, train=np.arange(4), token_ids=TOKENS, table=table, learned=learned)
     names = [representation.name for representation in made]
-    assert names == ["random", "tfidf", "lsa", "input_embeddings", "input_embeddings_idf", "word_vectors"]
+    assert names == ["random", "tfidf", "lsa", "input_embeddings", "input_embeddings_idf", "word_vectors", "fasttext"]
     assert all(representation.vectors.shape[0] == 6 for representation in made)
-    assert [learned in representation.fitted for representation in made] == [False] * 3 + [True] * 2 + [False]
+    assert [learned in representation.fitted for representation in made] == [False] * 3 + [True] * 2 + [False] * 2
     assert len(all_baselines(TEXTS, IDS, train=np.arange(4))) == 3
 
 
-def test_words_that_share_contexts_get_similar_vectors():
+@pytest.mark.parametrize(("make", "times"), [(ppmi_vectors, 20), (fasttext_vectors, 2_000)])
+def test_words_that_share_contexts_get_similar_vectors(make, times):
+    """fastText leaves most occurrences of a frequent word out, and here all words are: it needs more of them."""
     rng = np.random.default_rng(0)
     # Tokens 0 and 1 stand among 4 to 7, tokens 2 and 3 among 8 to 11: never beside each other, yet alike.
     documents = [
         np.concatenate([[word, *rng.integers(first, first + 4, 3)] for _ in range(4)])
         for word, first in ((0, 4), (1, 4), (2, 8), (3, 8))
-        for _ in range(20)
+        for _ in range(times)
     ]
-    table = ppmi_vectors(documents, 13, width=4)
+    table = make(documents, 13, width=4)
     assert table.shape == (13, 4)
     assert table.dtype == np.float32
     unit = table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-9)
     assert unit[0] @ unit[1] > 0.8 > unit[0] @ unit[2] + 0.5
     np.testing.assert_array_equal(table[12], 0)  # never seen
-    np.testing.assert_array_equal(table, ppmi_vectors(documents, 13, width=4))
+    np.testing.assert_array_equal(table, make(documents, 13, width=4))
 
 
-def test_word_vectors_look_at_training_documents_only():
+@pytest.mark.parametrize(("baseline", "name"), [(word_vectors, "word vectors"), (fasttext, "fasttext")])
+def test_word_vectors_look_at_training_documents_only(baseline, name):
     tokens = [*TOKENS[:4], np.array([0, 3, 2]), np.array([], dtype=np.int32)]
     changed = [*TOKENS[:4], np.array([1, 1, 1]), np.array([2])]
-    first, second = (word_vectors(t, 4, IDS, train=np.arange(4), width=2) for t in (tokens, changed))
+    first, second = (baseline(t, 4, IDS, train=np.arange(4), width=2) for t in (tokens, changed))
     np.testing.assert_array_equal(first.vectors[:4], second.vectors[:4])
-    assert first.fitted == (FitRecord("word vectors", frozenset(IDS[:4])),)
+    assert first.fitted == (FitRecord(name, frozenset(IDS[:4])),)
     np.testing.assert_array_equal(first.vectors[5], 0)
+
+
+def test_fasttext_of_documents_without_a_token_is_zeros():
+    np.testing.assert_array_equal(fasttext_vectors([np.array([], np.int32)] * 3, 4, width=2), np.zeros((4, 2)))
 
 
 def test_static_vectors_are_the_packages_own_means_and_need_no_network(monkeypatch):

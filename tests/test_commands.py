@@ -149,12 +149,25 @@ def test_the_recipe_benchmark_measures_a_point_once(clone):
         (corpus / label).mkdir(parents=True, exist_ok=True)
         (corpus / label / f"{i:03d}.txt").write_text(f"{text} number{i}")
     also = "{'emb_sz': 8, 'n_hid': 8, 'negatives': 9, 'min_count': 1, 'batch_size': 2}"
-    options = ["--corpus", str(corpus), "--points", "default", "backward", "--also", also, "--table", "recipe.csv"]
+    options = [
+        "--corpus",
+        str(corpus),
+        "--points",
+        "default",
+        "backward",
+        "baselines",
+        "--also",
+        also,
+        "--table",
+        "recipe.csv",
+    ]
     command = [sys.executable, "benchmarks/recipe.py", *options]
-    for _ in range(2):  # the second time both points are there
+    for _ in range(2):  # the second time all points are there
         assert subprocess.run(command, cwd=clone, env=within(clone), check=False).returncode == 0
         table = pd.read_csv(clone / "recipe.csv")
-        assert table.point.tolist() == ["default", "default", "backward", "backward"]
+        assert table.point.tolist()[:4] == ["default", "default", "backward", "backward"]
+        assert {"tfidf", "lsa", "word_vectors", "fasttext"} <= set(table.pooling[table.point == "baselines"])
+        assert table.perplexity.isna().equals(table.point == "baselines")
         assert table.v_measure.between(0, 1).all()
 
 

@@ -55,6 +55,7 @@ def test_what_is_imported_is_declared(project):
         "jscatter": "jupyter-scatter",
         "vl_convert": "vl-convert-python",
         "ir_measures": "ir-measures",
+        "fasttext": "fasttext-community",
         "cycler": "matplotlib",  # matplotlib's own module for colour cycles
         "fastcore": "fastai",  # fastai's own lists
         "tokenizers": "wordllama",  # reads the tokenizer that wordllama ships

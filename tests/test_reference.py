@@ -23,6 +23,7 @@ SPOKEN = {
     "tfidf": "tf-idf",
     "wordllama": "static vectors",
     "word_vectors": "word vectors",
+    "fasttext": "fasttext",
     "input_embeddings": "input embeddings",
     "input_embeddings_idf": "input embeddings",
 }

@@ -107,7 +107,9 @@ def test_everything_is_compared_where_nothing_is_chosen(run, judged_corpus):
     names = [representation.name for representation in compared(judged_corpus, run)]
     assert len(names) == len(set(names))
     assert {f"{p} + {s}" for p in POOLINGS for s in ("l2", "standardize", "remove_top", "whiten")} < set(names)
-    assert {"random", "tfidf", "lsa", "input_embeddings", "input_embeddings_idf", "word_vectors"} < set(names)
+    assert {"random", "tfidf", "lsa", "input_embeddings", "input_embeddings_idf", "word_vectors", "fasttext"} < set(
+        names
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ Whatever is fitted is fitted on ``train`` documents only and records their ids.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import bm25s
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import normalize
 
 from unpadded.errors import InputError
+from unpadded.fasttext_vectors import fasttext_vectors
 from unpadded.postprocess import idf_weights
 from unpadded.scores import FitRecord, Representation
 from unpadded.static_vectors import static_vectors
@@ -81,10 +83,17 @@ def word_vectors(
     width: int = 100, seed: int = 0,
 ) -> Representation:  # fmt: skip
     """The IDF-weighted mean of word vectors (PPMI-SVD) trained on the ``train`` documents; float32 [n, width]."""
-    read = [token_ids[i] for i in train]
-    table = ppmi_vectors(read, n_vocabulary, width=width, seed=seed)
-    vectors = mean_rows(token_ids, table, weights=idf_weights(read, n_vocabulary))
-    return Representation("word_vectors", "", "none", vectors, (_record("word vectors", ids, np.asarray(train)),))
+    make = partial(ppmi_vectors, width=width, seed=seed)
+    return _mean_of_trained("word_vectors", make, token_ids, n_vocabulary, ids, np.asarray(train))
+
+
+def fasttext(
+    token_ids: Sequence[np.ndarray], n_vocabulary: int, ids: Sequence[str], *, train: Sequence[int] | np.ndarray,
+    width: int = 100,
+) -> Representation:  # fmt: skip
+    """The IDF-weighted mean of fastText's word vectors trained on the ``train`` documents; float32 [n, width]."""
+    make = partial(fasttext_vectors, width=width)
+    return _mean_of_trained("fasttext", make, token_ids, n_vocabulary, ids, np.asarray(train))
 
 
 def all_baselines(
@@ -102,6 +111,7 @@ def all_baselines(
         means = [input_embeddings(token_ids, table, ids, train=train, idf=idf) for idf in (False, True)]
         found += [mean if learned is None else mean.with_record(learned) for mean in means]
         found.append(word_vectors(token_ids, len(table), ids, train=train, seed=seed))
+        found.append(fasttext(token_ids, len(table), ids, train=train))
     static = static_vectors(texts)
     return found if static is None else [*found, static]
 
@@ -127,6 +137,12 @@ class BM25:
             if words:
                 row[:] = self._index.get_scores(words)
         return scores
+
+
+def _mean_of_trained(name: str, make, token_ids, n_vocabulary: int, ids, train: np.ndarray) -> Representation:
+    read = [token_ids[i] for i in train]
+    vectors = mean_rows(token_ids, make(read, n_vocabulary), weights=idf_weights(read, n_vocabulary))
+    return Representation(name, "", "none", vectors, (_record(name.replace("_", " "), ids, train),))
 
 
 def _record(fitted: str, ids: Sequence[str], train: np.ndarray) -> FitRecord:
