@@ -9,16 +9,16 @@ from fastai.callback.schedule import combined_cos
 from .distribution import said_by_first
 from .recipe import TrainingSettings
 
-PACE_OVER, PACE_FROM = 25, 5  # steps whose median duration is the pace, and how many tell one
+PACE_OVER, PACE_FROM = 25, 5  # steps whose median duration is a pace, and how many tell one
 
 
 class OneCycle(Callback):
     """One cycle of the learning rate over the planned steps, or over the allowed minutes where those end it first.
 
     The shape is Smith's one cycle with cosine flanks (fastai's `fit_one_cycle`); tying it to the share of the budget that
-    is used means that training which is stopped by the clock has still completed it. Where the steps left will be done in
-    the minutes left, the steps alone decide: a run that stood still or was stopped for a while has the same rates, and so
-    the same weights, as one that was not. `log` counts steps and minutes.
+    is used means that training which is stopped by the clock has still completed it. While the steps left can be done in
+    the minutes left, at the best pace that was seen, the steps alone decide: a run that stood still, was killed or shared
+    the machine for a while has the same rates, and so the same weights, as one that did not. `log` counts steps and minutes.
     """
 
     run_valid, order = False, 63  # behind the log and the checkpoint, which count the last step too
@@ -29,7 +29,8 @@ class OneCycle(Callback):
         self.settings, self.log = settings, log
         self.share = 0.0
         self.at: float | None = None
-        self.durations: deque[float] = deque(maxlen=PACE_OVER)  # minutes a step, of this sitting
+        self.durations: deque[float] = deque(maxlen=PACE_OVER)  # of the last steps of this sitting, minutes
+        self.pace = 0.0  # minutes a step at the best of times; 0: not known yet
 
     @property
     def used(self) -> float:
@@ -43,12 +44,11 @@ class OneCycle(Callback):
         return len(self.dls.train) * self.settings.epochs
 
     def _clock_ends_it(self) -> bool:
-        """Whether the minutes are over, or will be before the planned steps are done at the recent pace."""
+        """Whether the minutes are over, or will be before the planned steps are done, however well it goes."""
         if not self.settings.max_minutes:
             return False
         left = self.settings.max_minutes - self.log.minutes
-        pace = median(self.durations) if len(self.durations) >= PACE_FROM else 0.0
-        return left <= 0 or pace * (self._planned - self.log.step) > left
+        return left <= 0 or self.pace * (self._planned - self.log.step) > left
 
     @property
     def minutes_left(self) -> float:
@@ -62,10 +62,16 @@ class OneCycle(Callback):
     def before_batch(self):
         now = self.log.minutes
         if self.at is not None:
-            self.durations.append(now - self.at)
+            self._time(now - self.at)
         self.at = now
         self.share = said_by_first(self.used, self.dls.train.device)  # processes have clocks of their own
         self.opt.set_hyper("lr", float(self.rate(self.share)))
+
+    def _time(self, minutes: float) -> None:
+        self.durations.append(minutes)
+        if len(self.durations) >= PACE_FROM:
+            pace = median(self.durations)
+            self.pace = min(self.pace, pace) if self.pace else pace
 
     def after_batch(self):
         if self.share >= 1:
