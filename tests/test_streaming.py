@@ -1,5 +1,7 @@
 """The engine: nothing but a document's own tokens decides its states, down to the last bit."""
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -7,15 +9,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+import unpadded.compiled as compiled_module
 import unpadded.layers as layers_module
+import unpadded.reader as reader_module
 import unpadded.schedule as schedule_module
-import unpadded.streaming as streaming_module
 from encoder_tools import fastai_loop, random_documents, random_model
 from unpadded.certification import twin_of
+from unpadded.compiled import CompiledLSTM
 from unpadded.encoder import DocumentEncoder
 from unpadded.errors import InputError
-from unpadded.layers import FusedLayer
 from unpadded.planning import plan
+from unpadded.pooling import PoolSettings
 from unpadded.products import PANEL, RowProduct
 from unpadded.schedule import Schedule, windows_ahead, windows_of
 from unpadded.streaming import GRAIN, StreamingLSTM, _cuts_whole
@@ -24,10 +28,10 @@ from unpadded.weights import LANES, read_layers
 SHAPES = [(7, 11, 1), (7, 11, 2), (33, 31, 3), (16, 40, 4)]
 
 
-@pytest.fixture(params=["stepped", "fused"], autouse=True)
+@pytest.fixture(params=["stepped", "compiled"], autouse=True)
 def kernel(request, monkeypatch):
-    """Which way of running layers the models of a test take; their own size would make all of them narrow."""
-    monkeypatch.setattr(streaming_module, "NARROW", 0 if request.param == "stepped" else 10**6)
+    """Which engine the models of a test take; their own size would make all of them narrow."""
+    monkeypatch.setattr(reader_module, "NARROW", 0 if request.param == "stepped" else 10**6)
     return request.param
 
 
@@ -137,11 +141,11 @@ def test_long_and_short_documents_together_go_down_the_ladder():
 def test_rare_tokens_get_the_inputs_that_the_table_would_hold():
     lm = random_model(200)
     ids = torch.from_numpy(np.stack(random_documents([90] * 5, n_tokens=200)))
-    whole = StreamingLSTM(lm.awd_lstm, fused=False).token_inputs
+    whole = StreamingLSTM(lm.awd_lstm).token_inputs
     for spare in (1024, 10):  # with 10, the table has to grow
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(layers_module, "SPARE", spare)
-            part = StreamingLSTM(lm.awd_lstm, table_bytes=32 * 4 * 4 * 10, fused=False).token_inputs
+            part = StreamingLSTM(lm.awd_lstm, table_bytes=32 * 4 * 4 * 10).token_inputs
         for tokens in (ids, ids.flip(0)):  # the second time the spare rows are used again
             (all_rows, places), (few_rows, others) = whole.rows(tokens), part.rows(tokens)
             assert torch.equal(all_rows[places], few_rows[others])
@@ -201,18 +205,46 @@ def test_a_product_that_depends_on_the_number_of_rows_is_done_in_panels():
     assert torch.equal(product(x), x)
 
 
-def test_a_fused_layer_that_depends_on_the_number_of_slots_is_done_in_groups():
-    layer = FusedLayer(read_layers(random_model(50, 9, 9, 1).awd_lstm)[0])
-    x, zeros = torch.rand(5, 150, 9), torch.zeros(150, 9)
-    expected, _, expected_c = layer.run(x, zeros, zeros, [None] * 5)
-    run = layer._run
-    layer._run = lambda x, h, c: run(x + (x.shape[1] != PANEL) * 1e-3, h, c)
-    layer.forget()
-    assert not layer.agrees(150)
-    states, h, c = layer.run(x, zeros, zeros, [None] * 5)
-    assert torch.equal(states, expected)
-    assert torch.equal(h, expected[-1])
-    assert torch.equal(c, expected_c)
+def test_tokens_beyond_the_compiled_table_get_the_same_bits():
+    lm = random_model(200, 21, 40, 2)
+    documents = random_documents([90, 5, 41, 3, 60, 7, 1], n_tokens=200)
+    lengths = np.array([len(tokens) for tokens in documents])
+    results = []
+    for table_bytes in (40 << 20, 4 * 4 * 32 * 9, 0):  # all tokens, nine and one
+        engine = CompiledLSTM(lm.awd_lstm, table_bytes=table_bytes)
+        engine.use_threads(1)
+        pools = PoolSettings(["last", "mean"], [0, 1])
+        results += [list(engine.read(windows_of(documents, lengths), pools))]
+    for other in results[1:]:
+        for (positions, parts), (places, found) in zip(results[0], other, strict=True):
+            assert np.array_equal(positions, places)
+            assert all(np.array_equal(parts[name], found[name]) for name in parts)
+
+
+def test_compiled_threads_take_whole_documents_and_change_nothing(monkeypatch):
+    monkeypatch.setattr(compiled_module, "TOGETHER", 30)
+    lm = random_model(50, 20, 33, 2)
+    documents = random_documents([100, *[9, 4, 31, 1] * 9])
+    lengths = np.array([len(tokens) for tokens in documents])
+    found = []
+    for n_threads in (1, 4):
+        engine = CompiledLSTM(lm.awd_lstm)
+        engine.use_threads(n_threads)
+        pieces = list(engine.read(windows_of(documents, lengths), PoolSettings(["max", "mean"], [1])))
+        assert len(pieces) > 9
+        assert sorted(np.concatenate([positions for positions, _ in pieces])) == list(range(len(documents)))
+        found.append(pieces)
+    for (_, one), (_, four) in zip(*found, strict=True):
+        assert all(np.array_equal(one[name], four[name]) for name in one)
+
+
+def test_a_compiled_reading_that_is_left_early_ends_its_threads():
+    lm, before = random_model(50, 8, 8, 1), threading.active_count()
+    documents = random_documents([20_000] * 12)
+    reading = DocumentEncoder(lm).stream_tokens(documents)
+    next(reading)
+    reading.close()
+    assert threading.active_count() == before
 
 
 def test_a_product_that_depends_on_the_place_is_found_out():
@@ -232,7 +264,7 @@ def test_products_are_right(n_rows):
 @given(n_threads=st.integers(1, 9), n_slots=st.integers(1, 600))
 @settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_threads_never_cut_a_register(n_threads, n_slots):
-    engine = StreamingLSTM(random_model(50, 33, 40, 2).awd_lstm, fused=False)
+    engine = StreamingLSTM(random_model(50, 33, 40, 2).awd_lstm)
     engine.n_threads = n_threads
     rows = engine.aligned(n_slots)
     assert rows >= n_slots
@@ -249,20 +281,18 @@ def test_threads_never_cut_a_register(n_threads, n_slots):
     n_slots=st.integers(1, 9),
     n_steps=st.integers(1, 8),
     window=st.integers(1, 50),
-    midway=st.booleans(),
 )
-def test_every_token_runs_once_in_its_place(lengths, n_slots, n_steps, window, midway):
+def test_every_token_runs_once_in_its_place(lengths, n_slots, n_steps, window):
     documents = [np.arange(n) + 1000 * i for i, n in enumerate(lengths)]
     empty, found, running = [], {}, [[] for _ in range(n_slots)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(schedule_module, "WINDOW_DOCUMENTS", window)
-        schedule = Schedule(windows_ahead(documents, empty), midway=midway)
+        schedule = Schedule(windows_ahead(documents, empty))
         schedule.open(n_slots)
         while schedule.n_live:
             if schedule.n_live < schedule.n_slots:
                 running = [running[slot] for slot in schedule.shrink(schedule.n_live)]
             block = schedule.next_block(lambda left: n_steps)
-            assert midway or not any(map(len, block.starts[1:]))
             positions = iter(block.finished.tolist())
             for step, (starts, ends) in zip(block.ids, zip(block.starts, block.ends, strict=True), strict=True):
                 for slot in starts:

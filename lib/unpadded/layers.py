@@ -1,27 +1,18 @@
-"""Two ways to run an LSTM layer over a block of steps; an engine uses one of them, chosen by the size of the model.
-
-Both take a block of inputs, return every h, and keep each slot's result a function of that slot alone.
-"""
+"""An LSTM layer over a block of steps, each slot's result a function of that slot alone, and the inputs of the first layer."""
 
 from collections.abc import Callable, Sequence
 
 import torch
 
 from .elementwise import tanh_for
-from .products import PANEL, RowProduct
+from .products import RowProduct
 from .weights import LayerWeights
 
 SPARE = 1024  # rows of a table that rare tokens may take; memory that is not written to is not held
-_PROBE_STEPS = 3
 
 
 class SteppedLayer:
-    """A packed matrix product and a few elementwise operations a step: the faster way for wide layers.
-
-    A document may start at any step. `dtype` is what the factors of the products are rounded to.
-    """
-
-    midway = True
+    """A packed matrix product and a few elementwise operations a step; `dtype` is what the factors are rounded to."""
 
     def __init__(self, weights: LayerWeights, *, n_in: int, dtype: torch.dtype):
         bias = (weights.input_bias + weights.recurrent_bias)[:, None]
@@ -96,68 +87,3 @@ class TokenInputs:
             self._table = torch.cat([self._table[: self._n_kept], self._table.new_empty(spare, self._product.n_out)])
         self._table[self._n_kept : self._n_kept + len(distinct)] = self._product.in_panels(self._embedding[distinct])
         return self._table, ids.masked_scatter(rare, place + self._n_kept)
-
-
-class FusedLayer:
-    """torch's LSTM kernel (oneDNN on the CPU), one call a block: the faster way for narrow layers.
-
-    A document starts only between two blocks. Another number of slots than `PANEL` is tried before it is used, as in
-    `RowProduct`, and done in groups of `PANEL` slots if it does not give the same bits.
-    """
-
-    midway = False
-
-    def __init__(self, weights: LayerWeights):
-        self.width = self.padded = weights.width
-        self.n_in = weights.input.shape[1]
-        self.work = 4 * self.width * (self.n_in + self.width)  # multiply-adds of a token
-        self._weights = [weights.input, weights.recurrent, weights.input_bias, weights.recurrent_bias]
-        self.forget()
-
-    def forget(self) -> None:
-        """Forget which numbers of slots agree, as when the number of threads has changed."""
-        self._agrees: dict[int, bool] = {PANEL: True}
-
-    def run(
-        self, inputs: torch.Tensor, h: torch.Tensor, c: torch.Tensor, starts: Sequence[torch.Tensor | None]
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Run the block `inputs` [n_steps, n_slots, n_in]; else as in `SteppedLayer`."""
-        if starts[0] is not None:
-            h, c = (state.index_fill(0, starts[0], 0.0) for state in (h, c))
-        if self.agrees(len(h)):
-            return self._run(inputs, h, c)
-        parts = []
-        for start in range(0, len(h), PANEL):
-            rows = slice(start, start + PANEL)
-            parts.append(
-                self._run(*(_filled_up(x, dim) for x, dim in ((inputs[:, rows], 1), (h[rows], 0), (c[rows], 0))))
-            )
-        states, h, c = (torch.cat(part, dim) for part, dim in zip(zip(*parts, strict=True), (1, 0, 0), strict=True))
-        return states[:, : len(inputs[0])], h[: len(inputs[0])], c[: len(inputs[0])]
-
-    def _run(self, inputs: torch.Tensor, h: torch.Tensor, c: torch.Tensor):
-        states, h, c = torch.lstm(inputs, (h[None], c[None]), self._weights, True, 1, 0.0, False, False, False)
-        return states, h[0], c[0]
-
-    def agrees(self, n_slots: int) -> bool:
-        """Whether a block of `n_slots` slots gives every slot the bits that one of `PANEL` slots gives it."""
-        if n_slots not in self._agrees:
-            generator = torch.Generator().manual_seed(n_slots)
-            x = torch.rand(_PROBE_STEPS, 3, self.n_in, generator=generator).mul_(2).sub_(1).to(self._weights[0].device)
-            place = torch.arange(max(n_slots, PANEL), device=x.device) % 3
-            expected = self._tried(x[:, place[:PANEL]])[:, :3]
-            whole, step = self._tried(x[:, place[:n_slots]]), self._tried(x[:1, place[:n_slots]])
-            same = (part == expected[: len(part), place[:n_slots]] for part in (whole, step))
-            self._agrees[n_slots] = all(bool(part.all()) for part in same)
-        return self._agrees[n_slots]
-
-    def _tried(self, x: torch.Tensor) -> torch.Tensor:
-        zeros = x.new_zeros(x.shape[1], self.width)
-        return self._run(x, zeros, zeros)[0]
-
-
-def _filled_up(x: torch.Tensor, dim: int) -> torch.Tensor:
-    """`x` with zeros behind it up to `PANEL` along `dim`."""
-    size = list(x.shape)
-    size[dim] = PANEL - size[dim]
-    return torch.cat([x, x.new_zeros(size)], dim)

@@ -10,36 +10,22 @@ from .products import PANEL
 
 SMALLEST = 2  # slots; a single row would take another kernel
 BLOCK_BYTES = 20 << 20  # of the largest temporary of a block, the input product of its states
-STEP_OVERHEAD = {True: 1e7, False: 1e5}  # multiply-adds in the time of a step's calls: step by step, and fused
-BLOCK_OVERHEAD = 2e7  # the same for the calls of one block
+STEP_OVERHEAD = 1e7  # multiply-adds in the time of a step's calls
 FEW_ROWS = 5  # a product of few rows waits for the weights, which takes as long as this many rows more
 DEVICE_SHARE = 0.25  # of a GPU's free memory, for states and temporaries
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`ladder`: numbers of slots, most first, to start with and go down to; `block_rows`: rows of a block at most.
-
-    `overhead`: what a block costs beside its rows, in rows, where a document can only start between two blocks; None
-    where it can start at any step.
-    """
+    """`ladder`: numbers of slots, most first, to start with and go down to; `block_rows`: rows of a block at most."""
 
     ladder: tuple[int, ...]
     block_rows: int
     chunk_length: int | None = None
-    overhead: float | None = None
 
     def n_steps(self, left: np.ndarray) -> int:
         """Steps of the next block, given the tokens that each slot's document has left, int array [n_slots]."""
-        if self.chunk_length:
-            return self.chunk_length
-        most = max(self.block_rows // len(left), 1)
-        if self.overhead is None:
-            return most
-        most = int(min(most, left.max(initial=1)))
-        ended = np.bincount(np.minimum(left, most), minlength=most + 1)
-        useful = np.cumsum(len(left) - np.cumsum(ended)[:-1])  # tokens in a block of 1, 2, ... steps
-        return int(np.argmax(useful / (np.arange(1, most + 1) * len(left) + self.overhead))) + 1
+        return self.chunk_length or max(self.block_rows // len(left), 1)
 
 
 def plan(engine, lengths: np.ndarray, *, slots: int | None = None, chunk_length: int | None = None) -> Plan:
@@ -51,11 +37,10 @@ def plan(engine, lengths: np.ndarray, *, slots: int | None = None, chunk_length:
         block_rows = min(block_rows, max(BLOCK_BYTES // row_bytes, PANEL))
     block_rows = 1 << block_rows.bit_length() - 1  # a power of two: any rung of the ladder makes whole panels of it
     ladder = _ladder(slots or most)
-    a_step = FEW_ROWS + STEP_OVERHEAD[engine.midway] / engine.work
-    a_block = None if engine.midway else BLOCK_OVERHEAD / engine.work
     if slots is None:
-        ladder = ladder[_cheapest(ladder, np.sort(lengths)[::-1], a_step, a_block or 0.0) :]
-    return Plan(ladder, block_rows, chunk_length, a_block)
+        a_step = FEW_ROWS + STEP_OVERHEAD / engine.work
+        ladder = ladder[_cheapest(ladder, np.sort(lengths)[::-1], a_step) :]
+    return Plan(ladder, block_rows, chunk_length)
 
 
 def _most_slots(engine, row_bytes: int) -> int:
@@ -73,7 +58,7 @@ def _ladder(most: int) -> tuple[int, ...]:
     return (most, *(n for n in reversed(rungs) if n < most))
 
 
-def _cheapest(ladder: Sequence[int], lengths: np.ndarray, a_step: float, a_block: float) -> int:
+def _cheapest(ladder: Sequence[int], lengths: np.ndarray, a_step: float) -> int:
     """Which rung to start from: with fewer slots a step is cheaper, but there are more steps to do.
 
     `lengths`: most first. A step of n slots costs n rows and `a_step` rows. With n slots the documents end together
@@ -83,7 +68,7 @@ def _cheapest(ladder: Sequence[int], lengths: np.ndarray, a_step: float, a_block
     total = float(lengths.sum())
     costs = []
     for first in range(len(ladder)):
-        now, cost = 0.0, a_block * len(lengths) / ladder[first]
+        now = cost = 0.0
         for k, n in enumerate(ladder[first:], first):
             below = ladder[k + 1] if k + 1 < len(ladder) else 0
             longest = float(lengths[below]) if below < len(lengths) else 0.0  # the last step at which n rows are needed

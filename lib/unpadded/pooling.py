@@ -22,6 +22,13 @@ def parts_of(poolings: Sequence[str]) -> tuple[str, ...]:
     return tuple(part for part in PARTS if part in wanted)
 
 
+class PoolSettings:
+    """What is pooled: `parts` of `pooling.PARTS`, `layers` by index, `weights` float64 [vocabulary] or None."""
+
+    def __init__(self, parts: Sequence[str], layers: Sequence[int], weights: torch.Tensor | None = None):
+        self.parts, self.layers, self.weights = tuple(parts), tuple(layers), weights
+
+
 class RunningPools:
     """The pools of one layer's states for every slot.
 

@@ -7,10 +7,12 @@ import numpy as np
 import torch
 
 from .errors import InputError
-from .planning import plan
-from .schedule import Schedule, Window
-from .streaming import PoolSettings, StreamingLSTM
-from .weights import versions
+from .pooling import PoolSettings
+from .schedule import Window
+from .streaming import StreamingLSTM
+from .weights import read_layers, versions
+
+NARROW = 256  # units; up to here compiled code is faster than a matrix library's calls (benchmarks/README.md)
 
 
 class Reader:
@@ -49,24 +51,31 @@ class Reader:
     ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
         """Yield (positions, {part: float32 [n, width]}) as documents end; `weights` are those of the weighted mean."""
         engine = self._current_engine()
-        schedule = Schedule((self._turned(window) for window in windows), midway=engine.midway)
-        if len(schedule.lengths):
-            chosen = plan(engine, schedule.lengths, slots=slots, chunk_length=chunk_length)
-            schedule.open(chosen.ladder[0])
-            on_device = None if weights is None else torch.from_numpy(weights).to(engine.device)
-            pools = PoolSettings(parts, self.layers, on_device)
-            yield from engine.run(schedule, pools, ladder=chosen.ladder, n_steps=chosen.n_steps)
+        on_device = None if weights is None else torch.from_numpy(weights).to(engine.device)
+        pools = PoolSettings(parts, self.layers, on_device)
+        turned = (self._turned(window) for window in windows)
+        yield from engine.read(turned, pools, slots=slots, chunk_length=chunk_length)
 
     def _turned(self, window: Window) -> Window:
         return replace(window, tokens=[self.turned(tokens) for tokens in window.tokens])
 
-    def _current_engine(self) -> StreamingLSTM:
+    def _current_engine(self):
         now = versions(self.lm.awd_lstm)
         if self._engine is None or self._versions != now:
-            self._engine = StreamingLSTM(self.lm.awd_lstm, **self._options)
+            self._engine = _engine(self.lm.awd_lstm, **self._options)
             self._versions = now
         self._engine.use_threads(torch.get_num_threads())
         return self._engine
+
+
+def _engine(awd_lstm, *, dtype: torch.dtype, device: torch.device, allow_tf32: bool):
+    """The engine for a model of this size, on this device."""
+    narrow = max(layer.width for layer in read_layers(awd_lstm)) <= NARROW
+    if narrow and device.type == "cpu" and dtype == torch.float32:
+        from .compiled import CompiledLSTM  # here, because the compiler takes as long to import as all the rest
+
+        return CompiledLSTM(awd_lstm)
+    return StreamingLSTM(awd_lstm, dtype=dtype, device=device, allow_tf32=allow_tf32)
 
 
 def _layer_indices(layer: int | str, n_layers: int) -> tuple[int, ...]:

@@ -86,11 +86,11 @@ class Schedule:
     """Documents put into slots, longest first, and cut into blocks of steps.
 
     `windows` come one after the other, each when the one before is used up, so that only a bounded part of a stream is
-    held. With `midway`, a slot takes its next document at any step, else only between two blocks.
+    held.
     """
 
-    def __init__(self, windows: Iterator[Window], *, midway: bool = True):
-        self._windows, self._midway = windows, midway
+    def __init__(self, windows: Iterator[Window]):
+        self._windows = windows
         self._tokens = np.empty(0, np.int32)
         self._at = self._left = np.empty(0, np.int64)
         self._read()
@@ -164,7 +164,7 @@ class Schedule:
             pools.append(self._write(ids, filled, running))
             ended = running[self._left[running] == 0]
             ends.append(np.column_stack([filled[ended] - 1, ended, self._document[ended]]))
-            free = ended[filled[ended] < n] if self._midway else ended[:0]
+            free = ended[filled[ended] < n]
             running = self._take(free[np.argsort(filled[free], kind="stable")])
             starts.append(_events(filled, running))
         n = int(filled.max(initial=0))

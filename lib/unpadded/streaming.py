@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from .layers import FusedLayer, SteppedLayer, TokenInputs
-from .pooling import RunningPools
+from .layers import SteppedLayer, TokenInputs
+from .planning import plan
+from .pooling import PoolSettings, RunningPools
 from .products import PANEL
-from .schedule import Block, Schedule
+from .schedule import Block, Schedule, Window
 from .weights import LANES, read_embedding, read_layers
 
-NARROW = 160  # units; below, torch's fused LSTM kernel is faster than a step-by-step loop (benchmarks/README.md)
 GRAIN = 32_768  # elements from which torch shares an elementwise operation among threads
 
 
@@ -35,19 +35,13 @@ class StreamingLSTM:
         device: str | torch.device = "cpu",
         allow_tf32: bool = False,
         table_bytes: int = 40 << 20,
-        fused: bool | None = None,
     ):
         self.device, self.allow_tf32 = torch.device(device), allow_tf32
         weights = read_layers(awd_lstm, self.device)
         self.embedding = read_embedding(awd_lstm, self.device)
         self.widths = [layer.width for layer in weights]
-        self.fused = _is_narrow(self.widths, dtype, self.device) if fused is None else fused
-        if self.fused:
-            self.layers = [FusedLayer(layer) for layer in weights]
-        else:
-            n_in = [self.embedding.shape[1], *(layer.padded for layer in weights)]
-            self.layers = [SteppedLayer(w, n_in=n, dtype=dtype) for w, n in zip(weights, n_in, strict=False)]
-        self.midway = self.layers[0].midway  # whether a document may start at any step
+        n_in = [self.embedding.shape[1], *(layer.padded for layer in weights)]
+        self.layers = [SteppedLayer(w, n_in=n, dtype=dtype) for w, n in zip(weights, n_in, strict=False)]
         self.work = sum(layer.work for layer in self.layers)
         self._table_bytes, self._token_inputs = table_bytes, None
         self.n_threads = torch.get_num_threads()  # a product may split its sums by the number of threads
@@ -70,15 +64,25 @@ class StreamingLSTM:
     def aligned(self, n_slots: int) -> int:
         """The number of rows, at least `n_slots`, that every elementwise operation cuts into whole registers."""
         rows = max(n_slots, 2)  # matrix libraries have other kernels for a single row
-        if self.device.type != "cpu" or self.fused:
+        if self.device.type != "cpu":
             return rows
         sizes = {size for layer in self.layers for size in (layer.padded, 3 * layer.padded, 4 * layer.padded)}
         while not all(_cuts_whole(rows * size, self.n_threads) for size in sizes):
             rows += 1
         return rows
 
-    def run(
-        self, schedule: Schedule, pools: "PoolSettings", *, ladder: Sequence[int], n_steps: Callable
+    def read(
+        self, windows: Iterator[Window], pools: PoolSettings, *, slots: int | None, chunk_length: int | None
+    ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+        """Yield (positions, {part: float32 [n, total width]}) as documents end; `slots` and `chunk_length` may be chosen."""
+        schedule = Schedule(windows)
+        if len(schedule.lengths):
+            chosen = plan(self, schedule.lengths, slots=slots, chunk_length=chunk_length)
+            schedule.open(chosen.ladder[0])
+            yield from self._run(schedule, pools, ladder=chosen.ladder, n_steps=chosen.n_steps)
+
+    def _run(
+        self, schedule: Schedule, pools: PoolSettings, *, ladder: Sequence[int], n_steps: Callable
     ) -> Iterator[tuple]:
         """Run `schedule` to its end; yields (positions, parts) for each block in which documents end.
 
@@ -96,13 +100,6 @@ class StreamingLSTM:
             parts = state.advance(block)
             if len(block.finished):
                 yield block.finished, parts
-
-
-class PoolSettings:
-    """What is pooled: `parts` of `pooling.PARTS`, `layers` by index, `weights` float64 [vocabulary] or None."""
-
-    def __init__(self, parts: Sequence[str], layers: Sequence[int], weights: torch.Tensor | None = None):
-        self.parts, self.layers, self.weights = tuple(parts), tuple(layers), weights
 
 
 class SlotStates:
@@ -159,10 +156,8 @@ class SlotStates:
             return first
         return {part: np.concatenate([finished[n][part] for n in self._pools.layers], axis=1) for part in first}
 
-    def _inputs(self, layer: SteppedLayer | FusedLayer, ids: torch.Tensor, below: torch.Tensor | None):
+    def _inputs(self, layer: SteppedLayer, ids: torch.Tensor, below: torch.Tensor | None):
         """What `layer.run` takes as inputs: from the tokens, or from the states [n_steps, n_slots, width] below."""
-        if self._lstm.fused:
-            return self._lstm.embedding.index_select(0, ids.flatten()).view(*ids.shape, -1) if below is None else below
         return self._looked_up(ids) if below is None else self._multiplied(layer, below)
 
     def _looked_up(self, ids: torch.Tensor) -> Callable[[int], torch.Tensor]:
@@ -194,12 +189,6 @@ def _tf32(device: torch.device, allowed: bool) -> Iterator[None]:
 
 def _index(slots: np.ndarray, device: torch.device) -> torch.Tensor | None:
     return torch.from_numpy(slots).to(device) if len(slots) else None
-
-
-def _is_narrow(widths: Sequence[int], dtype: torch.dtype, device: torch.device) -> bool:
-    """Whether the model is so small that the calls of a step would take longer than its work."""
-    fusable = device.type == "cpu" and dtype == torch.float32 and torch.backends.mkldnn.is_available()
-    return fusable and max(widths) < NARROW
 
 
 def _cuts_whole(n_elements: int, n_threads: int) -> bool:
