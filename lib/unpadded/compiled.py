@@ -20,7 +20,7 @@ from .names import PARTS
 from .schedule import Window
 from .weights import LayerWeights, read_embedding, read_layers
 
-LANES = 4  # documents side by side on a core
+ABREAST = 4  # documents side by side on a core
 TOGETHER = 16_384  # tokens of the documents that a thread takes at a time
 ONE, TWO, HALF, MOST = np.float32(1), np.float32(2), np.float32(0.5), np.float32(87)
 THIRD, FOURTH, FIFTH, SIXTH, SEVENTH = (np.float32(1 / math.factorial(n)) for n in range(3, 8))  # coefficients of exp
@@ -119,22 +119,22 @@ def _read(
     """Read each document from zero states and write its pools, a row a document; an output without rows is left out.
 
     `tokens`: the documents end to end; `sizes`: (n_in, padded) of each layer; `pooled`: (layer, width) of those whose states
-    are pooled. Up to LANES documents are read side by side, so that a weight is loaded once for all of them; a lane whose
+    are pooled. Up to ABREAST documents are read side by side, so that a weight is loaded once for all of them; a lane whose
     document has ended takes the next, or is closed up by the last lane.
     """
     ends = np.cumsum(lengths)
     first_state = np.zeros(len(sizes) + 1, np.int64)  # of each layer
     for layer in range(len(sizes)):
         first_state[layer + 1] = first_state[layer] + sizes[layer, 1]
-    h, c = np.zeros((LANES, first_state[-1]), np.float32), np.zeros((LANES, first_state[-1]), np.float32)
+    h, c = np.zeros((ABREAST, first_state[-1]), np.float32), np.zeros((ABREAST, first_state[-1]), np.float32)
     total, total_weighted = np.zeros(h.shape), np.zeros(h.shape)
-    top, weight_sum = np.zeros(h.shape, np.float32), np.zeros(LANES)
-    below, before = np.empty(LANES * sizes.max(), np.float32), np.empty(LANES * sizes.max(), np.float32)
-    all_sums, exponential = np.empty(LANES * 4 * sizes.max(), np.float32), np.empty((2, 4 * sizes.max()), np.float32)
-    document, at = np.zeros(LANES, np.int64), np.zeros(LANES, np.int64)
+    top, weight_sum = np.zeros(h.shape, np.float32), np.zeros(ABREAST)
+    below, before = np.empty(ABREAST * sizes.max(), np.float32), np.empty(ABREAST * sizes.max(), np.float32)
+    all_sums, exponential = np.empty(ABREAST * 4 * sizes.max(), np.float32), np.empty((2, 4 * sizes.max()), np.float32)
+    document, at = np.zeros(ABREAST, np.int64), np.zeros(ABREAST, np.int64)
     n_live = next_document = 0
     while True:
-        while n_live < LANES and next_document < len(lengths):
+        while n_live < ABREAST and next_document < len(lengths):
             document[n_live], at[n_live] = next_document, ends[next_document] - lengths[next_document]
             h[n_live], c[n_live], total[n_live], total_weighted[n_live], top[n_live] = 0, 0, 0, 0, -np.inf
             weight_sum[n_live] = 0
@@ -151,8 +151,8 @@ def _read(
             from_before = weights[offset : offset + width * 4 * width].reshape(width, 4 * width)
             offset += width * 4 * width
             sums, x = (
-                all_sums[: LANES * 4 * width].reshape(LANES, 4 * width),
-                below[: LANES * n_in].reshape(LANES, n_in),
+                all_sums[: ABREAST * 4 * width].reshape(ABREAST, 4 * width),
+                below[: ABREAST * n_in].reshape(ABREAST, n_in),
             )
             known = layer == 0
             for lane in range(n_live):
@@ -163,7 +163,7 @@ def _read(
                 sums[lane] = table[tokens[at[lane]]] if known else bias
             if not known:
                 _add_products(sums, x, from_below, n_live)
-            x = before[: LANES * width].reshape(LANES, width)
+            x = before[: ABREAST * width].reshape(ABREAST, width)
             states = slice(first_state[layer], first_state[layer + 1])
             for lane in range(n_live):
                 x[lane] = h[lane, states]
@@ -215,15 +215,15 @@ def _fill(table, embedding, weights):
     from_below = weights[n_out : n_out + n_in * n_out].reshape(n_in, n_out)
     for token in range(len(table)):
         table[token] = weights[:n_out]
-    for token in range(0, len(table), LANES):
-        rows = slice(token, token + LANES)
+    for token in range(0, len(table), ABREAST):
+        rows = slice(token, token + ABREAST)
         _add_products(table[rows], embedding[rows], from_below, len(table[rows]))
 
 
 @compiled
 def _add_products(out, x, matrix, n_rows):
     """Add x @ matrix to the first `n_rows` rows of `out`, to each in the order of the matrix's rows."""
-    if n_rows == LANES:
+    if n_rows == ABREAST:
         _add_four(out, x, matrix)
     else:
         for row in range(n_rows):

@@ -12,7 +12,7 @@ from .schedule import Window
 from .streaming import StreamingLSTM
 from .weights import read_layers, versions
 
-NARROW = 256  # units; up to here compiled code is faster than a matrix library's calls (benchmarks/README.md)
+NARROW = 200  # units; up to here compiled code is faster than a matrix library's calls (benchmarks/README.md)
 
 
 class Reader:
