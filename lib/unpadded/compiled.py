@@ -41,9 +41,8 @@ class CompiledLSTM:
         layers = read_layers(awd_lstm)
         self.widths = [layer.width for layer in layers]
         self._embedding = read_embedding(awd_lstm).contiguous().numpy()
-        n_in = [layers[0].input.shape[1], *(layer.padded for layer in layers)]
-        self._sizes = np.array([(n, layer.padded) for n, layer in zip(n_in, layers, strict=False)], np.int64)
-        self._weights = _packed(layers, n_in)
+        self._first = np.cumsum([0, *(layer.padded for layer in layers)])  # unit of each layer
+        self._weights = _packed(layers)
         self._table_bytes, self._table = table_bytes, None
 
     def use_threads(self, n_threads: int) -> None:
@@ -70,9 +69,9 @@ class CompiledLSTM:
         weights = np.empty(0) if pools.weights is None else pools.weights.numpy()
         width = sum(self.widths[layer] for layer in pools.layers)
         out = [np.empty((len(lengths) if part in pools.parts else 0, width), np.float32) for part in PARTS]
-        model = (self._embedding, self._token_inputs, self._weights, self._sizes[: max(pools.layers) + 1])
-        pooled = np.array([(layer, self.widths[layer]) for layer in pools.layers], np.int64)
-        _read(tokens, lengths, skips, *model, pooled, weights, *out)
+        model = (self._embedding, self._token_inputs, self._weights, self._first[: max(pools.layers) + 2])
+        pooled = np.array([(self._first[layer], self.widths[layer]) for layer in pools.layers], np.int64)
+        _read(tokens, lengths, skips, model, pooled, weights, tuple(out))
         return window.positions[piece], {
             part: array for part, array in zip(PARTS, out, strict=True) if part in pools.parts
         }
@@ -80,7 +79,7 @@ class CompiledLSTM:
     @property
     def _token_inputs(self) -> np.ndarray:
         if self._table is None:
-            n_out = 4 * int(self._sizes[0, 1])
+            n_out = 4 * int(self._first[1])
             n_kept = min(len(self._embedding), max(self._table_bytes // (4 * n_out), 1))
             table = np.empty((n_kept, n_out), np.float32)
             _fill(table, self._embedding, self._weights)
@@ -94,9 +93,9 @@ def _pieces(lengths: np.ndarray) -> Iterator[slice]:
     return (slice(begin, end) for begin, end in pairwise([*cuts, len(lengths)]))
 
 
-def _packed(layers: list[LayerWeights], n_in: list[int]) -> np.ndarray:
+def _packed(layers: list[LayerWeights]) -> np.ndarray:
     """For each layer bias [4 * padded], input [n_in, 4 * padded] and recurrent weights [padded, 4 * padded], end to end."""
-    parts = []
+    parts, n_in = [], [layers[0].input.shape[1], *(layer.padded for layer in layers)]
     for layer, n in zip(layers, n_in, strict=False):
         bias = (layer.input_bias + layer.recurrent_bias)[:, None]
         for matrix, n_columns in ((bias, 1), (layer.input, n), (layer.recurrent, layer.padded)):
@@ -113,120 +112,128 @@ def compiled(function):
 
 
 @compiled
-def _read(
-    tokens, lengths, skips, embedding, table, weights, sizes, pooled, token_weights, last, mean, highest, weighted
-):
+def _read(tokens, lengths, skips, model, pooled, token_weights, out):
     """Read each document from zero states and write its pools, a row a document; an output without rows is left out.
 
-    `tokens`: the documents end to end; `sizes`: (n_in, padded) of each layer; `pooled`: (layer, width) of those whose states
-    are pooled. Up to ABREAST documents are read side by side, so that a weight is loaded once for all of them; a lane whose
-    document has ended takes the next, or is closed up by the last lane.
+    `tokens`: the documents end to end; `model`: as in `_advance`; `pooled`: (first unit, width) of the layers that are
+    pooled, among the units of all layers; `out`: last, mean, max and weighted mean. Up to ABREAST documents are read side by
+    side, so that a weight is loaded once for all of them; a lane whose document has ended takes the next, or the last lane
+    closes it up.
     """
-    ends = np.cumsum(lengths)
-    first_state = np.zeros(len(sizes) + 1, np.int64)  # of each layer
-    for layer in range(len(sizes)):
-        first_state[layer + 1] = first_state[layer] + sizes[layer, 1]
-    h, c = np.zeros((ABREAST, first_state[-1]), np.float32), np.zeros((ABREAST, first_state[-1]), np.float32)
-    total, total_weighted = np.zeros(h.shape), np.zeros(h.shape)
-    top, weight_sum = np.zeros(h.shape, np.float32), np.zeros(ABREAST)
-    below, before = np.empty(ABREAST * sizes.max(), np.float32), np.empty(ABREAST * sizes.max(), np.float32)
-    all_sums, exponential = np.empty(ABREAST * 4 * sizes.max(), np.float32), np.empty((2, 4 * sizes.max()), np.float32)
+    n_units, ends = model[3][-1], np.cumsum(lengths)
+    h, c = np.zeros((ABREAST, n_units), np.float32), np.zeros((ABREAST, n_units), np.float32)
+    pools = (np.zeros(h.shape), np.zeros(h.shape), np.zeros(h.shape, np.float32), np.zeros(ABREAST))
+    scratch = (np.empty(ABREAST * 4 * n_units, np.float32), np.empty((2, 4 * n_units), np.float32))
     document, at = np.zeros(ABREAST, np.int64), np.zeros(ABREAST, np.int64)
     n_live = next_document = 0
     while True:
         while n_live < ABREAST and next_document < len(lengths):
             document[n_live], at[n_live] = next_document, ends[next_document] - lengths[next_document]
-            h[n_live], c[n_live], total[n_live], total_weighted[n_live], top[n_live] = 0, 0, 0, 0, -np.inf
-            weight_sum[n_live] = 0
+            h[n_live], c[n_live] = 0, 0
+            pools[0][n_live], pools[1][n_live], pools[2][n_live], pools[3][n_live] = 0, 0, -np.inf, 0
             n_live += 1
             next_document += 1
         if n_live == 0:
             return
-        offset = 0
-        for layer in range(len(sizes)):
-            n_in, width = sizes[layer, 0], sizes[layer, 1]
-            bias, offset = weights[offset : offset + 4 * width], offset + 4 * width
-            from_below = weights[offset : offset + n_in * 4 * width].reshape(n_in, 4 * width)
-            offset += n_in * 4 * width
-            from_before = weights[offset : offset + width * 4 * width].reshape(width, 4 * width)
-            offset += width * 4 * width
-            sums, x = (
-                all_sums[: ABREAST * 4 * width].reshape(ABREAST, 4 * width),
-                below[: ABREAST * n_in].reshape(ABREAST, n_in),
-            )
-            known = layer == 0
-            for lane in range(n_live):
-                token = tokens[at[lane]]
-                known = known and token < len(table)
-                x[lane] = embedding[token] if layer == 0 else h[lane, first_state[layer - 1] : first_state[layer]]
-            for lane in range(n_live):
-                sums[lane] = table[tokens[at[lane]]] if known else bias
-            if not known:
-                _add_products(sums, x, from_below, n_live)
-            x = before[: ABREAST * width].reshape(ABREAST, width)
-            states = slice(first_state[layer], first_state[layer + 1])
-            for lane in range(n_live):
-                x[lane] = h[lane, states]
-            _add_products(sums, x, from_before, n_live)
-            for lane in range(n_live):
-                _step(sums[lane], h[lane, states], c[lane, states], exponential)
-        lane = 0
-        while lane < n_live:
-            read = document[lane]
+        _advance(tokens[at[:n_live]], model, h, c, scratch)
+        for lane in range(n_live - 1, -1, -1):  # from the last, so that the lane that closes a gap up has been seen
+            read, token = document[lane], tokens[at[lane]]
             if at[lane] - (ends[read] - lengths[read]) >= skips[read]:
-                weight = token_weights[tokens[at[lane]]] if len(token_weights) else 0.0
-                weight_sum[lane] += weight
-                if len(mean):
-                    _add(total[lane], h[lane], 1.0)
-                if len(weighted):
-                    _add(total_weighted[lane], h[lane], weight)
-                if len(highest):
-                    _raise(top[lane], h[lane])
+                _pool(pools, lane, h[lane], token_weights[token] if len(token_weights) else 0.0, out)
             at[lane] += 1
-            if at[lane] < ends[read]:
-                lane += 1
-                continue
-            column = 0
-            for place in range(len(pooled)):
-                begin, width = first_state[pooled[place, 0]], pooled[place, 1]
-                states, columns = slice(begin, begin + width), slice(column, column + width)
-                column += width
-                if len(last):
-                    last[read, columns] = h[lane, states]
-                if len(mean):
-                    mean[read, columns] = total[lane, states] / (lengths[read] - skips[read])
-                if len(highest):
-                    highest[read, columns] = top[lane, states]
-                if len(weighted):
-                    weighted[read, columns] = total_weighted[lane, states] / (
-                        weight_sum[lane] if weight_sum[lane] else 1.0
-                    )
-            n_live -= 1
-            for rows in (h, c, top):
-                rows[lane] = rows[n_live]
-            total[lane], total_weighted[lane] = total[n_live], total_weighted[n_live]
-            weight_sum[lane], document[lane], at[lane] = weight_sum[n_live], document[n_live], at[n_live]
+            if at[lane] == ends[read]:
+                _hand_in(out, read, pools, lane, h[lane], pooled, lengths[read] - skips[read])
+                n_live -= 1
+                document[lane], at[lane] = document[n_live], at[n_live]
+                h[lane], c[lane] = h[n_live], c[n_live]
+                for pool in pools[:2]:
+                    pool[lane] = pool[n_live]
+                pools[2][lane], pools[3][lane] = pools[2][n_live], pools[3][n_live]
+
+
+@compiled
+def _advance(tokens, model, h, c, scratch):
+    """One step of every layer: h and c [lanes, units of all layers] after the next of `tokens` [lanes].
+
+    `model`: embedding, the table of `_fill`, all weights as `_packed` lays them out, the first unit of each layer and, last,
+    the number of units.
+    """
+    embedding, table, weights, first = model
+    known = True
+    for token in tokens:
+        known = known and token < len(table)
+    offset = 0
+    for layer in range(len(first) - 1):
+        width = first[layer + 1] - first[layer]
+        n_in = embedding.shape[1] if layer == 0 else first[layer] - first[layer - 1]
+        states = slice(first[layer], first[layer + 1])
+        sums = scratch[0][: len(tokens) * 4 * width].reshape(len(tokens), 4 * width)
+        bias, offset = weights[offset : offset + 4 * width], offset + 4 * width
+        for lane in range(len(tokens)):
+            sums[lane] = table[tokens[lane]] if layer == 0 and known else bias
+        if layer > 0:
+            _add_products(sums, h[:, first[layer - 1] : first[layer]], weights[offset : offset + n_in * 4 * width])
+        elif not known:
+            _add_products(sums, embedding[tokens], weights[offset : offset + n_in * 4 * width])
+        offset += n_in * 4 * width
+        _add_products(sums, h[:, states], weights[offset : offset + width * 4 * width])
+        offset += width * 4 * width
+        for lane in range(len(tokens)):
+            _step(sums[lane], h[lane, states], c[lane, states], scratch[1])
+
+
+@compiled
+def _pool(pools, lane, state, weight, out):
+    """Add a state, of all layers, to a lane's pools, as far as they are asked for."""
+    pools[3][lane] += weight
+    if len(out[1]):
+        _add(pools[0][lane], state, 1.0)
+    if len(out[3]):
+        _add(pools[1][lane], state, weight)
+    if len(out[2]):
+        _raise(pools[2][lane], state)
+
+
+@compiled
+def _hand_in(out, row, pools, lane, state, pooled, n_pooled):
+    """Write the pools of a lane, whose document has ended in `state`, to its row of each output."""
+    column = 0
+    for place in range(len(pooled)):
+        first, width = pooled[place, 0], pooled[place, 1]
+        units, columns = slice(first, first + width), slice(column, column + width)
+        column += width
+        if len(out[0]):
+            out[0][row, columns] = state[units]
+        if len(out[1]):
+            out[1][row, columns] = pools[0][lane, units] / n_pooled
+        if len(out[2]):
+            out[2][row, columns] = pools[2][lane, units]
+        if len(out[3]):
+            out[3][row, columns] = pools[1][lane, units] / (pools[3][lane] if pools[3][lane] else 1.0)
 
 
 @compiled
 def _fill(table, embedding, weights):
     """Write bias and input product of the first tokens of the vocabulary, as `_read` makes those of the others."""
     n_in, n_out = embedding.shape[1], table.shape[1]
-    from_below = weights[n_out : n_out + n_in * n_out].reshape(n_in, n_out)
+    from_below = weights[n_out : n_out + n_in * n_out]
     for token in range(len(table)):
         table[token] = weights[:n_out]
     for token in range(0, len(table), ABREAST):
-        rows = slice(token, token + ABREAST)
-        _add_products(table[rows], embedding[rows], from_below, len(table[rows]))
+        _add_products(table[token : token + ABREAST], embedding[token:], from_below)
 
 
 @compiled
-def _add_products(out, x, matrix, n_rows):
-    """Add x @ matrix to the first `n_rows` rows of `out`, to each in the order of the matrix's rows."""
-    if n_rows == ABREAST:
+def _add_products(out, x, weights):
+    """Add x @ matrix to the rows of `out`, to each in the order of the matrix's rows; `weights` is the matrix, laid out flat.
+
+    `x` may have more rows than `out`.
+    """
+    matrix = weights.reshape(len(weights) // out.shape[1], out.shape[1])
+    if len(out) == ABREAST:
         _add_four(out, x, matrix)
     else:
-        for row in range(n_rows):
+        for row in range(len(out)):
             _add_one(out[row], x[row], matrix)
 
 

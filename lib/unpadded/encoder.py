@@ -26,8 +26,8 @@ class DocumentEncoder:
     `precision`: what the factors of the matrix products are rounded to: "float32", "bfloat16" or, on CUDA, "float16".
     `layer`: whose states are pooled, an index, or "all" for every layer's side by side. `token_weights`: float array
     [vocabulary] for the weighted mean, e.g. inverse document frequencies. `device`: where to compute, the CPU unless said.
-    `slots` (documents in flight) and `chunk_length` (steps of a block) are chosen from the model and the documents; they
-    never change a vector. Raises `InputError` for an unknown name or a model that cannot be streamed.
+    `slots` (documents in flight) and `chunk_length` (steps of a block) are chosen from the model and the documents, and a
+    narrow model needs neither; they never change a vector. Raises `InputError` for an unknown name or a model that cannot be streamed.
     """
 
     def __init__(
