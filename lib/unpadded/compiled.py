@@ -53,6 +53,8 @@ class CompiledLSTM:
         self, windows: Iterator[Window], pools, *, slots: int | None = None, chunk_length: int | None = None
     ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
         """Yield (positions, {part: float32 [n, width]}) as documents end; there are no slots and no blocks to choose."""
+        if self._table is None:
+            self._table = self._token_inputs()
         with ThreadPoolExecutor(self.n_threads) as threads:
             for window in windows:
                 try:
@@ -69,22 +71,19 @@ class CompiledLSTM:
         weights = np.empty(0) if pools.weights is None else pools.weights.numpy()
         width = sum(self.widths[layer] for layer in pools.layers)
         out = [np.empty((len(lengths) if part in pools.parts else 0, width), np.float32) for part in PARTS]
-        model = (self._embedding, self._token_inputs, self._weights, self._first[: max(pools.layers) + 2])
+        model = (self._embedding, self._table, self._weights, self._first[: max(pools.layers) + 2])
         pooled = np.array([(self._first[layer], self.widths[layer]) for layer in pools.layers], np.int64)
         _read(tokens, lengths, skips, model, pooled, weights, tuple(out))
         return window.positions[piece], {
             part: array for part, array in zip(PARTS, out, strict=True) if part in pools.parts
         }
 
-    @property
     def _token_inputs(self) -> np.ndarray:
-        if self._table is None:
-            n_out = 4 * int(self._first[1])
-            n_kept = min(len(self._embedding), max(self._table_bytes // (4 * n_out), 1))
-            table = np.empty((n_kept, n_out), np.float32)
-            _fill(table, self._embedding, self._weights)
-            self._table = table
-        return self._table
+        n_out = 4 * int(self._first[1])
+        n_kept = min(len(self._embedding), max(self._table_bytes // (4 * n_out), 1))
+        table = np.empty((n_kept, n_out), np.float32)
+        _fill(table, self._embedding, self._weights)
+        return table
 
 
 def _pieces(lengths: np.ndarray) -> Iterator[slice]:
