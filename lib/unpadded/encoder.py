@@ -27,7 +27,8 @@ class DocumentEncoder:
     `layer`: whose states are pooled, an index, or "all" for every layer's side by side. `token_weights`: float array
     [vocabulary] for the weighted mean, e.g. inverse document frequencies. `device`: where to compute, the CPU unless said.
     `slots` (documents in flight) and `chunk_length` (steps of a block) are chosen from the model and the documents, and a
-    narrow model needs neither; they never change a vector. Raises `InputError` for an unknown name or a model that cannot be streamed.
+    narrow model needs neither; they never change a vector. Raises `InputError` for an unknown name or a model that cannot be
+    streamed.
     """
 
     def __init__(
