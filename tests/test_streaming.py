@@ -9,7 +9,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-import unpadded.compiled as compiled_module
 import unpadded.layers as layers_module
 import unpadded.reader as reader_module
 import unpadded.schedule as schedule_module
@@ -205,37 +204,33 @@ def test_a_product_that_depends_on_the_number_of_rows_is_done_in_panels():
     assert torch.equal(product(x), x)
 
 
+def compiled(lm, documents, parts, layers, *, n_threads=1, **options):
+    """What the compiled engine pools, {part: array [n_documents, width]}, and in how many pieces."""
+    engine = CompiledLSTM(lm.awd_lstm, **options)
+    engine.use_threads(n_threads)
+    lengths = np.array([len(tokens) for tokens in documents])
+    pieces = list(engine.read(windows_of(documents, lengths), PoolSettings(parts, layers)))
+    order = np.argsort(np.concatenate([positions for positions, _ in pieces]))
+    return {part: np.concatenate([found[part] for _, found in pieces])[order] for part in parts}, len(pieces)
+
+
 def test_tokens_beyond_the_compiled_table_get_the_same_bits():
     lm = random_model(200, 21, 40, 2)
     documents = random_documents([90, 5, 41, 3, 60, 7, 1], n_tokens=200)
-    lengths = np.array([len(tokens) for tokens in documents])
-    results = []
-    for table_bytes in (40 << 20, 4 * 4 * 32 * 9, 0):  # all tokens, nine and one
-        engine = CompiledLSTM(lm.awd_lstm, table_bytes=table_bytes)
-        engine.use_threads(1)
-        pools = PoolSettings(["last", "mean"], [0, 1])
-        results += [list(engine.read(windows_of(documents, lengths), pools))]
-    for other in results[1:]:
-        for (positions, parts), (places, found) in zip(results[0], other, strict=True):
-            assert np.array_equal(positions, places)
-            assert all(np.array_equal(parts[name], found[name]) for name in parts)
+    whole, *others = (  # all tokens in the table, nine, and one
+        compiled(lm, documents, ["last", "mean"], [0, 1], table_bytes=n)[0] for n in (40 << 20, 4 * 4 * 32 * 9, 0)
+    )
+    for found in others:
+        assert all(np.array_equal(whole[part], found[part]) for part in whole)
 
 
-def test_compiled_threads_take_whole_documents_and_change_nothing(monkeypatch):
-    monkeypatch.setattr(compiled_module, "TOGETHER", 30)
+def test_compiled_threads_take_whole_documents_and_change_nothing():
     lm = random_model(50, 20, 33, 2)
     documents = random_documents([100, *[9, 4, 31, 1] * 9])
-    lengths = np.array([len(tokens) for tokens in documents])
-    found = []
-    for n_threads in (1, 4):
-        engine = CompiledLSTM(lm.awd_lstm)
-        engine.use_threads(n_threads)
-        pieces = list(engine.read(windows_of(documents, lengths), PoolSettings(["max", "mean"], [1])))
-        assert len(pieces) > 9
-        assert sorted(np.concatenate([positions for positions, _ in pieces])) == list(range(len(documents)))
-        found.append(pieces)
-    for (_, one), (_, four) in zip(*found, strict=True):
-        assert all(np.array_equal(one[name], four[name]) for name in one)
+    one, n_pieces = compiled(lm, documents, ["max", "mean"], [1])
+    four, n_more = compiled(lm, documents, ["max", "mean"], [1], n_threads=4)
+    assert 4 < n_pieces < n_more
+    assert all(np.array_equal(one[part], four[part]) for part in one)
 
 
 def test_a_compiled_reading_that_is_left_early_ends_its_threads():

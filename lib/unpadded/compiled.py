@@ -21,7 +21,7 @@ from .schedule import Window
 from .weights import LayerWeights, read_embedding, read_layers
 
 ABREAST = 4  # documents side by side on a core
-TOGETHER = 16_384  # tokens of the documents that a thread takes at a time
+TOGETHER, PIECES = 16_384, 8  # tokens of the documents that a thread takes at a time, and how often it should take some
 ONE, TWO, HALF, MOST = np.float32(1), np.float32(2), np.float32(0.5), np.float32(87)
 THIRD, FOURTH, FIFTH, SIXTH, SEVENTH = (np.float32(1 / math.factorial(n)) for n in range(3, 8))  # coefficients of exp
 LOG2_E = np.float32(1 / math.log(2))
@@ -53,12 +53,12 @@ class CompiledLSTM:
         self, windows: Iterator[Window], pools, *, slots: int | None = None, chunk_length: int | None = None
     ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
         """Yield (positions, {part: float32 [n, width]}) as documents end; there are no slots and no blocks to choose."""
-        if self._table is None:
-            self._table = self._token_inputs()
         with ThreadPoolExecutor(self.n_threads) as threads:
+            if self._table is None:
+                self._table = self._token_inputs(threads)
             for window in windows:
                 try:
-                    pieces = list(_pieces(window.lengths))
+                    pieces = list(_pieces(window.lengths, self.n_threads))
                     yield from threads.map(lambda piece, window=window: self._encode(window, piece, pools), pieces)
                 except BaseException:
                     threads.shutdown(wait=False, cancel_futures=True)
@@ -78,17 +78,19 @@ class CompiledLSTM:
             part: array for part, array in zip(PARTS, out, strict=True) if part in pools.parts
         }
 
-    def _token_inputs(self) -> np.ndarray:
+    def _token_inputs(self, threads: ThreadPoolExecutor) -> np.ndarray:
         n_out = 4 * int(self._first[1])
         n_kept = min(len(self._embedding), max(self._table_bytes // (4 * n_out), 1))
         table = np.empty((n_kept, n_out), np.float32)
-        _fill(table, self._embedding, self._weights)
+        shares = zip(*(np.array_split(rows, self.n_threads) for rows in (table, self._embedding[:n_kept])), strict=True)
+        list(threads.map(lambda share: _fill(*share, self._weights), shares))
         return table
 
 
-def _pieces(lengths: np.ndarray) -> Iterator[slice]:
-    """Documents of about TOGETHER tokens each, a longer one by itself."""
-    cuts = np.unique((np.cumsum(lengths) - lengths) // TOGETHER, return_index=True)[1].tolist()
+def _pieces(lengths: np.ndarray, n_threads: int) -> Iterator[slice]:
+    """Documents of about TOGETHER tokens each, a longer one by itself; of fewer where a thread would have too few pieces."""
+    together = min(TOGETHER, int(lengths.sum()) // (PIECES * n_threads) + 1)
+    cuts = np.unique((np.cumsum(lengths) - lengths) // together, return_index=True)[1].tolist()
     return (slice(begin, end) for begin, end in pairwise([*cuts, len(lengths)]))
 
 
