@@ -90,7 +90,9 @@ class Curve(Callback):
         if minutes >= self.every * (len(self.rows) + 1):
             before = time.monotonic()
             found = perplexity(self.module_of(self.model), self.tokens)
-            self.measuring += time.monotonic() - before
+            spent = time.monotonic() - before
+            self.measuring += spent
+            self.training_log.started += spent  # the budget of the training does not count the measuring either
             self.rows.append({"minutes": minutes, "tokens": self.training_log.tokens, "valid_perplexity": found})
             print(f"  {minutes:6.1f} min, {self.training_log.tokens:12,} tokens: {found:8.1f}", flush=True)
 
@@ -204,7 +206,7 @@ def curves(corpora: dict[str, TokenizedCorpus], options) -> pd.DataFrame:
             checkpoints=options.output / "checkpoints",
         )
         valid, test = (perplexity(lm.module, corpora[part].with_vocab(lm.vocab)) for part in ("valid", "test"))
-        minutes = lm.card["minutes"] - curve.measuring / 60
+        minutes = lm.card["minutes"]
         rows = [*curve.rows, {"minutes": minutes, "tokens": lm.card["tokens_seen"], "valid_perplexity": valid}]
         frames.append(pd.DataFrame(rows).assign(model=name, test_perplexity=[None] * len(curve.rows) + [test]))
         print(f"{name}: validation {valid:.1f}, test {test:.1f} after {minutes:.1f} minutes", flush=True)
