@@ -218,10 +218,24 @@ def test_tokens_beyond_the_compiled_table_get_the_same_bits():
     lm = random_model(200, 21, 40, 2)
     documents = random_documents([90, 5, 41, 3, 60, 7, 1], n_tokens=200)
     whole, *others = (  # all tokens in the table, nine, and one
-        compiled(lm, documents, ["last", "mean"], [0, 1], table_bytes=n)[0] for n in (40 << 20, 4 * 4 * 32 * 9, 0)
+        compiled(lm, documents, ["last", "mean"], [0, 1], table_bytes=n)[0] for n in (40 << 20, 4 * 4 * 64 * 9, 0)
     )
     for found in others:
         assert all(np.array_equal(whole[part], found[part]) for part in whole)
+
+
+def test_the_compiled_table_waits_until_it_pays_and_changes_nothing():
+    engine, documents = CompiledLSTM(random_model(200, 21, 40, 2).awd_lstm), random_documents([90, 60], n_tokens=200)
+    engine.use_threads(1)
+    lengths, tables, found = np.array([90, 60]), [], []
+    for _ in range(2):
+        found += [
+            parts["mean"] for _, parts in engine.read(windows_of(documents, lengths), PoolSettings(["mean"], [1]))
+        ]
+        tables.append(len(engine._table))
+    assert tables == [0, 200]
+    half = len(found) // 2
+    assert all(np.array_equal(one, other) for one, other in zip(found[:half], found[half:], strict=True))
 
 
 def test_compiled_threads_take_whole_documents_and_change_nothing():

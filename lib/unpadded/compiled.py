@@ -43,7 +43,9 @@ class CompiledLSTM:
         self._embedding = read_embedding(awd_lstm).contiguous().numpy()
         self._first = np.cumsum([0, *(layer.padded for layer in layers)])  # unit of each layer
         self._weights = _packed(layers)
-        self._table_bytes, self._table = table_bytes, None
+        n_out = 4 * int(self._first[1])
+        self._n_kept = min(len(self._embedding), max(table_bytes // (4 * n_out), 1))
+        self._table, self._n_read = np.empty((0, n_out), np.float32), 0
 
     def use_threads(self, n_threads: int) -> None:
         """Run on so many threads; the results are the same."""
@@ -54,9 +56,12 @@ class CompiledLSTM:
     ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
         """Yield (positions, {part: float32 [n, width]}) as documents end; there are no slots and no blocks to choose."""
         with ThreadPoolExecutor(self.n_threads) as threads:
-            if self._table is None:
-                self._table = self._token_inputs(threads)
             for window in windows:
+                self._n_read += int(window.lengths.sum())
+                if (
+                    not len(self._table) and self._n_read > self._n_kept
+                ):  # before that, it would cost more than it saves
+                    self._table = self._token_inputs(threads)
                 try:
                     pieces = list(_pieces(window.lengths, self.n_threads))
                     yield from threads.map(lambda piece, window=window: self._encode(window, piece, pools), pieces)
@@ -79,10 +84,9 @@ class CompiledLSTM:
         }
 
     def _token_inputs(self, threads: ThreadPoolExecutor) -> np.ndarray:
-        n_out = 4 * int(self._first[1])
-        n_kept = min(len(self._embedding), max(self._table_bytes // (4 * n_out), 1))
-        table = np.empty((n_kept, n_out), np.float32)
-        shares = zip(*(np.array_split(rows, self.n_threads) for rows in (table, self._embedding[:n_kept])), strict=True)
+        table = np.empty((self._n_kept, self._table.shape[1]), np.float32)
+        known = self._embedding[: self._n_kept]
+        shares = zip(*(np.array_split(rows, self.n_threads) for rows in (table, known)), strict=True)
         list(threads.map(lambda share: _fill(*share, self._weights), shares))
         return table
 
