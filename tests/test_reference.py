@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 
 from unpadded.comparison import HEADLINE_METRICS, NOTEBOOK_OF
@@ -111,6 +112,28 @@ def test_figures_in_an_answer_are_in_the_reference_run(stage):
         return
     shown = {number for cell in executed.cells[2:] for number in re.findall(r"\d\.\d{3}", str(cell.get("outputs", "")))}
     assert set(re.findall(FIGURE, answer)) <= shown
+
+
+def test_the_figures_of_the_training_page_are_in_the_recipes_table():
+    """Each row of the page's table quotes the table's row of that corpus and kind of vectors."""
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    table = pd.read_csv(REFERENCE / "recipe.csv")
+    table = table[(table.epochs == 4) & table.point.isin(["default", "baselines"])]
+    spoken = {
+        "mean": "mean",
+        "mean, IDF-weighted": "mean + idf",
+        "LSA": "lsa",
+        "word vectors": "word_vectors",
+        "fastText": "fasttext",
+    }
+    quoted = re.findall(r"^\| `([\w-]+)` \| ([^|]+) \| \**([\d.]+)\** \| \**([\d.]+)\** \|$", page, re.M)
+    assert len(quoted) == 8
+    for corpus, vectors, v_measure, precision in quoted:
+        row = table[(table.corpus == corpus) & (table.pooling == spoken[vectors])].iloc[0]
+        assert (f"{row.v_measure:.3f}", f"{row['P@10']:.3f}") == (v_measure, precision)
+    curve = pd.read_csv(REFERENCE / "wikitext2" / "perplexity.csv").groupby("model").last()
+    for model in ("default", "full"):
+        assert f"{curve.valid_perplexity[model]:.0f}" in page
 
 
 def test_no_answer_waits_for_its_figures():
