@@ -83,8 +83,9 @@ def word_vectors(
     width: int = 100, seed: int = 0,
 ) -> Representation:  # fmt: skip
     """The IDF-weighted mean of word vectors (PPMI-SVD) trained on the ``train`` documents; float32 [n, width]."""
-    make = partial(ppmi_vectors, width=width, seed=seed)
-    return _mean_of_trained("word_vectors", make, token_ids, n_vocabulary, ids, np.asarray(train))
+    make, train = partial(ppmi_vectors, width=width, seed=seed), np.asarray(train)
+    vectors = _means_of_trained(make, token_ids, n_vocabulary, train)
+    return Representation("word_vectors", "", "none", vectors, (_record("word vectors", ids, train),))
 
 
 def fasttext(
@@ -92,8 +93,9 @@ def fasttext(
     width: int = 100,
 ) -> Representation:  # fmt: skip
     """The IDF-weighted mean of fastText's word vectors trained on the ``train`` documents; float32 [n, width]."""
-    make = partial(fasttext_vectors, width=width)
-    return _mean_of_trained("fasttext", make, token_ids, n_vocabulary, ids, np.asarray(train))
+    make, train = partial(fasttext_vectors, width=width), np.asarray(train)
+    vectors = _means_of_trained(make, token_ids, n_vocabulary, train)
+    return Representation("fasttext", "", "none", vectors, (_record("fasttext", ids, train),))
 
 
 def all_baselines(
@@ -139,10 +141,9 @@ class BM25:
         return scores
 
 
-def _mean_of_trained(name: str, make, token_ids, n_vocabulary: int, ids, train: np.ndarray) -> Representation:
+def _means_of_trained(make, token_ids, n_vocabulary: int, train: np.ndarray) -> np.ndarray:
     read = [token_ids[i] for i in train]
-    vectors = mean_rows(token_ids, make(read, n_vocabulary), weights=idf_weights(read, n_vocabulary))
-    return Representation(name, "", "none", vectors, (_record(name.replace("_", " "), ids, train),))
+    return mean_rows(token_ids, make(read, n_vocabulary), weights=idf_weights(read, n_vocabulary))
 
 
 def _record(fitted: str, ids: Sequence[str], train: np.ndarray) -> FitRecord:
