@@ -121,9 +121,9 @@ def test_mtebs_clustering_finds_our_v_measure_within_its_spread(telling_encoder)
     assert abs(found["v_measure"] - value) < 1.96 * spread
 
 
-def test_mtebs_retrieval_finds_our_scores(encoder, tiny_corpus):
-    found = LocalRetrieval(tiny_corpus).evaluate(encoder, "test", encode_kwargs={})["default"]
-    vectors = DocumentEncoder(encoder.model.lm, "mean")
+def test_mtebs_retrieval_finds_our_scores(telling_encoder, tiny_corpus):
+    found = LocalRetrieval(tiny_corpus).evaluate(telling_encoder, "test", encode_kwargs={})["default"]
+    vectors = DocumentEncoder(telling_encoder.model.lm, "mean")
     judged = relevance(tiny_corpus)
     scores, _ = rank_judged(
         [representation(vectors.encode(tiny_corpus.texts))],
