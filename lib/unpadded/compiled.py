@@ -58,9 +58,7 @@ class CompiledLSTM:
         with ThreadPoolExecutor(self.n_threads) as threads:
             for window in windows:
                 self._n_read += int(window.lengths.sum())
-                if (
-                    not len(self._table) and self._n_read > self._n_kept
-                ):  # before that, it would cost more than it saves
+                if not len(self._table) and self._n_read > self._n_kept:  # before, it would cost more than it saves
                     self._table = self._token_inputs(threads)
                 try:
                     pieces = list(_pieces(window.lengths, self.n_threads))
