@@ -20,7 +20,7 @@ from unpadded import Corpus, DocumentEncoder
 from unpadded.baselines import fasttext, lsa, tfidf, word_vectors
 from unpadded.clustering import cluster_all
 from unpadded.extraction import tokenized, training_documents
-from unpadded.files import atomic_write
+from unpadded.files import write_table
 from unpadded.plots import method_names
 from unpadded.postprocess import idf_weights
 from unpadded.ranking import rank_topics
@@ -127,8 +127,7 @@ def main() -> None:
             found = measure(corpus, (ast.literal_eval(args.also) if args.also else {}) | POINTS[point], args.epochs)
         rows += [key | {"threads": torch.get_num_threads()} | row for row in found]
         table = pd.DataFrame(rows)
-        with atomic_write(args.table) as file:
-            file.write(table.to_csv(index=False).encode())
+        write_table(args.table, table)
         print(table.tail(len(found)).to_string(index=False, header=len(rows) == len(found)), flush=True)
 
 

@@ -80,19 +80,13 @@ class Curve(Callback):
 
     def __init__(self, module_of, tokens: TokenizedCorpus, *, every: float):
         self.module_of, self.tokens, self.every, self.rows = module_of, tokens, every, []
-        self.measuring = 0.0
-
-    def before_fit(self):
-        self.began = time.monotonic()
 
     def after_batch(self):
-        minutes = (time.monotonic() - self.began - self.measuring) / 60
+        minutes = self.training_log.minutes
         if minutes >= self.every * (len(self.rows) + 1):
             before = time.monotonic()
             found = perplexity(self.module_of(self.model), self.tokens)
-            spent = time.monotonic() - before
-            self.measuring += spent
-            self.training_log.started += spent  # the budget of the training does not count the measuring either
+            self.training_log.started += time.monotonic() - before  # no part of the training's budget
             self.rows.append({"minutes": minutes, "tokens": self.training_log.tokens, "valid_perplexity": found})
             print(f"  {minutes:6.1f} min, {self.training_log.tokens:12,} tokens: {found:8.1f}", flush=True)
 

@@ -60,6 +60,7 @@ class OneCycle(Callback):
         self.at = None
 
     def before_batch(self):
+        """Time the step before, and set the learning rate of this one."""
         now = self.log.minutes
         if self.at is not None:
             self._time(now - self.at)

@@ -23,9 +23,9 @@ class Plan:
     block_rows: int
     chunk_length: int | None = None
 
-    def n_steps(self, left: np.ndarray) -> int:
-        """Steps of the next block, given the tokens that each slot's document has left, int array [n_slots]."""
-        return self.chunk_length or max(self.block_rows // len(left), 1)
+    def n_steps(self, n_slots: int) -> int:
+        """Steps of the next block of so many slots."""
+        return self.chunk_length or max(self.block_rows // n_slots, 1)
 
 
 def plan(engine, lengths: np.ndarray, *, slots: int | None = None, chunk_length: int | None = None) -> Plan:

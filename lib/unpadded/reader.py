@@ -10,7 +10,7 @@ from .errors import InputError
 from .pooling import PoolSettings
 from .schedule import Window
 from .streaming import StreamingLSTM
-from .weights import read_layers, versions
+from .weights import versions
 
 NARROW = 200  # units; up to here compiled code is faster than a matrix library's calls (benchmarks/README.md)
 
@@ -70,7 +70,7 @@ class Reader:
 
 def _engine(awd_lstm, *, dtype: torch.dtype, device: torch.device, allow_tf32: bool):
     """The engine for a model of this size, on this device."""
-    narrow = max(layer.width for layer in read_layers(awd_lstm)) <= NARROW
+    narrow = max(getattr(rnn, "module", rnn).hidden_size for rnn in awd_lstm.rnns) <= NARROW
     if narrow and device.type == "cpu" and dtype == torch.float32:
         from .compiled import CompiledLSTM  # here, because the compiler takes as long to import as all the rest
 

@@ -152,10 +152,10 @@ class Schedule:
         self._unpooled = self._unpooled[kept]
         return kept
 
-    def next_block(self, n_steps: Callable[[np.ndarray], int]) -> Block:
-        """Cut the next block; `n_steps(left)` says how long, given the tokens that each slot's document has left."""
+    def next_block(self, n_steps: Callable[[int], int]) -> Block:
+        """Cut the next block; `n_steps(n_slots)` says how long."""
         first = self._take(np.flatnonzero(self._left == 0))
-        n = n_steps(self._left)
+        n = n_steps(self.n_slots)
         ids = np.zeros((n, self.n_slots), np.int64)
         filled = np.zeros(self.n_slots, np.int64)
         starts, pools, ends = [_events(filled, first)], [], []

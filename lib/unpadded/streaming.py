@@ -16,7 +16,7 @@ from .planning import plan
 from .pooling import PoolSettings, RunningPools
 from .products import PANEL
 from .schedule import Block, Schedule, Window
-from .weights import LANES, read_embedding, read_layers
+from .weights import LANES, input_widths, read_embedding, read_layers
 
 GRAIN = 32_768  # elements from which torch shares an elementwise operation among threads
 
@@ -40,8 +40,8 @@ class StreamingLSTM:
         weights = read_layers(awd_lstm, self.device)
         self.embedding = read_embedding(awd_lstm, self.device)
         self.widths = [layer.width for layer in weights]
-        n_in = [self.embedding.shape[1], *(layer.padded for layer in weights)]
-        self.layers = [SteppedLayer(w, n_in=n, dtype=dtype) for w, n in zip(weights, n_in, strict=False)]
+        n_in = input_widths(awd_lstm, weights)
+        self.layers = [SteppedLayer(w, n_in=n, dtype=dtype) for w, n in zip(weights, n_in, strict=True)]
         self.work = sum(layer.work for layer in self.layers)
         self._table_bytes, self._token_inputs = table_bytes, None
         self.n_threads = torch.get_num_threads()  # a product may split its sums by the number of threads
@@ -86,8 +86,8 @@ class StreamingLSTM:
     ) -> Iterator[tuple]:
         """Run `schedule` to its end; yields (positions, parts) for each block in which documents end.
 
-        `ladder`: the numbers of slots, most first, to go down to as documents run out; `n_steps(left)`: steps of a
-        block, given the tokens left in each slot. `parts` has a float32 array [n_finished, total width] for each pooled part.
+        `ladder`: the numbers of slots, most first, to go down to as documents run out; `n_steps(n_slots)`: steps of a
+        block. `parts` has a float32 array [n_finished, total width] for each pooled part.
         """
         state = None
         while schedule.n_live:

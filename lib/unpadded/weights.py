@@ -55,6 +55,11 @@ def read_layers(awd_lstm: nn.Module, device: torch.device | None = None) -> list
     return [_read_layer(rnn, number, device) for number, rnn in enumerate(awd_lstm.rnns)]
 
 
+def input_widths(awd_lstm: nn.Module, layers: Sequence[LayerWeights]) -> list[int]:
+    """Columns of each layer's input weights in the engines' layouts: of the embedding, then of the padded layer below."""
+    return [awd_lstm.encoder.weight.shape[1], *(layer.padded for layer in layers[:-1])]
+
+
 def read_embedding(awd_lstm: nn.Module, device: torch.device | None = None) -> torch.Tensor:
     """The token embedding, float32 [vocabulary, emb_sz]: the module's own memory where it is float32 on `device`."""
     return awd_lstm.encoder.weight.detach().to(device, torch.float32)
