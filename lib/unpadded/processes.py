@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 from tempfile import gettempdir
 
-from .locks import taken
+from .locks import locked, taken
 
 ENVIRONMENT = {
     # Threads that wait for each other spin for a few milliseconds and then sleep. libgomp's own patience is
@@ -71,17 +71,18 @@ def notebook_slot() -> Iterator[int]:
     try:
         folder = Path(gettempdir()) / f"unpadded-{os.getuid()}"
         folder.mkdir(mode=0o700, exist_ok=True)
-        for number in count():
-            path = folder / f"notebook-{number}.lock"
-            if mine and not path.exists():
-                break
-            file = open(path, "ab")  # noqa: SIM115 (held beyond this block)
-            if not taken(file):
-                others += 1
-            elif mine is None:
-                mine = file
-                continue
-            file.close()
+        with locked(folder):  # two that start together must not take each other's look at a slot for its holder
+            for number in count():
+                path = folder / f"notebook-{number}.lock"
+                if mine and not path.exists():
+                    break
+                file = open(path, "ab")  # noqa: SIM115 (held beyond this block)
+                if not taken(file):
+                    others += 1
+                elif mine is None:
+                    mine = file
+                    continue
+                file.close()
     except OSError:  # no such folder to be had: then nobody is seen
         pass
     try:
