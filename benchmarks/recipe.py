@@ -48,6 +48,7 @@ POINTS = {
     "subword": {"tokenizer": "subword"},
     "backward": {"direction": "backward"},
     "both directions": {"direction": "both"},
+    "width 200, both directions": {"emb_sz": 200, "n_hid": 200, "direction": "both"},
 }
 
 

@@ -3,7 +3,7 @@
 Prints tokens/s with the share of the matrix-product limit. With `--data DIR`, a folder with train.txt, valid.txt and
 test.txt of words between spaces (WikiText-2's form), and `--minutes`: with `--compare` the validation loss of both methods
 after the same wall time; without, our models alone, validation perplexity against minutes as CSV and as a picture, beside
-the figures of the AWD-LSTM paper.
+the figures of the AWD-LSTM paper. A model's curve is stored as soon as it is there; those of other models in the folder stay.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from fastai.text.data import LMDataLoader, TensorText
 from fastai.text.learner import language_model_learner
 from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_lm_config
 
-from unpadded.files import atomic_write
+from unpadded.files import write_table
 from unpadded.perplexity import cross_entropy, perplexity
 from unpadded.plot_style import save_figure
 from unpadded.plots_training import perplexity_curves
@@ -183,28 +183,37 @@ def qualities(name: str, settings: TrainingSettings, corpora: dict[str, Tokenize
     return [{**row, "minutes": options.minutes, "valid loss": round(row["valid loss"], 3)} for row in rows]
 
 
-def curves(corpora: dict[str, TokenizedCorpus], options) -> pd.DataFrame:
-    """Train each of our models for `options.minutes`; validation perplexity against minutes, test at the end."""
-    frames = []
-    for name in options.models:
-        settings = replace(MODELS[name], max_vocab=60_000, max_minutes=options.minutes, epochs=10_000)
-        vocab = corpora["train"].build_vocab(max_size=60_000, min_count=1)
-        curve = Curve(_network, corpora["valid"].with_vocab(vocab), every=options.every)
-        print(f"{name}: {len(vocab)} words", flush=True)
-        lm = train(
-            corpora["train"],
-            settings,
-            valid=corpora["valid"],  # nothing is held out, so the vocabulary is the whole training text's
-            progress=False,
-            callbacks=(curve,),
-            checkpoints=options.output / "checkpoints",
-        )
-        valid, test = (perplexity(lm.module, corpora[part].with_vocab(lm.vocab)) for part in ("valid", "test"))
-        minutes = lm.card["minutes"]
-        rows = [*curve.rows, {"minutes": minutes, "tokens": lm.card["tokens_seen"], "valid_perplexity": valid}]
-        frames.append(pd.DataFrame(rows).assign(model=name, test_perplexity=[None] * len(curve.rows) + [test]))
-        print(f"{name}: validation {valid:.1f}, test {test:.1f} after {minutes:.1f} minutes", flush=True)
-    return pd.concat(frames, ignore_index=True)
+def curve(name: str, corpora: dict[str, TokenizedCorpus], options) -> pd.DataFrame:
+    """Train a model of ours for `options.minutes`; validation perplexity against minutes, test at the end."""
+    settings = replace(MODELS[name], max_vocab=60_000, max_minutes=options.minutes, epochs=10_000)
+    vocab = corpora["train"].build_vocab(max_size=60_000, min_count=1)
+    points = Curve(_network, corpora["valid"].with_vocab(vocab), every=options.every)
+    print(f"{name}: {len(vocab)} words", flush=True)
+    lm = train(
+        corpora["train"],
+        settings,
+        valid=corpora["valid"],  # nothing is held out, so the vocabulary is the whole training text's
+        progress=False,
+        callbacks=(points,),
+        checkpoints=options.output / "checkpoints",
+    )
+    valid, test = (perplexity(lm.module, corpora[part].with_vocab(lm.vocab)) for part in ("valid", "test"))
+    minutes = lm.card["minutes"]
+    rows = [*points.rows, {"minutes": minutes, "tokens": lm.card["tokens_seen"], "valid_perplexity": valid}]
+    print(f"{name}: validation {valid:.1f}, test {test:.1f} after {minutes:.1f} minutes", flush=True)
+    return pd.DataFrame(rows).assign(model=name, test_perplexity=[None] * len(points.rows) + [test])
+
+
+def store_curve(folder: Path, found: pd.DataFrame) -> None:
+    """Put a model's curve in the place of its former one in the folder's table, and draw all curves anew."""
+    table = folder / "perplexity.csv"
+    frames = [found]
+    if table.exists():
+        kept = pd.read_csv(table)
+        frames.insert(0, kept[~kept.model.isin(found.model)])
+    frame = pd.concat(frames, ignore_index=True)
+    write_table(table, frame)
+    save_figure(perplexity_curves(frame, PAPER["WikiText-2"]), folder / "perplexity.png")
 
 
 def _network(model):
@@ -244,10 +253,8 @@ def main() -> None:
         rows = [row for name in options.models for row in qualities(name, MODELS[name], corpora, options)]
         print(pd.DataFrame(rows).to_string(index=False))
         return
-    frame = curves(corpora, options)
-    with atomic_write(options.output / "perplexity.csv") as file:
-        frame.to_csv(file, index=False)
-    save_figure(perplexity_curves(frame, PAPER["WikiText-2"]), options.output / "perplexity.png")
+    for name in options.models:
+        store_curve(options.output, curve(name, corpora, options))
 
 
 if __name__ == "__main__":

@@ -122,12 +122,10 @@ def test_pages_ask_the_network_for_nothing(finished):
 
 def test_a_second_run_reuses_everything(finished, folders_corpus):
     before = {path: path.stat().st_mtime_ns for path in finished.glob("*.ipynb")}
-    started = time.monotonic()
     done = run(folders_corpus, finished)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("reused") == len(STAGES)
     assert {path: path.stat().st_mtime_ns for path in finished.glob("*.ipynb")} == before
-    assert time.monotonic() - started < 60
 
 
 def test_a_changed_parameter_reruns_only_what_depends_on_it(finished, folders_corpus, tmp_path):
