@@ -3,7 +3,8 @@
 Every point trains on the training documents of a corpus for the same number of passes, and is measured on them: V-measure of
 k-means with the number of topics, same-topic precision@10 of 1,000 query documents, both under the mean and its IDF-weighted
 form. The point "baselines" trains nothing: what the words alone give on the same documents. A row is stored as soon as it
-is measured; points that the table has are not trained again, so it can be stopped.
+is measured; points that the table has are not trained again, so it can be stopped. At the end a picture is drawn beside the
+table for every corpus, number of documents and of passes that it holds.
 """
 
 import argparse
@@ -21,7 +22,9 @@ from unpadded.baselines import fasttext, lsa, tfidf, word_vectors
 from unpadded.clustering import cluster_all
 from unpadded.extraction import tokenized, training_documents
 from unpadded.files import write_table
+from unpadded.plot_style import save_figure
 from unpadded.plots import method_names
+from unpadded.plots_training import recipe_points
 from unpadded.postprocess import idf_weights
 from unpadded.ranking import rank_topics
 from unpadded.scores import FitRecord, Representation
@@ -104,6 +107,14 @@ def score(corpus: Corpus, vectors: list[Representation]) -> list[dict]:
     ]
 
 
+def draw(table: Path) -> None:
+    """A picture beside the table for each of its corpora, numbers of documents and of passes."""
+    for (corpus, documents, epochs), rows in pd.read_csv(table).groupby(["corpus", "documents", "epochs"]):
+        passes = "one pass" if epochs == 1 else f"{epochs} passes"
+        figure = recipe_points(rows, f"{corpus}: {passes} over {documents:,} documents")
+        save_figure(figure, table.with_name(f"{table.stem}-{corpus}-{documents}-{epochs}.png"))
+
+
 def main() -> None:
     """Measure the points that the table lacks."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -130,6 +141,7 @@ def main() -> None:
         table = pd.DataFrame(rows)
         write_table(args.table, table)
         print(table.tail(len(found)).to_string(index=False, header=len(rows) == len(found)), flush=True)
+    draw(args.table)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from unpadded.perplexity import cross_entropy, perplexity
-from unpadded.plots_training import perplexity_curves
+from unpadded.plots_training import perplexity_curves, recipe_points
 
 
 def test_cross_entropy_is_the_models_own_over_the_whole_stream(tiny_model, tiny_tokens):
@@ -36,3 +36,23 @@ def test_curves_stand_beside_published_figures():
     axis = perplexity_curves(curves, {"valid": 68.6, "test": 65.8}).axes[0]
     assert [len(line.get_xdata()) for line in axis.lines] == [2, 1, 2]
     assert "AWD-LSTM paper, WikiText-2: 68.6 (test 65.8)" in [text.get_text() for text in axis.texts]
+
+
+def test_points_of_the_recipe_stand_beside_baselines_with_their_intervals():
+    table = pd.DataFrame(
+        {
+            "point": ["default", "default", "wide", "baselines"],
+            "pooling": ["mean", "mean + idf", "mean", "lsa"],
+            "v_measure": [0.5, 0.9, 0.4, 0.3],
+            "P@10": [0.6, 0.9, 0.7, 0.2],
+            "v_measure interval": ["0.4 to 0.6", "0.8 to 1.0", "0.3 to 0.5", "0.2 to 0.4"],
+            "P@10 interval": ["0.5 to 0.7", "0.8 to 1.0", "0.6 to 0.8", "0.1 to 0.3"],
+        }
+    )
+    v_measure, precision = recipe_points(table, "news: one pass").axes
+    assert [label.get_text() for label in v_measure.get_yticklabels()] == ["lsa", "default", "wide"]  # by precision
+    assert v_measure.get_title(loc="left") == "news: one pass"
+    bars, points = precision.collections
+    assert [(low[0], high[0]) for low, high in bars.get_segments()] == [(0.1, 0.3), (0.5, 0.7), (0.6, 0.8)]
+    assert points.get_offsets()[:, 0].tolist() == [0.2, 0.6, 0.7]
+    assert [line.get_xdata()[0] for line in v_measure.lines] == [0.5]  # the default's

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
-from .plot_style import MARKERS, OTHER_COLOURS, POOLING_COLOURS, label_ends, styled
+from .plot_style import BASELINE_GREYS, INK, MARKERS, OTHER_COLOURS, POOLING_COLOURS, label_ends, styled
 
 TICKS = (20, 50, 70, 100, 150, 200, 300, 500, 700, 1_000, 2_000, 5_000, 10_000, 20_000)
 COLOURS = (POOLING_COLOURS["mean"], POOLING_COLOURS["last"], POOLING_COLOURS["max"], *OTHER_COLOURS)
@@ -40,4 +41,32 @@ def perplexity_curves(curves: pd.DataFrame, published: Mapping[str, float] | Non
     axis.yaxis.set_major_formatter(ScalarFormatter())
     axis.yaxis.set_minor_formatter(NullFormatter())
     label_ends(axis, ends, colours=colours)
+    return figure
+
+
+@styled
+def recipe_points(table: pd.DataFrame, title: str) -> Figure:
+    """V-measure and precision@10 of each trained model's mean and of each baseline, with intervals; a row each, best on top.
+
+    `table` has the columns of `benchmarks/recipe.py`: point, pooling, v_measure, P@10, and for either metric a column
+    "... interval" of the form "0.1 to 0.2". Dotted lines run up from the default, which is in mean pooling's colour.
+    """
+    baseline = table["point"] == "baselines"
+    rows = table[baseline | (table["pooling"] == "mean")]
+    rows = rows.assign(name=rows["point"].where(~baseline, rows["pooling"])).sort_values("P@10", kind="stable")
+    places = np.arange(len(rows))
+    colours = np.where(
+        rows["name"] == "default", POOLING_COLOURS["mean"], np.where(baseline[rows.index], BASELINE_GREYS[3], INK)
+    )
+    figure, axes = plt.subplots(1, 2, figsize=(7.6, 1.1 + 0.21 * len(rows)), sharey=True)
+    for axis, (metric, words) in zip(axes, {"v_measure": "V-measure", "P@10": "precision@10"}.items(), strict=True):
+        low, high = rows[f"{metric} interval"].str.split(" to ", expand=True).astype(float).to_numpy().T
+        axis.hlines(places, low, high, color=colours, linewidth=1.2)
+        axis.scatter(rows[metric], places, color=colours, s=22, zorder=3)
+        for value in rows.loc[rows["name"] == "default", metric]:
+            axis.axvline(value, color=POOLING_COLOURS["mean"], linestyle=":", linewidth=0.9, zorder=0)
+        axis.set(xlabel=f"{words}, 95 % interval")
+        axis.tick_params(axis="y", length=0)
+    axes[0].set_yticks(places, rows["name"])
+    axes[0].set_title(title)
     return figure
