@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -32,6 +32,7 @@ def gradients(lstm: nn.LSTM, forward, x, state) -> list[torch.Tensor]:
 
 
 @needs_bfloat16
+@settings(deadline=None)  # the first example compiles
 @given(st.integers(1, 9), st.integers(1, 5), st.integers(1, 40), st.integers(1, 40))
 def test_outputs_and_gradients_are_torchs_to_bfloat16(n_steps, batch, n_in, width):
     torch.manual_seed(n_steps + 10 * batch)

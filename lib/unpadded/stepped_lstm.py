@@ -15,7 +15,7 @@ from fastai.text.models.awdlstm import AWD_LSTM, WeightDropout
 from torch import nn
 from torch.nn.functional import linear
 
-from .elementwise import tanh_for
+from .compiled_gates import step_back, step_on
 from .products import packed_product
 
 LOW = torch.bfloat16
@@ -67,23 +67,17 @@ class SteppedLSTM(torch.autograd.Function):
     def forward(ctx, x, h, c, w_ih, w_hh, bias):
         """Run all steps; the gates, cells and inputs of each are kept for `backward`."""
         n_steps, batch = x.shape[:2]
-        width, tanh = w_hh.shape[1], tanh_for(x.device)
+        width = w_hh.shape[1]
         inputs, w_ih = x.to(LOW, memory_format=torch.contiguous_format), w_ih.to(LOW)
-        gates = linear(inputs.flatten(0, 1), w_ih).float().add_(bias).view(n_steps, batch, 4 * width)
-        cells = gates.new_empty(n_steps + 1, batch, width)
-        squashed, states = (gates.new_empty(n_steps, batch, width) for _ in "ab")
-        before = inputs.new_empty(n_steps + 1, batch, width)  # h before each step, bfloat16
-        cells[0], before[0] = c, h
+        from_x = linear(inputs.flatten(0, 1), w_ih).view(n_steps, batch, 4 * width)
+        gates, scratch = h.new_empty(n_steps, batch, 4 * width), h.new_empty(2, 4 * width)
+        cells, before = h.new_empty(n_steps + 1, batch, width), inputs.new_empty(n_steps + 1, batch, width)
+        squashed, states = (h.new_empty(n_steps, batch, width) for _ in "ab")
+        cells[0], before[0] = c, h  # `before`: h before each step, bfloat16
+        written = [_array(part) for part in (from_x, bias, gates, cells, squashed, states, before, scratch)]
         multiply = packed_product(w_hh.detach(), LOW)
         for t in range(n_steps):
-            gates[t] += multiply(before[t], None)
-            write, forget, candidate, read = gates[t].chunk(4, 1)
-            gates[t, :, : 2 * width].sigmoid_()
-            tanh(candidate, candidate)
-            read.sigmoid_()
-            torch.mul(forget, cells[t], out=cells[t + 1]).addcmul_(write, candidate)
-            torch.mul(read, tanh(cells[t + 1], squashed[t]), out=states[t])
-            before[t + 1] = states[t]
+            step_on(t, _array(multiply(before[t], None)), *written)
         ctx.save_for_backward(inputs, w_ih, w_hh, gates, cells, squashed, before)
         ctx.dtype = x.dtype
         return states, states[-1].clone(), cells[-1].clone()
@@ -93,27 +87,21 @@ class SteppedLSTM(torch.autograd.Function):
         """The gradients of what `forward` takes, given those of what it returns, from the last step to the first."""
         inputs, w_ih, w_hh, gates, cells, squashed, before = ctx.saved_tensors
         n_steps, batch, width = squashed.shape
-        write, forget, candidate, read = gates.chunk(4, 2)
-        # Derivatives of c by the first three gates' sums, of h by the output gate's, and of h by c.
-        slopes = gates.new_empty(n_steps, batch, 4, width)
-        by_sigmoid, by_tanh = torch.ops.aten.sigmoid_backward, torch.ops.aten.tanh_backward
-        by_sigmoid.grad_input(candidate, write, grad_input=slopes[:, :, 0])
-        by_sigmoid.grad_input(cells[:-1], forget, grad_input=slopes[:, :, 1])
-        by_tanh.grad_input(write, candidate, grad_input=slopes[:, :, 2])
-        by_sigmoid.grad_input(squashed, read, grad_input=slopes[:, :, 3])
-        through = by_tanh(read, squashed)
-        of_sums = inputs.new_empty(n_steps, batch, 4, width)  # gradients of the gates' sums, bfloat16
+        of_c, of_bias, scratch = of_c.clone(memory_format=torch.contiguous_format), *gates.new_zeros(2, 4 * width)
+        of_sums = inputs.new_empty(n_steps, batch, 4 * width)  # gradients of the gates' sums, bfloat16
+        fixed = [_array(part) for part in (of_states, of_c, gates, cells, squashed, of_sums, of_bias, scratch)]
         multiply = packed_product(w_hh.detach().T.contiguous(), LOW)
         for t in reversed(range(n_steps)):
-            of_h = of_h + of_states[t]
-            of_c = torch.addcmul(of_c, of_h, through[t])
-            slopes[t, :, :3].mul_(of_c[:, None])
-            slopes[t, :, 3].mul_(of_h)
-            of_sums[t] = slopes[t]
-            of_c = of_c.mul_(forget[t])
-            of_h = multiply(of_sums[t].view(batch, 4 * width), None)
+            step_back(t, _array(of_h), *fixed)
+            of_h = multiply(of_sums[t], None)
         flat = of_sums.view(n_steps * batch, 4 * width)
         of_x = (flat @ w_ih).view(n_steps, batch, -1).to(ctx.dtype)
         of_w_ih = (flat.T @ inputs.flatten(0, 1)).float()
         of_w_hh = (flat.T @ before[:-1].flatten(0, 1)).float()
-        return of_x, of_h, of_c, of_w_ih, of_w_hh, slopes.sum((0, 1)).view(-1)
+        return of_x, of_h, of_c, of_w_ih, of_w_hh, of_bias
+
+
+def _array(tensor: torch.Tensor) -> np.ndarray:
+    """The tensor's memory, if it lies in order, or a copy, as an array; of bfloat16, which numpy does not know, the bits."""
+    tensor = tensor.detach().contiguous()
+    return (tensor.view(torch.uint16) if tensor.dtype == LOW else tensor).numpy()
