@@ -11,7 +11,7 @@ from torch import nn
 from training_tools import SMALL, assert_same, weights
 from unpadded import stepped_lstm
 from unpadded.fastai_modules import make_module
-from unpadded.stepped_lstm import _drop_weights, _forward, stepped_lstms
+from unpadded.stepped_lstm import Memory, _drop_weights, _forward, stepped_lstms
 from unpadded.training import train
 
 needs_bfloat16 = pytest.mark.skipif(
@@ -39,10 +39,29 @@ def test_outputs_and_gradients_are_torchs_to_bfloat16(n_steps, batch, n_in, widt
     lstm = nn.LSTM(n_in, width, batch_first=True)
     x, state = torch.randn(batch, n_steps, n_in), tuple(torch.randn(1, batch, width) * 0.5 for _ in "hc")
     expected = gradients(lstm, lambda *a: nn.LSTM.forward(lstm, *a), x, state)
-    found = gradients(lstm, lambda *a: _forward(lstm, *a), x, state)
+    found = gradients(lstm, lambda *a: _forward(lstm, Memory(), *a), x, state)
     for one, other in zip(expected, found, strict=True):
         assert one.shape == other.shape
         assert (one - other).norm() <= 0.03 * one.norm() + 0.02  # the second for sums that cancel
+
+
+@needs_bfloat16
+def test_a_window_whose_memory_was_used_again_has_no_backward_pass():
+    lstm, memory = nn.LSTM(3, 4, batch_first=True), Memory()
+    state = torch.zeros(1, 2, 4), torch.zeros(1, 2, 4)
+    first, second = (_forward(lstm, memory, torch.randn(2, 5, 3), state)[0] for _ in "ab")
+    second.sum().backward()
+    with pytest.raises(RuntimeError, match="has read another window since"):
+        first.sum().backward()
+
+
+@needs_bfloat16
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 1e30])
+def test_the_compiled_step_keeps_what_is_not_finite_and_saturates_what_is_large(value):
+    lstm, state = nn.LSTM(1, 2, batch_first=True), (torch.zeros(1, 1, 2), torch.zeros(1, 1, 2))
+    x = torch.tensor([[[value]]])
+    expected, found = nn.LSTM.forward(lstm, x, state)[0], _forward(lstm, Memory(), x, state)[0]
+    torch.testing.assert_close(found, expected, atol=0.01, rtol=0.02, equal_nan=True)
 
 
 def test_weights_are_dropped_as_often_as_asked_and_the_rest_is_scaled():

@@ -6,7 +6,7 @@ that the products of a step take. Compiled as `compiled_steps` is, without numba
 
 import numpy as np
 
-from .compiled_steps import ONE, TWO, _exponential, compiled
+from .machine_code import ONE, TWO, compiled, exponential
 
 HALF_A_PLACE, LAST_PLACE, CUT = np.uint32(0x7FFF), np.uint32(1), np.uint32(16)  # from float32's bits to bfloat16's
 
@@ -17,33 +17,49 @@ def step_on(t, from_h, from_x, bias, gates, cells, squashed, states, before, scr
 
     `from_x` [n_steps, batch, 4 * width] and `before` [n_steps + 1, batch, width], the h before each step, are the bits of
     bfloat16s. Written: `gates[t]`, `cells[t + 1]`, `squashed[t]`, `states[t]` and `before[t + 1]`, all but the last float32,
-    in the shapes of `step_back`. `scratch`: float32 [2, 4 * width].
+    in the shapes of `step_back`. `scratch`: float32 [2, width].
     """
     batch, width = cells.shape[1:]
-    scale, fraction = scratch[0], scratch[1]
-    bits = scale.view(np.uint32)
     for row in range(batch):
-        gate, c, last, squash, state = gates[t, row], cells[t + 1, row], cells[t, row], squashed[t, row], states[t, row]
-        _widen(from_x[t, row], bits)
-        for j in range(4 * width):
-            gate[j] = -((scale[j] + bias[j]) + from_h[row, j])
-        for j in range(2 * width, 3 * width):
-            gate[j] *= -TWO
-        _exponential(gate, scale, fraction)
-        for j in range(4 * width):
-            gate[j] = ONE / (ONE + (scale[j] + scale[j] * fraction[j]))
-        for j in range(2 * width, 3 * width):
-            less_one = scale[j] * fraction[j] + (scale[j] - ONE)
-            gate[j] = less_one / (less_one + TWO)
+        gate, state, squash = gates[t, row], states[t, row], squashed[t, row]
+        for number in range(4):
+            part = slice(number * width, (number + 1) * width)
+            _gate(gate[part], from_x[t, row, part], bias[part], from_h[row, part], scratch, number == 2)
+        last, c = cells[t, row], cells[t + 1, row]
         for j in range(width):
             c[j] = gate[width + j] * last[j] + gate[j] * gate[2 * width + j]
             squash[j] = TWO * c[j]
-        _exponential(squash, scale, fraction)
+        _tanh_of_half(squash, scratch)
         for j in range(width):
-            less_one = scale[j] * fraction[j] + (scale[j] - ONE)
-            squash[j] = less_one / (less_one + TWO)
             state[j] = gate[3 * width + j] * squash[j]
         _round(state, before[t + 1, row])
+
+
+@compiled
+def _gate(gate, from_x, bias, from_h, scratch, is_candidate):
+    """The values of one gate from what adds up to its sums."""
+    scale, fraction = scratch[0], scratch[1]
+    _widen(from_x, scale.view(np.uint32))
+    if is_candidate:
+        for j in range(len(gate)):
+            gate[j] = TWO * ((scale[j] + bias[j]) + from_h[j])
+        _tanh_of_half(gate, scratch)
+        return
+    for j in range(len(gate)):
+        gate[j] = -((scale[j] + bias[j]) + from_h[j])
+    exponential(gate, scale, fraction)
+    for j in range(len(gate)):
+        gate[j] = ONE / (ONE + (scale[j] + scale[j] * fraction[j]))
+
+
+@compiled
+def _tanh_of_half(x, scratch):
+    """tanh(x / 2), in place of `x`."""
+    scale, fraction = scratch[0], scratch[1]
+    exponential(x, scale, fraction)
+    for j in range(len(x)):
+        less_one = scale[j] * fraction[j] + (scale[j] - ONE)
+        x[j] = less_one / (less_one + TWO)
 
 
 @compiled

@@ -4,25 +4,11 @@ Additions are done in the order that is written here, in vector registers or out
 neither on its neighbours nor on the number of threads.
 """
 
-import math
-
 import numpy as np
-from numba import njit
+
+from .machine_code import ONE, TWO, compiled, exponential
 
 ABREAST = 4  # documents side by side on a core
-ONE, TWO, HALF, MOST = np.float32(1), np.float32(2), np.float32(0.5), np.float32(87)
-THIRD, FOURTH, FIFTH, SIXTH, SEVENTH = (np.float32(1 / math.factorial(n)) for n in range(3, 8))  # coefficients of exp
-LOG2_E = np.float32(1 / math.log(2))
-LN2_HIGH = np.float32(0.693359375)  # of few bits, so that its product with a whole number is not rounded
-LN2_LOW = np.float32(math.log(2) - 0.693359375)
-
-
-def compiled(function):
-    """The function as machine code, which runs beside other threads' and, where there is a place for it, is kept on disk."""
-    try:
-        return njit(cache=True, nogil=True, error_model="numpy")(function)
-    except RuntimeError:  # neither the package's folder nor the user's can be written to
-        return njit(nogil=True, error_model="numpy")(function)
 
 
 @compiled
@@ -202,7 +188,7 @@ def _step(gates, h, c, scratch):
         gates[j] = -gates[j]
     for j in range(3 * width, 4 * width):
         gates[j] *= TWO
-    _exponential(gates, scale, fraction)
+    exponential(gates, scale, fraction)
     for j in range(3 * width):
         gates[j] = ONE / (ONE + (scale[j] + scale[j] * fraction[j]))
     for j in range(3 * width, 4 * width):
@@ -211,33 +197,10 @@ def _step(gates, h, c, scratch):
     for j in range(width):
         c[j] = gates[width + j] * c[j] + gates[j] * gates[3 * width + j]
         h[j] = TWO * c[j]
-    _exponential(h, scale, fraction)
+    exponential(h, scale, fraction)
     for j in range(width):
         less_one = scale[j] * fraction[j] + (scale[j] - ONE)
         h[j] = gates[2 * width + j] * (less_one / (less_one + TWO))
-
-
-@compiled
-def _exponential(x, scale, fraction):
-    """`scale` (a power of two) and `fraction` with exp(x) = scale * (1 + fraction), to rounding, for |x| up to 87.
-
-    The series of exp around the nearest multiple of ln 2. In two factors, so that tanh can take 1 away without cancellation.
-    """
-    bits = scale.view(np.int32)
-    for j in range(len(x)):
-        v = x[j]
-        v = -MOST if v < -MOST else v
-        v = MOST if v > MOST else v
-        n = np.floor(v * LOG2_E + HALF)
-        r = (v - n * LN2_HIGH) - n * LN2_LOW
-        f = SEVENTH * r + SIXTH
-        f = f * r + FIFTH
-        f = f * r + FOURTH
-        f = f * r + THIRD
-        f = f * r + HALF
-        f = f * r + ONE
-        fraction[j] = f * r
-        bits[j] = (np.int32(n) + np.int32(127)) << np.int32(23)
 
 
 @compiled
