@@ -6,7 +6,7 @@ that the products of a step take. Compiled as `compiled_steps` is, without numba
 
 import numpy as np
 
-from .machine_code import ONE, TWO, compiled, exponential
+from .machine_code import ONE, TWO, compiled, sigmoid_of_negative, tanh_of_half
 
 HALF_A_PLACE, LAST_PLACE, CUT = np.uint32(0x7FFF), np.uint32(1), np.uint32(16)  # from float32's bits to bfloat16's
 
@@ -29,7 +29,7 @@ def step_on(t, from_h, from_x, bias, gates, cells, squashed, states, before, scr
         for j in range(width):
             c[j] = gate[width + j] * last[j] + gate[j] * gate[2 * width + j]
             squash[j] = TWO * c[j]
-        _tanh_of_half(squash, scratch)
+        tanh_of_half(squash, scratch)
         for j in range(width):
             state[j] = gate[3 * width + j] * squash[j]
         _round(state, before[t + 1, row])
@@ -38,28 +38,16 @@ def step_on(t, from_h, from_x, bias, gates, cells, squashed, states, before, scr
 @compiled
 def _gate(gate, from_x, bias, from_h, scratch, is_candidate):
     """The values of one gate from what adds up to its sums."""
-    scale, fraction = scratch[0], scratch[1]
+    scale = scratch[0]
     _widen(from_x, scale.view(np.uint32))
     if is_candidate:
         for j in range(len(gate)):
             gate[j] = TWO * ((scale[j] + bias[j]) + from_h[j])
-        _tanh_of_half(gate, scratch)
+        tanh_of_half(gate, scratch)
         return
     for j in range(len(gate)):
         gate[j] = -((scale[j] + bias[j]) + from_h[j])
-    exponential(gate, scale, fraction)
-    for j in range(len(gate)):
-        gate[j] = ONE / (ONE + (scale[j] + scale[j] * fraction[j]))
-
-
-@compiled
-def _tanh_of_half(x, scratch):
-    """tanh(x / 2), in place of `x`."""
-    scale, fraction = scratch[0], scratch[1]
-    exponential(x, scale, fraction)
-    for j in range(len(x)):
-        less_one = scale[j] * fraction[j] + (scale[j] - ONE)
-        x[j] = less_one / (less_one + TWO)
+    sigmoid_of_negative(gate, scratch)
 
 
 @compiled

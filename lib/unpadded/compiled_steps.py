@@ -6,7 +6,7 @@ neither on its neighbours nor on the number of threads.
 
 import numpy as np
 
-from .machine_code import ONE, TWO, compiled, exponential
+from .machine_code import TWO, compiled, sigmoid_of_negative, tanh_of_half
 
 ABREAST = 4  # documents side by side on a core
 
@@ -183,24 +183,18 @@ def _add_one(out, x, matrix):
 def _step(gates, h, c, scratch):
     """From the gates' sums [4 * width], in the order input, forget, output, candidate, to the next h and c [width]."""
     width = len(h)
-    scale, fraction = scratch[0], scratch[1]
     for j in range(3 * width):
         gates[j] = -gates[j]
     for j in range(3 * width, 4 * width):
         gates[j] *= TWO
-    exponential(gates, scale, fraction)
-    for j in range(3 * width):
-        gates[j] = ONE / (ONE + (scale[j] + scale[j] * fraction[j]))
-    for j in range(3 * width, 4 * width):
-        less_one = scale[j] * fraction[j] + (scale[j] - ONE)
-        gates[j] = less_one / (less_one + TWO)
+    sigmoid_of_negative(gates[: 3 * width], scratch)
+    tanh_of_half(gates[3 * width :], scratch)
     for j in range(width):
         c[j] = gates[width + j] * c[j] + gates[j] * gates[3 * width + j]
         h[j] = TWO * c[j]
-    exponential(h, scale, fraction)
+    tanh_of_half(h, scratch)
     for j in range(width):
-        less_one = scale[j] * fraction[j] + (scale[j] - ONE)
-        h[j] = gates[2 * width + j] * (less_one / (less_one + TWO))
+        h[j] *= gates[2 * width + j]
 
 
 @compiled

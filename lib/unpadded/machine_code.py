@@ -1,4 +1,4 @@
-"""What machine code made by numba has in common: how it is compiled, and an exponential function that is."""
+"""What machine code made by numba has in common: how it is compiled, and the functions of an LSTM's gates."""
 
 import math
 
@@ -41,3 +41,22 @@ def exponential(x, scale, fraction):
         f = f * r + ONE
         fraction[j] = f * r
         bits[j] = (np.int32(n) + np.int32(127)) << np.int32(23)
+
+
+@compiled
+def sigmoid_of_negative(x, scratch):
+    """sigmoid(-x), in place of `x`; `scratch`: float32 [2, at least len(x)]."""
+    scale, fraction = scratch[0], scratch[1]
+    exponential(x, scale, fraction)
+    for j in range(len(x)):
+        x[j] = ONE / (ONE + (scale[j] + scale[j] * fraction[j]))
+
+
+@compiled
+def tanh_of_half(x, scratch):
+    """tanh(x / 2), in place of `x`; `scratch` as above."""
+    scale, fraction = scratch[0], scratch[1]
+    exponential(x, scale, fraction)
+    for j in range(len(x)):
+        less_one = scale[j] * fraction[j] + (scale[j] - ONE)
+        x[j] = less_one / (less_one + TWO)
