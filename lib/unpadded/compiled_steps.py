@@ -6,7 +6,7 @@ neither on its neighbours nor on the number of threads.
 
 import numpy as np
 
-from .machine_code import TWO, compiled, sigmoid_of_negative, tanh_of_half
+from .machine_code import compiled, quarters, sigmoid, tanh
 
 ABREAST = 4  # documents side by side on a core
 
@@ -23,7 +23,7 @@ def read_documents(tokens, lengths, skips, model, pooled, token_weights, out):
     n_units, ends = model[3][-1], np.cumsum(lengths)
     h, c = np.zeros((ABREAST, n_units), np.float32), np.zeros((ABREAST, n_units), np.float32)
     pools = (np.zeros(h.shape), np.zeros(h.shape), np.zeros(h.shape, np.float32), np.zeros(ABREAST))
-    scratch = (np.empty(ABREAST * 4 * n_units, np.float32), np.empty((2, 4 * n_units), np.float32))
+    scratch = np.empty(ABREAST * 4 * n_units, np.float32)
     document, at = np.zeros(ABREAST, np.int64), np.zeros(ABREAST, np.int64)
     n_live = next_document = 0
     while True:
@@ -67,7 +67,7 @@ def _advance(tokens, model, h, c, scratch):
         width = first[layer + 1] - first[layer]
         n_in = embedding.shape[1] if layer == 0 else first[layer] - first[layer - 1]
         states = slice(first[layer], first[layer + 1])
-        sums = scratch[0][: len(tokens) * 4 * width].reshape(len(tokens), 4 * width)
+        sums = scratch[: len(tokens) * 4 * width].reshape(len(tokens), 4 * width)
         bias, offset = weights[offset : offset + 4 * width], offset + 4 * width
         for lane in range(len(tokens)):
             sums[lane] = table[tokens[lane]] if layer == 0 and known else bias
@@ -79,7 +79,7 @@ def _advance(tokens, model, h, c, scratch):
         _add_products(sums, h[:, states], weights[offset : offset + width * 4 * width])
         offset += width * 4 * width
         for lane in range(len(tokens)):
-            _step(sums[lane], h[lane, states], c[lane, states], scratch[1])
+            _step(sums[lane], h[lane, states], c[lane, states])
 
 
 @compiled
@@ -180,21 +180,19 @@ def _add_one(out, x, matrix):
 
 
 @compiled
-def _step(gates, h, c, scratch):
+def _step(gates, h, c):
     """From the gates' sums [4 * width], in the order input, forget, output, candidate, to the next h and c [width]."""
     width = len(h)
     for j in range(3 * width):
-        gates[j] = -gates[j]
-    for j in range(3 * width, 4 * width):
-        gates[j] *= TWO
-    sigmoid_of_negative(gates[: 3 * width], scratch)
-    tanh_of_half(gates[3 * width :], scratch)
+        gates[j] = sigmoid(gates[j])
+    write, forget, read, candidate = quarters(gates, width)
     for j in range(width):
-        c[j] = gates[width + j] * c[j] + gates[j] * gates[3 * width + j]
-        h[j] = TWO * c[j]
-    tanh_of_half(h, scratch)
+        candidate[j] = tanh(candidate[j])
     for j in range(width):
-        h[j] *= gates[2 * width + j]
+        c[j] = forget[j] * c[j] + write[j] * candidate[j]
+        h[j] = tanh(c[j])
+    for j in range(width):
+        h[j] *= read[j]
 
 
 @compiled

@@ -1,4 +1,4 @@
-"""What machine code made by numba has in common: how it is compiled, and the functions of an LSTM's gates."""
+"""What machine code made by numba has in common: how it is compiled, the functions of an LSTM's gates, and bfloat16."""
 
 import math
 
@@ -10,53 +10,69 @@ THIRD, FOURTH, FIFTH, SIXTH, SEVENTH = (np.float32(1 / math.factorial(n)) for n 
 LOG2_E = np.float32(1 / math.log(2))
 LN2_HIGH = np.float32(0.693359375)  # of few bits, so that its product with a whole number is not rounded
 LN2_LOW = np.float32(math.log(2) - 0.693359375)
+HALF_A_PLACE, LAST_PLACE, CUT = np.uint32(0x7FFF), np.uint32(1), np.uint32(16)  # from float32's bits to bfloat16's
 
 
-def compiled(function):
+def compiled(function, **options):
     """The function as machine code, which runs beside other threads' and, where there is a place for it, is kept on disk."""
     try:
-        return njit(cache=True, nogil=True, error_model="numpy")(function)
+        return njit(cache=True, nogil=True, error_model="numpy", **options)(function)
     except RuntimeError:  # neither the package's folder nor the user's can be written to
-        return njit(nogil=True, error_model="numpy")(function)
+        return njit(nogil=True, error_model="numpy", **options)(function)
 
 
-@compiled
-def exponential(x, scale, fraction):
-    """`scale` (a power of two) and `fraction` with exp(x) = scale * (1 + fraction), to rounding, for |x| up to 87.
+# Written into the loops that call it, and so compiled as they are: with or without joining products and sums.
+written_in = njit(inline="always", error_model="numpy")
+
+
+@written_in
+def _exponential(x):
+    """A power of two and a fraction with exp(x) = power * (1 + fraction), to rounding, for |x| up to 87.
 
     The series of exp around the nearest multiple of ln 2. In two factors, so that tanh can take 1 away without cancellation.
     """
-    bits = scale.view(np.int32)
-    for j in range(len(x)):
-        v = x[j]
-        v = -MOST if v < -MOST else v
-        v = MOST if v > MOST else v
-        n = np.floor(v * LOG2_E + HALF)
-        r = (v - n * LN2_HIGH) - n * LN2_LOW
-        f = SEVENTH * r + SIXTH
-        f = f * r + FIFTH
-        f = f * r + FOURTH
-        f = f * r + THIRD
-        f = f * r + HALF
-        f = f * r + ONE
-        fraction[j] = f * r
-        bits[j] = (np.int32(n) + np.int32(127)) << np.int32(23)
+    x = -MOST if x < -MOST else x
+    x = MOST if x > MOST else x
+    n = np.floor(x * LOG2_E + HALF)
+    r = (x - n * LN2_HIGH) - n * LN2_LOW
+    f = SEVENTH * r + SIXTH
+    f = f * r + FIFTH
+    f = f * r + FOURTH
+    f = f * r + THIRD
+    f = f * r + HALF
+    f = f * r + ONE
+    return np.int32((np.int32(n) + np.int32(127)) << np.int32(23)).view(np.float32), f * r
 
 
-@compiled
-def sigmoid_of_negative(x, scratch):
-    """sigmoid(-x), in place of `x`; `scratch`: float32 [2, at least len(x)]."""
-    scale, fraction = scratch[0], scratch[1]
-    exponential(x, scale, fraction)
-    for j in range(len(x)):
-        x[j] = ONE / (ONE + (scale[j] + scale[j] * fraction[j]))
+@written_in
+def sigmoid(x):
+    """Of a float32."""
+    power, fraction = _exponential(-x)
+    return ONE / (ONE + (power + power * fraction))
 
 
-@compiled
-def tanh_of_half(x, scratch):
-    """tanh(x / 2), in place of `x`; `scratch` as above."""
-    scale, fraction = scratch[0], scratch[1]
-    exponential(x, scale, fraction)
-    for j in range(len(x)):
-        less_one = scale[j] * fraction[j] + (scale[j] - ONE)
-        x[j] = less_one / (less_one + TWO)
+@written_in
+def tanh(x):
+    """Of a float32."""
+    power, fraction = _exponential(TWO * x)
+    less_one = power * fraction + (power - ONE)
+    return less_one / (less_one + TWO)
+
+
+@written_in
+def quarters(row, width):
+    """The parts of a row [4 * width]."""
+    return row[:width], row[width : 2 * width], row[2 * width : 3 * width], row[3 * width :]
+
+
+@written_in
+def rounded(x):
+    """The bits, uint16, of the bfloat16 that is nearest to a float32, the even one of two."""
+    whole = np.float32(x).view(np.uint32)
+    return np.uint16((whole + HALF_A_PLACE + ((whole >> CUT) & LAST_PLACE)) >> CUT)
+
+
+@written_in
+def widened(bits):
+    """The float32 of the bfloat16 that has these bits, uint16."""
+    return np.uint32(np.uint32(bits) << CUT).view(np.float32)

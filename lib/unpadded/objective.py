@@ -7,6 +7,7 @@ softmax, a block of positions at a time. Activation regularisation is AWD-LSTM's
 """
 
 import math
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,8 +15,25 @@ import torch.nn.functional as F
 from fastai.text.models.core import SequentialRNN
 from torch import nn
 
+from .workspace import Workspace
+
 BLOCK = 1_024  # positions whose full logits exist at once
 SMOOTHING = 0.75
+
+
+class Rows(torch.autograd.Function):
+    """Rows of a table [n, width] by their numbers [m]; the table's gradient uses the memory of the last step's again."""
+
+    @staticmethod
+    def forward(ctx, table, ids, name, workspace):
+        """`name`: the table's in `workspace`."""
+        ctx.ids, ctx.memory = ids, partial(workspace.gradient, name, table)
+        return table.index_select(0, ids)
+
+    @staticmethod
+    def backward(ctx, of_rows):
+        """Add up each row's gradients."""
+        return ctx.memory().zero_().index_add_(0, ctx.ids, of_rows), None, None, None
 
 
 class LanguageModelObjective(nn.Module):
@@ -42,6 +60,7 @@ class LanguageModelObjective(nn.Module):
         frequency = torch.as_tensor(np.maximum(counts, 1), dtype=torch.float64) ** SMOOTHING
         self.register_buffer("proposal", (frequency / frequency.sum()).float(), persistent=False)
         self.register_buffer("log_proposal", self.proposal.log(), persistent=False)
+        self.workspace = Workspace()
 
     def reset(self) -> None:
         """Forget the carried recurrent state (fastai's ModelResetter calls this)."""
@@ -56,7 +75,8 @@ class LanguageModelObjective(nn.Module):
             states, _ = self._states(F.embedding(x, self.module[0].encoder.weight))
             return self._full(states.flatten(0, 1), y.flatten())
         if not self.negatives:
-            states, raw = self._states(self._drop_words(F.embedding(x, self.module[0].encoder.weight), x))
+            inputs = self._rows("encoder", self.module[0].encoder.weight, x)
+            states, raw = self._states(self._drop_words(inputs, x))
             return self._full(states.flatten(0, 1), y.flatten()) + self._penalty(states, raw)
         return self._sampled(x, y)
 
@@ -65,10 +85,10 @@ class LanguageModelObjective(nn.Module):
         encoder, decoder = self.module[0].encoder.weight, self.module[1].decoder
         outputs = torch.cat([y.flatten(), negatives])
         if decoder.weight is encoder:  # one lookup, so that one gradient of the table's size is made instead of two
-            rows = F.embedding(torch.cat([x.flatten(), outputs]), encoder)
+            rows = self._rows("encoder", encoder, torch.cat([x.flatten(), outputs]))
             inputs, rows = rows[: x.numel()].view(*x.shape, -1), rows[x.numel() :]
         else:
-            inputs, rows = F.embedding(x, encoder), F.embedding(outputs, decoder.weight)
+            inputs, rows = self._rows("encoder", encoder, x), self._rows("decoder", decoder.weight, outputs)
         states, raw = self._states(self._drop_words(inputs, x))
         flat = states.flatten(0, 1)  # [n, width]
         true, sampled = rows[: y.numel()], rows[y.numel() :]
@@ -83,6 +103,10 @@ class LanguageModelObjective(nn.Module):
         sampled_logits = sampled_logits.masked_fill(y.flatten().unsqueeze(1) == negatives, -1e4)
         logits = torch.cat([true_logits, sampled_logits], 1).float()
         return (torch.logsumexp(logits, 1) - logits[:, 0]).mean() + self._penalty(states, raw)
+
+    def _rows(self, name: str, table: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+        """Rows of a table, a parameter, as `F.embedding` gives them: [*ids.shape, width]."""
+        return Rows.apply(table, ids.flatten(), name, self.workspace).view(*ids.shape, -1)
 
     def _drop_words(self, inputs: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """AWD-LSTM's embedding dropout: whole words vanish. fastai masks the table; masking its looked-up rows is the same."""

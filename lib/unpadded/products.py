@@ -66,12 +66,19 @@ def packed_product(weight: torch.Tensor, dtype: torch.dtype):
         return _packed_onednn(weight)
     if weight.device.type == "cpu" and dtype == torch.float32 and hasattr(torch.ops.mkl, "_mkl_linear"):
         return _packed_mkl(weight)
-    if weight.device.type == "cpu" and dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        return _packed_onednn_bfloat16(weight)
-    rounded = weight.to(dtype, copy=True)
     if dtype == torch.float32:
+        rounded = weight.to(dtype, copy=True)
         return lambda x, bias: linear(x, rounded, bias)
-    return lambda x, bias: _add(linear(x.to(dtype), rounded).float(), bias)
+    multiply = packed_low_product(weight, dtype)
+    return lambda x, bias: _add(multiply(x.to(dtype)).float(), bias)
+
+
+def packed_low_product(weight: torch.Tensor, dtype: torch.dtype):
+    """A function x -> x @ weight.T for `x` in `dtype`, bfloat16 or float16; float32 sums, rounded to `dtype` at the end."""
+    if weight.device.type == "cpu" and dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return _packed_onednn(weight.to(dtype))
+    rounded = weight.to(dtype, copy=True)
+    return lambda x: linear(x, rounded)
 
 
 def _packed_mkl(weight: torch.Tensor):
@@ -86,17 +93,10 @@ def _packed_mkl(weight: torch.Tensor):
 
 
 def _packed_onednn(weight: torch.Tensor):
-    """oneDNN's float32 product with the weight packed, for any number of rows."""
+    """oneDNN's product, in the weight's own dtype, with the weight packed, for any number of rows."""
     packed = torch.ops.mkldnn._reorder_linear_weight(weight, None)
     multiply = torch.ops.mkldnn._linear_pointwise
-    return lambda x, bias: multiply(x, packed, bias, "none", [], "")
-
-
-def _packed_onednn_bfloat16(weight: torch.Tensor):
-    """oneDNN's bfloat16 product with the weight packed; the sums are float32 and rounded to bfloat16 at the end."""
-    packed = torch.ops.mkldnn._reorder_linear_weight(weight.to(torch.bfloat16), None)
-    multiply = torch.ops.mkldnn._linear_pointwise
-    return lambda x, bias: _add(multiply(x.to(torch.bfloat16), packed, None, "none", [], "").float(), bias)
+    return lambda x, bias=None: multiply(x, packed, bias, "none", [], "")
 
 
 def _add(x: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
