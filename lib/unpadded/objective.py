@@ -92,17 +92,14 @@ class LanguageModelObjective(nn.Module):
         states, raw = self._states(self._drop_words(inputs, x))
         flat = states.flatten(0, 1)  # [n, width]
         true, sampled = rows[: y.numel()], rows[y.numel() :]
-        true_logits = (flat * true).sum(1, keepdim=True)  # [n, 1]
-        sampled_logits = flat @ sampled.T  # [n, negatives]
+        offset = -(math.log(self.negatives) + self.log_proposal)  # of each token's logit
         if decoder.bias is not None:
-            true_logits = true_logits + decoder.bias[y.flatten()].unsqueeze(1)
-            sampled_logits = sampled_logits + decoder.bias[negatives]
-        expected = math.log(self.negatives) + self.log_proposal
-        true_logits = true_logits - expected[y.flatten()].unsqueeze(1)
-        sampled_logits = sampled_logits - expected[negatives]
-        sampled_logits = sampled_logits.masked_fill(y.flatten().unsqueeze(1) == negatives, -1e4)
-        logits = torch.cat([true_logits, sampled_logits], 1).float()
-        return (torch.logsumexp(logits, 1) - logits[:, 0]).mean() + self._penalty(states, raw)
+            offset = offset + decoder.bias
+        true_logits = (flat * true).float().sum(1) + offset[y.flatten()]  # [n]
+        sampled_logits = (flat @ sampled.T).float() + offset[negatives]  # [n, negatives]
+        sampled_logits.masked_fill_(y.flatten().unsqueeze(1) == negatives, -1e4)  # in place: nothing looks back at it
+        all_logits = torch.logaddexp(sampled_logits.logsumexp(1), true_logits)
+        return (all_logits - true_logits).mean() + self._penalty(states, raw)
 
     def _rows(self, name: str, table: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
         """Rows of a table, a parameter, as `F.embedding` gives them: [*ids.shape, width]."""
