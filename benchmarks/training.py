@@ -4,6 +4,7 @@ Prints tokens/s with the share of the matrix-product limit. With `--data DIR`, a
 test.txt of words between spaces (WikiText-2's form), and `--minutes`: with `--compare` the validation loss of both methods
 after the same wall time; without, our models alone, validation perplexity against minutes as CSV and as a picture, beside
 the figures of the AWD-LSTM paper. A model's curve is stored as soon as it is there; those of other models in the folder stay.
+With `--layers`, single LSTM layers, forward and backward in bfloat16, through torch's kernel and through ours for wide ones.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import warnings
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import pandas as pd
@@ -27,12 +29,15 @@ from unpadded.perplexity import cross_entropy, perplexity
 from unpadded.plot_style import save_figure
 from unpadded.plots_training import perplexity_curves
 from unpadded.speed import product_rate
+from unpadded.stepped_lstm import SteppedLSTM, Window
 from unpadded.tokens import TokenizedCorpus
 from unpadded.training import TrainingSettings, train
+from unpadded.weight_dropout import Drop
 
 # fastai's own sizes, with the multiplier of its dropouts that its users give; and the project's recipe.
 FULL = TrainingSettings(emb_sz=400, n_hid=1152, n_layers=3, max_vocab=20_000, min_count=1)
 MODELS = {"full": FULL, "default": replace(TrainingSettings(), min_count=1)}
+LAYERS = ((400, 400), (1152, 400), (800, 800), (400, 1152), (1152, 1152))  # units in and out
 # Merity, Keskar and Socher, "Regularizing and Optimizing LSTM Language Models", ICLR 2018, arXiv 1708.02182, table 2.
 PAPER = {"WikiText-2": {"valid": 68.6, "test": 65.8}}
 WARM_UP = 2  # steps that are not timed
@@ -163,6 +168,30 @@ def speeds(name: str, settings: TrainingSettings, options) -> list[dict]:
     ]
 
 
+def layer_times(n_in: int, width: int, options) -> dict:
+    """Milliseconds of a layer's forward and backward pass, batch and window of the full model, the median of turns."""
+    clock, lstm, window = CLOCKS[options.clock], torch.nn.LSTM(n_in, width), Window()
+    x, zero = torch.randn(FULL.window, FULL.batch_size, n_in, requires_grad=True), torch.zeros(FULL.batch_size, width)
+
+    def torchs() -> torch.Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            return lstm(x, (zero[None], zero[None]))[0]
+
+    def ours() -> torch.Tensor:
+        weights = lstm.weight_ih_l0, lstm.weight_hh_l0, lstm.bias_ih_l0 + lstm.bias_hh_l0
+        return SteppedLSTM.apply(x, zero, zero, *weights, Drop(0.2, 0), window)[0]
+
+    times: dict[str, list[float]] = {"torch": [], "stepped_lstm": []}
+    for _ in range(options.steps):
+        for name, run in zip(times, (torchs, ours), strict=True):
+            x.grad = None
+            lstm.zero_grad()
+            began = clock()
+            run().float().square().mean().backward()
+            times[name].append(1_000 * (clock() - began))
+    return {"in": n_in, "units": width} | {name: round(median(found[WARM_UP:])) for name, found in times.items()}
+
+
 def qualities(name: str, settings: TrainingSettings, corpora: dict[str, TokenizedCorpus], options) -> list[dict]:
     """Validation loss of both methods after the same minutes of training."""
     vocab = corpora["train"].build_vocab(max_size=settings.max_vocab, min_count=settings.min_count)
@@ -239,11 +268,15 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("outputs/wikitext2"), help="folder of CSV and picture")
     parser.add_argument("--vocabulary", type=int, help="words of the models, where it is not theirs")
     parser.add_argument("--compare", action="store_true", help="with --data: both methods after --minutes, no curves")
+    parser.add_argument("--layers", action="store_true", help="milliseconds of single layers, no models")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     warnings.filterwarnings("ignore")  # fastai's own
     if options.vocabulary:
         MODELS.update({name: replace(MODELS[name], max_vocab=options.vocabulary) for name in MODELS})
+    if options.layers:
+        print(pd.DataFrame([layer_times(*sizes, options) for sizes in LAYERS]).to_string(index=False))
+        return
     if options.data is None:
         rows = [row for name in options.models for row in speeds(name, MODELS[name], options)]
         print(f"\n{options.threads} threads, {options.clock} time\n{pd.DataFrame(rows).to_string(index=False)}")
