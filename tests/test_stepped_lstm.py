@@ -70,6 +70,27 @@ def test_gradients_pass_through_gates_that_are_nearly_open_over_many_steps():
 
 
 @needs_bfloat16
+def test_gradients_are_at_least_as_near_to_float32_as_those_of_torchs_bfloat16_lstm():
+    torch.manual_seed(0)
+    lstm = nn.LSTM(100, 100, batch_first=True)
+    with torch.no_grad():
+        for weight in lstm.parameters():
+            weight.mul_(3)
+        lstm.bias_ih_l0[100:200] += torch.linspace(-1, 6, 100)  # cells of short and of long memory
+    x, state = torch.randn(16, 70, 100), tuple(torch.randn(1, 16, 100) * 0.3 for _ in "hc")
+
+    def torchs(x, state):
+        with torch.autocast("cpu", torch.bfloat16):
+            states, ends = nn.LSTM.forward(lstm, x, state)
+        return states.float(), tuple(part.float() for part in ends)
+
+    forwards = lambda *a: nn.LSTM.forward(lstm, *a), torchs, partial(run, lstm, Window())
+    expected, theirs, ours = (gradients(lstm, forward, x, state) for forward in forwards)
+    for one, bfloat16, stepped in zip(expected, theirs, ours, strict=True):
+        assert (stepped - one).norm() <= 1.1 * (bfloat16 - one).norm()
+
+
+@needs_bfloat16
 def test_a_window_whose_memory_was_used_again_has_no_backward_pass():
     lstm, window = nn.LSTM(3, 4, batch_first=True), Window()
     state = torch.zeros(1, 2, 4), torch.zeros(1, 2, 4)
