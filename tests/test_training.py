@@ -172,6 +172,42 @@ def test_bad_settings_are_named(settings, message):
         TrainingSettings(**settings)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_float16_is_refused_where_no_device_has_it(tiny_tokens):
+    with pytest.raises(InputError, match="precision is 'float16' on cpu: only CUDA has it"):
+        train(tiny_tokens, replace(SMALL, precision="float16"), progress=False)
+
+
+@pytest.mark.parametrize("first_scale", [2.0**16, 2.0**40])
+def test_float16_learns_as_float32_does_even_after_gradients_that_were_scaled_too_far(
+    tiny_tokens, monkeypatch, first_scale
+):
+    """fastai's scaling of gradients, on the CPU, whose own LSTM in float16 is slow but there without oneDNN."""
+    scales = []
+
+    class Scaler(torch.amp.GradScaler):
+        def __init__(self, _device, **options):
+            super().__init__("cpu", init_scale=first_scale, **options)
+
+        def update(self):
+            super().update()
+            scales.append(self.get_scale())
+
+    monkeypatch.setattr("fastai.callback.fp16.GradScaler", Scaler)
+    monkeypatch.setattr(training, "_precision", lambda asked, _device: asked)
+    settings = replace(SMALL, epochs=6, learning_rate=0.02)
+    with torch.backends.mkldnn.flags(enabled=False):
+        perplexity = {
+            precision: train(tiny_tokens, replace(settings, precision=precision), progress=False).card[
+                "valid_perplexity"
+            ]
+            for precision in ("float32", "float16")
+        }
+    assert perplexity["float16"] == pytest.approx(perplexity["float32"], rel=0.1)
+    assert len(scales) > 20
+    assert 1 < scales[-1] <= 2.0**24
+
+
 def test_too_little_to_train_on(tiny_tokens):
     with pytest.raises(InputError, match="too few to train on"):
         train(tiny_tokens.select([0]), SMALL, progress=False)

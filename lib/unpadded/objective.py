@@ -19,6 +19,7 @@ from .workspace import Workspace
 
 BLOCK = 1_024  # positions whose full logits exist at once
 SMOOTHING = 0.75
+LOW = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class Rows(torch.autograd.Function):
@@ -41,7 +42,7 @@ class LanguageModelObjective(nn.Module):
 
     `module` is a fastai language model; its layers and dropouts are used, its output layer only through the rows that
     are needed. `counts` [n_vocab] are the training corpus's token counts. With `negatives` = 0 the full softmax is used
-    in training too. `alpha` and `beta` weigh the activation penalties. `precision` "bfloat16" runs under autocast.
+    in training too. `alpha` and `beta` weigh the activation penalties. "bfloat16" and "float16" run under autocast.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class LanguageModelObjective(nn.Module):
         self.module.reset()
 
     def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+        with torch.autocast(x.device.type, LOW.get(self.precision, torch.bfloat16), enabled=self.precision in LOW):
             return self._loss(x, y)
 
     def _loss(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:

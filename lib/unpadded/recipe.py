@@ -8,7 +8,7 @@ DIRECTIONS = ("forward", "backward", "both")
 PAD_PLACEMENTS = ("before", "random")
 CHOICES = {
     "direction": DIRECTIONS,
-    "precision": ("auto", "float32", "bfloat16"),
+    "precision": ("auto", "float32", "bfloat16", "float16"),
     "initial_embeddings": ("lsa", "random"),
     "pad_placement": PAD_PLACEMENTS,
 }
@@ -22,7 +22,8 @@ class TrainingSettings:
     its cycle either way. `dropout` multiplies fastai's dropout probabilities. `negatives` = 0 trains with the full
     softmax. `window` is in tokens, `clip` bounds the gradient's norm. `direction`: "forward", "backward" (documents are read
     reversed) or "both" (one model each, trained one after the other, half of `max_minutes` each). `precision` is "auto"
-    (bfloat16 where the hardware multiplies it faster), "float32" or "bfloat16". `pad_injection`: share of the tokens that
+    (bfloat16 where the hardware multiplies it faster, float16 on GPUs that only have that), "float32", "bfloat16", or, on
+    GPUs, "float16" with scaled gradients. `pad_injection`: share of the tokens that
     are pads put into the training text, and `pad_placement` where: "before" documents or "random" (see `pad_injection.py`).
     From scratch (see `initialization.py`): `initial_embeddings` "lsa" or "random" as fastai has them, `pass_through` the
     strength with which LSTM layers begin as averages of their inputs (0: as fastai has them).

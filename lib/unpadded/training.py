@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from fastai.callback.core import Callback
+from fastai.callback.fp16 import MixedPrecision
 from fastai.callback.rnn import ModelResetter
 from fastai.callback.training import GradientClip
 from fastai.data.core import DataLoaders
@@ -62,8 +63,9 @@ def train(
     kept there once a minute; the same call after a stop goes on from it and ends in the same weights (same
     machine and thread count).
 
-    Raises `InputError` for a corpus that is too small, a `start` that does not fit and a checkpoint that is torn;
-    `FloatingPointError` when the loss is not finite, after storing the last good model in `checkpoints`/last_good_model.
+    Raises `InputError` for a corpus that is too small, a `start` that does not fit, a checkpoint that is torn, and float16
+    without CUDA; `FloatingPointError` when the loss is not finite, after storing the last good model in
+    `checkpoints`/last_good_model.
     """
     settings = settings or TrainingSettings()
     options: dict[str, Any] = {"tokenizer": tokenizer, "valid": valid, "about": about or {}, "progress": progress}
@@ -126,7 +128,8 @@ def _train(
         checkpoint = Checkpoint(checkpoints, _key(settings, train_tokens, start), objective=objective, log=log)
         schedule = OneCycle(settings, log)
         live = LivePerplexity(model.module, valid_tokens, log)
-        learn = _learner(loaders, objective, settings, [schedule, log, live, checkpoint, *callbacks])
+        scaled = [MixedPrecision()] if precision == "float16" else []  # its gradients would vanish unscaled
+        learn = _learner(loaders, objective, settings, [*scaled, schedule, log, live, checkpoint, *callbacks])
         stepped = precision == "bfloat16" and device.type == "cpu"
         with (
             nullcontext() if progress else learn.no_bar(),
@@ -193,11 +196,13 @@ def _split(corpus: TokenizedCorpus, seed: int) -> tuple[TokenizedCorpus, Tokeniz
 
 
 def _precision(asked: str, device: torch.device) -> str:
-    """bfloat16 where the hardware multiplies it faster than float32."""
+    """What `asked`, a setting, means there: "auto" is the precision that the hardware multiplies fastest."""
+    if asked == "float16" and device.type != "cuda":
+        raise InputError(f"Training setting precision is 'float16' on {device.type}: only CUDA has it; give 'auto'.")
     if asked != "auto":
         return asked
     if device.type == "cuda":
-        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
     return "bfloat16" if bfloat16_is_fast() else "float32"
 
 
