@@ -178,6 +178,7 @@ def test_float16_is_refused_where_no_device_has_it(tiny_tokens):
         train(tiny_tokens, replace(SMALL, precision="float16"), progress=False)
 
 
+@pytest.mark.filterwarnings("ignore:CUDA is not available", "ignore:TF32 acceleration")  # there is no GPU, on purpose
 @pytest.mark.parametrize("first_scale", [2.0**16, 2.0**40])
 def test_float16_learns_as_float32_does_even_after_gradients_that_were_scaled_too_far(
     tiny_tokens, monkeypatch, first_scale
