@@ -29,7 +29,7 @@ from unpadded.perplexity import cross_entropy, perplexity
 from unpadded.plot_style import save_figure
 from unpadded.plots_training import perplexity_curves
 from unpadded.speed import product_rate
-from unpadded.stepped_lstm import SteppedLSTM, Window
+from unpadded.stepped_lstm import Window, read_window
 from unpadded.tokens import TokenizedCorpus
 from unpadded.training import TrainingSettings, train
 from unpadded.weight_dropout import Drop
@@ -170,16 +170,16 @@ def speeds(name: str, settings: TrainingSettings, options) -> list[dict]:
 
 def layer_times(n_in: int, width: int, options) -> dict:
     """Milliseconds of a layer's forward and backward pass, batch and window of the full model, the median of turns."""
-    clock, lstm, window = CLOCKS[options.clock], torch.nn.LSTM(n_in, width), Window()
-    x, zero = torch.randn(FULL.window, FULL.batch_size, n_in, requires_grad=True), torch.zeros(FULL.batch_size, width)
+    clock, lstm, window = CLOCKS[options.clock], torch.nn.LSTM(n_in, width, batch_first=True), Window()
+    x = torch.randn(FULL.batch_size, FULL.window, n_in, requires_grad=True)
+    state = torch.zeros(1, FULL.batch_size, width), torch.zeros(1, FULL.batch_size, width)
 
     def torchs() -> torch.Tensor:
         with torch.autocast("cpu", torch.bfloat16):
-            return lstm(x, (zero[None], zero[None]))[0]
+            return lstm(x, state)[0]
 
     def ours() -> torch.Tensor:
-        weights = lstm.weight_ih_l0, lstm.weight_hh_l0, lstm.bias_ih_l0 + lstm.bias_hh_l0
-        return SteppedLSTM.apply(x, zero, zero, *weights, Drop(0.2, 0), window)[0]
+        return read_window(lstm, lstm.weight_hh_l0, x, state, Drop(0.2, 0), window)[0]
 
     times: dict[str, list[float]] = {"torch": [], "stepped_lstm": []}
     for _ in range(options.steps):

@@ -12,7 +12,7 @@ from torch import nn
 from training_tools import SMALL, assert_same, weights
 from unpadded import stepped_lstm
 from unpadded.fastai_modules import make_module
-from unpadded.stepped_lstm import SteppedLSTM, Window, stepped_lstms
+from unpadded.stepped_lstm import Window, read_window, stepped_lstms
 from unpadded.training import train
 from unpadded.weight_dropout import Drop
 
@@ -35,9 +35,7 @@ def gradients(lstm: nn.LSTM, forward, x, state) -> list[torch.Tensor]:
 
 def run(lstm: nn.LSTM, window: Window, x, state):
     """As `nn.LSTM.forward` with `batch_first`, nothing dropped."""
-    weights = lstm.weight_ih_l0, lstm.weight_hh_l0, lstm.bias_ih_l0 + lstm.bias_hh_l0
-    states, h, c = SteppedLSTM.apply(x.transpose(0, 1), *(part[0] for part in state), *weights, Drop(0.0, 0), window)
-    return states.transpose(0, 1), (h[None], c[None])
+    return read_window(lstm, lstm.weight_hh_l0, x, state, Drop(0.0, 0), window)
 
 
 @needs_bfloat16

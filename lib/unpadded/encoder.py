@@ -11,10 +11,9 @@ from fastprogress.fastprogress import progress_bar
 from .errors import InputError
 from .inputs import checked_documents, checked_skips, checked_texts, checked_tokens
 from .pooling import CONCAT, parts_of
+from .products import PRECISIONS
 from .reader import Reader
 from .schedule import Window, windows_ahead, windows_of
-
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class DocumentEncoder:

@@ -15,11 +15,11 @@ import torch.nn.functional as F
 from fastai.text.models.core import SequentialRNN
 from torch import nn
 
+from .products import PRECISIONS
 from .workspace import Workspace
 
 BLOCK = 1_024  # positions whose full logits exist at once
 SMOOTHING = 0.75
-LOW = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class Rows(torch.autograd.Function):
@@ -68,7 +68,7 @@ class LanguageModelObjective(nn.Module):
         self.module.reset()
 
     def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        with torch.autocast(x.device.type, LOW.get(self.precision, torch.bfloat16), enabled=self.precision in LOW):
+        with torch.autocast(x.device.type, PRECISIONS[self.precision], enabled=self.precision != "float32"):
             return self._loss(x, y)
 
     def _loss(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:

@@ -23,8 +23,8 @@ class TrainingSettings:
     softmax. `window` is in tokens, `clip` bounds the gradient's norm. `direction`: "forward", "backward" (documents are read
     reversed) or "both" (one model each, trained one after the other, half of `max_minutes` each). `precision` is "auto"
     (bfloat16 where the hardware multiplies it faster, float16 on GPUs that only have that), "float32", "bfloat16", or, on
-    GPUs, "float16" with scaled gradients. `pad_injection`: share of the tokens that
-    are pads put into the training text, and `pad_placement` where: "before" documents or "random" (see `pad_injection.py`).
+    GPUs, "float16" with scaled gradients. `pad_injection`: share of the tokens that are pads put into the training text, and
+    `pad_placement` where: "before" documents or "random" (see `pad_injection.py`).
     From scratch (see `initialization.py`): `initial_embeddings` "lsa" or "random" as fastai has them, `pass_through` the
     strength with which LSTM layers begin as averages of their inputs (0: as fastai has them).
     """

@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 import torch
 from fastai.text.models.awdlstm import AWD_LSTM, WeightDropout
+from torch import nn
 
 from .compiled_gates import step_back, step_on
 from .products import packed_low_product
@@ -39,11 +40,16 @@ def _forward(rnn: WeightDropout, window: "Window", x: torch.Tensor, state: tuple
     """As `nn.LSTM.forward` with `batch_first`: `x` [batch, n_steps, n_in], `state` h and c [1, batch, width]."""
     if not rnn.training:
         return WeightDropout.forward(rnn, x, state)
+    dropped = Drop(rnn.weight_p, int(torch.randint(1 << 62, ())))
+    return read_window(rnn.module, rnn.weight_hh_l0_raw, x, state, dropped, window)
+
+
+def read_window(lstm: nn.LSTM, w_hh: torch.Tensor, x: torch.Tensor, state, dropped: Drop, window: "Window"):
+    """As `lstm(x, state)` with `batch_first`, but `w_hh` for its weights between states; `dropped` as for `SteppedLSTM`."""
     h, c = (part[0].float() for part in state)
-    lstm, seed = rnn.module, int(torch.randint(1 << 62, ()))
-    weights = lstm.weight_ih_l0, rnn.weight_hh_l0_raw, lstm.bias_ih_l0 + lstm.bias_hh_l0
+    weights = lstm.weight_ih_l0, w_hh, lstm.bias_ih_l0 + lstm.bias_hh_l0
     with torch.autocast("cpu", enabled=False):
-        states, h, c = SteppedLSTM.apply(x.transpose(0, 1), h, c, *weights, Drop(rnn.weight_p, seed), window)
+        states, h, c = SteppedLSTM.apply(x.transpose(0, 1), h, c, *weights, dropped, window)
     return states.transpose(0, 1), (h[None], c[None])
 
 
