@@ -27,11 +27,11 @@ test: env lint ## lint and all tests
 	$(BIN)/python -m pytest
 
 lab: env ## explore a run in JupyterLab, on this machine only (makes a small run where there is none)
-	$(BIN)/python -m unpadded.lab
+	$(BIN)/python -m unpadded.explore.lab
 
 report: env ## the reference run again, into outputs/reference (hours)
 	$(BIN)/unpadded run --profile reference --output outputs/reference
-	$(BIN)/python -m unpadded.readme README.md outputs/reference
+	$(BIN)/python -m unpadded.report.readme README.md outputs/reference
 
 sweep: env ## poolings x post-processing x corpora, into outputs/pooling
 	$(BIN)/unpadded sweep notebooks/sweeps/pooling.yaml
@@ -43,6 +43,7 @@ lint: env ## rules, formatting, and types of the public contract
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 docs: env ## API reference from the docstrings, into outputs/api
 	$(BIN)/python docs/api.py outputs/api

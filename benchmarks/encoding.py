@@ -18,10 +18,8 @@ import torch
 from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_lm_config
 from fastai.text.models.core import get_language_model
 
-from unpadded.encoder import DocumentEncoder
-from unpadded.language_model import LanguageModel
-from unpadded.peers import PEERS, loop
-from unpadded.speed import WRONG, product_rate, spread_sample, work_of_token
+from unpadded import DocumentEncoder, LanguageModel
+from unpadded.studies import PEERS, WRONG, loop, product_rate, spread_sample, work_of_token
 
 MODELS = {"full": (400, 1152, 3), "small": (60, 120, 1)}
 SIZES = (32, 128, 512)  # batch sizes that each peer may choose from

@@ -17,20 +17,24 @@ import numpy as np
 import pandas as pd
 import torch
 
-from unpadded import Corpus, DocumentEncoder
-from unpadded.baselines import fasttext, lsa, tfidf, word_vectors
-from unpadded.clustering import cluster_all
-from unpadded.extraction import tokenized, training_documents
-from unpadded.files import write_table
-from unpadded.plot_style import save_figure
-from unpadded.plots import method_names
-from unpadded.plots_training import recipe_points
-from unpadded.postprocess import idf_weights
-from unpadded.ranking import rank_topics
-from unpadded.scores import FitRecord, Representation
-from unpadded.static_vectors import static_vectors
-from unpadded.subword import chosen_tokenizer
-from unpadded.training import TrainingSettings, train
+from unpadded import Corpus, DocumentEncoder, TrainingSettings, train
+from unpadded.common import write_table
+from unpadded.evaluation import (
+    FitRecord,
+    Representation,
+    cluster_all,
+    fasttext,
+    idf_weights,
+    lsa,
+    rank_topics,
+    static_vectors,
+    tfidf,
+    tokenized,
+    training_documents,
+    word_vectors,
+)
+from unpadded.report import method_names, recipe_points, save_figure
+from unpadded.tokens import chosen_tokenizer
 
 POINTS = {
     "default": {},

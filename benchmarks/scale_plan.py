@@ -11,10 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from unpadded.errors import InputError
-from unpadded.files import atomic_write
-from unpadded.store import SHARDS
-from unpadded.store_writer import open_writer
+from unpadded.common import InputError, atomic_write
+from unpadded.embeddings import SHARDS, open_writer
 
 BEGIN, END = "<!-- {}:begin -->", "<!-- {}:end -->"
 TOKENS = (10**6, 10**9, 10**11)

@@ -21,11 +21,9 @@ import psutil
 import torch
 from distributed import Client
 
-from unpadded.corpus import Corpus
-from unpadded.embedding_cluster import cluster_client, embed_on_cluster
-from unpadded.embedding_worker import EncoderRecipe, describe
-from unpadded.language_model import LanguageModel
-from unpadded.processes import ENVIRONMENT, n_cores, set_defaults
+from unpadded import Corpus, LanguageModel
+from unpadded.common import ENVIRONMENT, n_cores, set_defaults
+from unpadded.embeddings import EncoderRecipe, cluster_client, describe, embed_on_cluster
 
 MODELS = {"full": (400, 1152, 3), "reference": (400, 400, 1), "small": (60, 120, 1)}
 SPECIAL = "xxunk xxpad xxbos xxeos xxfld xxrep xxwrep xxup xxmaj".split()

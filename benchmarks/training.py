@@ -24,15 +24,12 @@ from fastai.text.data import LMDataLoader, TensorText
 from fastai.text.learner import language_model_learner
 from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_lm_config
 
-from unpadded.files import write_table
-from unpadded.perplexity import cross_entropy, perplexity
-from unpadded.plot_style import save_figure
-from unpadded.plots_training import perplexity_curves
-from unpadded.speed import product_rate
-from unpadded.stepped_lstm import Window, read_window
+from unpadded import TrainingSettings, train
+from unpadded.common import write_table
+from unpadded.report import perplexity_curves, save_figure
+from unpadded.studies import product_rate
 from unpadded.tokens import TokenizedCorpus
-from unpadded.training import TrainingSettings, train
-from unpadded.weight_dropout import Drop
+from unpadded.training import Drop, Window, cross_entropy, perplexity, read_window
 
 # fastai's own sizes, with the multiplier of its dropouts that its users give; and the project's recipe.
 FULL = TrainingSettings(emb_sz=400, n_hid=1152, n_layers=3, max_vocab=20_000, min_count=1)

@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[1]
 def modules() -> list[str]:
     """The package and the modules whose types are checked: what pyproject.toml calls the public contract."""
     files = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mypy"]["files"]
-    return ["unpadded", *sorted(f"unpadded.{Path(name).stem}" for name in files if not name.endswith("__init__.py"))]
+    names = (Path(name).relative_to("lib").with_suffix("").parts for name in files)
+    return sorted(".".join(parts).removesuffix(".__init__") for parts in names)
 
 
 def main(folder: str) -> None:

@@ -9,9 +9,9 @@ import pytest
 import torch
 from hypothesis import settings
 
-from unpadded.corpus import Corpus
-from unpadded.language_model import LanguageModel
-from unpadded.tokens import tokenize
+from unpadded.corpus.corpus import Corpus
+from unpadded.model.language_model import LanguageModel
+from unpadded.tokens.tokenized import tokenize
 
 torch.set_num_threads(1)
 

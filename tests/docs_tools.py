@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from unpadded import cli
-from unpadded.execution import check_parameters
-from unpadded.store import Embeddings
+from unpadded.cli import main as cli
+from unpadded.embeddings.store import Embeddings
+from unpadded.runs.notebook import check_parameters
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -42,7 +42,7 @@ EXECUTED_BY = {
     "python benchmarks": "test_commands.py::test_the_scaling_benchmark_keeps_its_rows",
     "unpadded embed --device cuda": "test_commands.py::test_embedding_on_a_gpu_works_or_says_that_there_is_none",
     "python -m pytest": "test_commands.py::test_the_tests_of_one_module",
-    "python -m unpadded.datasets": "test_commands.py::test_the_counts_of_datasets_need_the_package_index",
+    "python -m unpadded.corpus.datasets": "test_commands.py::test_the_counts_of_datasets_need_the_package_index",
     "pip": "test_commands.py::test_pip_installs_the_clone_and_an_environment_without_a_network",
     "python -m pip": "test_commands.py::test_pip_installs_the_clone_and_an_environment_without_a_network",
     "pre-commit": "test_commands.py::test_the_hooks_are_installed_in_a_clone",
@@ -215,18 +215,19 @@ def _module(name: str, arguments: list[str]) -> None:
         assert (ROOT / ".pre-commit-config.yaml").is_file()
     else:
         assert name.startswith("unpadded.")
-        assert (ROOT / "lib" / f"{name.replace('.', '/')}.py").is_file(), name
-        if name == "unpadded.readme":
+        module = ROOT / "lib" / name.replace(".", "/")
+        assert module.with_suffix(".py").is_file() or (module / "__main__.py").is_file(), name
+        if name == "unpadded.report.readme":
             assert all((ROOT / word).exists() for word in arguments)
 
 
 def _launch(arguments: list[str]) -> None:
     from accelerate.commands.launch import launch_command_parser
 
-    from unpadded.train_distributed import _parser, settings_from
+    from unpadded.cli.train_distributed import _parser, settings_from
 
     args = launch_command_parser().parse_args(arguments[1:])
-    assert (args.module, args.training_script) == (True, "unpadded.train_distributed")
+    assert (args.module, args.training_script) == (True, "unpadded.cli.train_distributed")
     own = args.training_script_args
     if "..." in own:
         own = [*(word for word in own if word != "..."), "--corpus", "newsgroups", "--output", "DIR"]
@@ -248,5 +249,5 @@ def _variable(name: str) -> None:
         option = "--" + name.removeprefix("PIP_").lower().replace("_", "-")
         assert create_command("install").parser.has_option(option)
     else:
-        sources = "\n".join(path.read_text() for path in (ROOT / "lib" / "unpadded").glob("*.py"))
+        sources = "\n".join(path.read_text() for path in (ROOT / "lib" / "unpadded").rglob("*.py"))
         assert name == "HTTPS_PROXY" or f'"{name}"' in sources, name

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from unpadded.language_model import LanguageModel
+from unpadded.model.language_model import LanguageModel
 
 VOCAB = "xxunk xxpad xxbos xxeos xxfld xxrep xxwrep xxup xxmaj the cat sat on a mat".split()
 

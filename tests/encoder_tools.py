@@ -7,7 +7,8 @@ import torch
 from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_lm_config
 from fastai.text.models.core import get_language_model
 
-from unpadded.language_model import LanguageModel
+from unpadded.model.language_model import LanguageModel
+from unpadded.tokens.tokenized import TokenizedCorpus
 
 
 @lru_cache(maxsize=16)
@@ -44,3 +45,9 @@ def fastai_loop(lm: LanguageModel, documents) -> dict[str, np.ndarray]:
             pooled["max"].append(states.amax(0))
     awd_lstm.train(training)
     return {name: torch.stack(rows).float().numpy() for name, rows in pooled.items()}
+
+
+def as_corpus(documents) -> TokenizedCorpus:
+    """Token ids of the vocabulary of `random_model` as a corpus."""
+    offsets = np.concatenate([[0], np.cumsum([len(tokens) for tokens in documents])])
+    return TokenizedCorpus(np.concatenate(documents).astype(np.int32), offsets, [f"t{i}" for i in range(50)])

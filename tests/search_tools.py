@@ -5,12 +5,12 @@ from pathlib import Path
 import torch
 
 from conftest import make_texts
-from unpadded.corpus import Corpus
-from unpadded.embedding_run import embed_corpus
-from unpadded.encoder import DocumentEncoder
-from unpadded.language_model import LanguageModel
-from unpadded.store import Embeddings
-from unpadded.tokens import tokenize
+from unpadded.corpus.corpus import Corpus
+from unpadded.embeddings.embedding import embed_corpus
+from unpadded.embeddings.store import Embeddings
+from unpadded.encoding.encoder import DocumentEncoder
+from unpadded.model.language_model import LanguageModel
+from unpadded.tokens.tokenized import tokenize
 
 
 def embedded(folder: Path, n: int, *, seed: int = 0, layer: int | str = -1, precision: str = "float32") -> Embeddings:

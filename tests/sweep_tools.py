@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from unpadded import stage_job
-from unpadded.profiles import STAGES
-from unpadded.stage_links import link_results
-from unpadded.sweep import _link
-from unpadded.sweep_plan import SweepPlan
+from unpadded.runs import stage as stage_job
+from unpadded.runs.links import link_results
+from unpadded.runs.profiles import STAGES
+from unpadded.runs.sweeps.execute import _link
+from unpadded.runs.sweeps.plan import SweepPlan
 
 COMMON = """run: str = "."  # folder of the run
 corpus: str = "newsgroups"  # documents
@@ -123,7 +123,7 @@ def write_sweep(path: Path, **content) -> Path:
 
 def command(file: Path, output: Path, notebooks: Path, *more: str) -> list[str]:
     """The command line that a user would give."""
-    start = [sys.executable, "-m", "unpadded.cli", "sweep", str(file), "--output", str(output)]
+    start = [sys.executable, "-m", "unpadded.cli.main", "sweep", str(file), "--output", str(output)]
     return [*start, "--notebooks", str(notebooks), *more]
 
 

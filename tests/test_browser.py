@@ -20,17 +20,17 @@ from PIL import Image
 
 from sweep_tools import perform_here, write_corpus, write_notebooks, write_sweep
 from tiny_run import make_run
-from unpadded.encoder import DocumentEncoder
+from unpadded.encoding.encoder import DocumentEncoder
 from unpadded.explore import render
+from unpadded.explore.lab import lab_command, register_kernel
 from unpadded.explore.pairs import compare_pair
-from unpadded.lab import lab_command, register_kernel
-from unpadded.pages import write_report
-from unpadded.pages_sweep import COMPARISON, write_sweep_report
-from unpadded.runs import NOTEBOOKS
-from unpadded.sweep import _summarise
-from unpadded.sweep_plan import plan_sweep
-from unpadded.sweep_scores import collect_scores
-from unpadded.sweep_spec import read_spec
+from unpadded.report.run_page import write_report
+from unpadded.report.sweep_page import COMPARISON, write_sweep_report
+from unpadded.runs.run import NOTEBOOKS
+from unpadded.runs.sweeps.execute import _summarise
+from unpadded.runs.sweeps.plan import plan_sweep
+from unpadded.runs.sweeps.scores import collect_scores
+from unpadded.runs.sweeps.spec import read_spec
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here: apt-get install chromium")

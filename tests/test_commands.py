@@ -18,7 +18,7 @@ import torch
 
 from conftest import make_texts
 from docs_tools import ROOT
-from unpadded.scores import read_scores
+from unpadded.evaluation.scores import read_scores
 
 TINY = ["--corpus", "reviews.csv", "--text", "body", "--label", "topic", "--profile", "smoke"]
 TINY += ["-p", "01_train_language_model.epochs=1", "-p", "02_extract_embeddings.map_documents=40"]
@@ -26,9 +26,9 @@ TINY += ["-p", "01_train_language_model.epochs=1", "-p", "02_extract_embeddings.
 SMALL = {
     "unpadded run": ["{}", *TINY, "--output", "outputs/run"],
     "unpadded sweep": ["{}", "--output", "outputs/sweep", "--dry-run"],
-    "python -m unpadded.readme": ["python", "-m", "unpadded.readme", "copy.md", "outputs/run"],
-    "python -m unpadded.lab": ["python", "-c", "import unpadded.lab"],  # in a browser: test_browser.py
-    "python -m pytest": ["{}", "tests/test_architecture.py", "-q", "-k", "table"],
+    "python -m unpadded.report.readme": ["python", "-m", "unpadded.report.readme", "copy.md", "outputs/run"],
+    "python -m unpadded.explore.lab": ["python", "-c", "import unpadded.explore.lab"],  # in a browser: test_browser.py
+    "python -m pytest": ["{}", "tests/test_architecture.py", "-q", "-k", "hands_on"],
     "python benchmarks/encoding.py": [
         "{}",
         *"--models small --documents 60 --lengths short --repeat 1 --no-growth".split(),
@@ -36,6 +36,7 @@ SMALL = {
     "python benchmarks/training.py": ["{}", *"--models default --steps 2 --repeat 1 --vocabulary 2000".split()],
     "python docs/api.py": ["python", "docs/api.py", "outputs/api"],
     "ruff": ["{}"],
+    "lint-imports": ["{}"],
     "mypy": ["mypy", "--version"],  # a minute; CI's own `make test` has executed it
 }
 WRAPPER = """#!{python}
@@ -46,7 +47,8 @@ line = " ".join(words)
 print("recipe:", line, flush=True)
 known = max((name for name in small if line.startswith(name)), key=len)
 words = [word for part in small[known] for word in (words if part == "{{}}" else [part])]
-programs = {{"python": [sys.executable], "unpadded": [sys.executable, "-m", "unpadded.cli"]}}
+programs = {{"python": [sys.executable], "unpadded": [sys.executable, "-m", "unpadded.cli.main"]}}
+programs["lint-imports"] = [{scripts!r} + "/lint-imports"]
 program = programs.get(words[0], [sys.executable, "-m", words[0]])
 sys.exit(subprocess.run([*program, *words[1:]]).returncode)
 """
@@ -68,9 +70,16 @@ def clone(tmp_path_factory) -> Path:
     shutil.copy(folder / "README.md", folder / "copy.md")
     (folder / "bin").mkdir()
     (folder / "small.json").write_text(json.dumps(SMALL))
-    for name in ("unpadded", "python", "ruff", "mypy"):
+    for name in ("unpadded", "python", "ruff", "mypy", "lint-imports"):
         path = folder / "bin" / name
-        path.write_text(WRAPPER.format(python=sys.executable, table=str(folder / "small.json"), name=name))
+        path.write_text(
+            WRAPPER.format(
+                python=sys.executable,
+                scripts=str(Path(sys.executable).parent),
+                table=str(folder / "small.json"),
+                name=name,
+            )
+        )
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
     (folder / "ready").touch()
     return folder
@@ -105,7 +114,7 @@ def test_make_run_and_make_report(clone):
     before = (clone / "copy.md").read_text()
     reported, written = make(clone, "report")
     assert reported == "unpadded run --profile reference --output outputs/reference"
-    assert written == "python -m unpadded.readme README.md outputs/reference"
+    assert written == "python -m unpadded.report.readme README.md outputs/reference"
     assert (clone / "copy.md").read_text() != before
     assert "vectors of reviews" in (clone / "copy.md").read_text()
 
@@ -119,14 +128,20 @@ def test_make_bench_prints_its_tables(clone):
 
 
 def test_make_test_lints_and_tests(clone):
-    assert make(clone, "test") == ["ruff check .", "ruff format --check .", "mypy", "python -m pytest"]
+    assert make(clone, "test") == [
+        "ruff check .",
+        "ruff format --check .",
+        "mypy",
+        "lint-imports",
+        "python -m pytest",
+    ]
 
 
 def test_make_docs_and_make_lab(clone):
     pytest.importorskip("pdoc", reason="pdoc, of the extra `dev`, is not installed")
     assert make(clone, "docs") == ["python docs/api.py outputs/api"]
     assert (clone / "outputs" / "api" / "unpadded.html").is_file()
-    assert make(clone, "lab") == ["python -m unpadded.lab"]
+    assert make(clone, "lab") == ["python -m unpadded.explore.lab"]
 
 
 def test_make_env_has_nothing_to_do_where_all_is_there():
@@ -174,7 +189,7 @@ def test_the_recipe_benchmark_measures_a_point_once(clone):
 def test_embedding_on_a_gpu_works_or_says_that_there_is_none(tiny_model, tmp_path):
     tiny_model.save(tmp_path / "model")
     pd.DataFrame({"text": make_texts(9)[0]}).to_csv(tmp_path / "mine.csv", index=False)
-    command = [sys.executable, "-m", "unpadded.cli", "embed", "--device", "cuda", "--model", "model"]
+    command = [sys.executable, "-m", "unpadded.cli.main", "embed", "--device", "cuda", "--model", "model"]
     command += ["--input", "mine.csv", "--output", "vectors"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     if torch.cuda.is_available():
@@ -186,13 +201,13 @@ def test_embedding_on_a_gpu_works_or_says_that_there_is_none(tiny_model, tmp_pat
 
 
 def test_the_tests_of_one_module():
-    command = [sys.executable, "-m", "pytest", "tests/test_corpus.py"]
+    command = [sys.executable, "-m", "pytest", "tests/corpus/test_corpus.py"]
     assert subprocess.run(command, cwd=ROOT, check=False, capture_output=True).returncode == 0
 
 
 def test_the_counts_of_datasets_need_the_package_index(tmp_path):
     environment = os.environ | {"UNPADDED_DATA": str(tmp_path), "PIP_NO_INDEX": "1"}
-    command = [sys.executable, "-m", "unpadded.datasets"]
+    command = [sys.executable, "-m", "unpadded.corpus.datasets"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, len(done.stderr.strip().splitlines())) == (2, 1), done.stderr
     assert done.stdout.startswith("| dataset |")
@@ -215,7 +230,7 @@ def test_pip_installs_the_clone_and_an_environment_without_a_network(clone, tmp_
     built = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(tmp_path / "index"), str(clone)]
     subprocess.run([*pip, *built], check=True, capture_output=True)  # what `pip install PATH_OF_THIS_CLONE` builds
     wheel = next((tmp_path / "index").glob("unpadded-*.whl"))
-    assert "unpadded/lab_settings" in "".join(zipfile.ZipFile(wheel).namelist())
+    assert "unpadded/explore/lab_settings" in "".join(zipfile.ZipFile(wheel).namelist())
     (tmp_path / "requirements.lock").write_text("unpadded\n")  # the lock itself is gigabytes
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))  # stands for the package index
     monkeypatch.setenv("PIP_NO_INDEX", "1")
@@ -225,4 +240,4 @@ def test_pip_installs_the_clone_and_an_environment_without_a_network(clone, tmp_
     installed = ["bash", "-c", 'export PIP_NO_INDEX=1 PIP_FIND_LINKS=wheels; exec "$0" "$@"']
     target = ["install", "--no-deps", "--target", "site", "unpadded"]
     subprocess.run([*installed, *pip, *target], cwd=tmp_path, check=True, capture_output=True)
-    assert (tmp_path / "site" / "unpadded" / "encoder.py").is_file()
+    assert (tmp_path / "site" / "unpadded" / "encoding" / "encoder.py").is_file()

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from papermill import inspect_notebook
 
-from unpadded.profiles import PROFILES, STAGES, stage_parameters
+from unpadded.runs.profiles import PROFILES, STAGES, stage_parameters
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 

@@ -7,11 +7,11 @@ import nbformat
 import pandas as pd
 import pytest
 
-from unpadded.comparison import HEADLINE_METRICS, NOTEBOOK_OF
-from unpadded.plots import method_names
-from unpadded.profiles import SCORED, STAGES
-from unpadded.readme import with_headline
-from unpadded.scores import read_scores
+from unpadded.evaluation.scores import read_scores
+from unpadded.report.comparison import HEADLINE_METRICS, NOTEBOOK_OF
+from unpadded.report.plots.scores import method_names
+from unpadded.report.readme import with_headline
+from unpadded.runs.profiles import SCORED, STAGES
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "outputs" / "reference"

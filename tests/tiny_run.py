@@ -6,21 +6,21 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 
-from unpadded.corpus import Corpus
-from unpadded.embedding_run import embed_corpus
-from unpadded.encoder import DocumentEncoder
-from unpadded.figures import keep
-from unpadded.files import write_json
-from unpadded.language_model import LanguageModel
-from unpadded.map_tables import map_path, map_table, save_map
-from unpadded.maps import umap_maps
-from unpadded.names import CONCAT, STUDIED
-from unpadded.plots import score_bars
-from unpadded.profiles import EXTRACT
-from unpadded.runs import NOTEBOOKS
-from unpadded.scores import Representation, score_row, to_frame, write_scores
-from unpadded.statistics import Interval
-from unpadded.tokens import tokenize
+from unpadded.common.files import write_json
+from unpadded.common.names import CONCAT, STUDIED
+from unpadded.corpus.corpus import Corpus
+from unpadded.embeddings.embedding import embed_corpus
+from unpadded.encoding.encoder import DocumentEncoder
+from unpadded.evaluation.scores import Representation, score_row, to_frame, write_scores
+from unpadded.evaluation.statistics import Interval
+from unpadded.model.language_model import LanguageModel
+from unpadded.report.figures import keep
+from unpadded.report.maps.tables import map_path, map_table, save_map
+from unpadded.report.maps.umap_maps import umap_maps
+from unpadded.report.plots.scores import score_bars
+from unpadded.runs.profiles import EXTRACT
+from unpadded.runs.run import NOTEBOOKS
+from unpadded.tokens.tokenized import tokenize
 
 
 def make_run(folder: Path, documents: Corpus, lm: LanguageModel) -> Path:

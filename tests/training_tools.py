@@ -3,7 +3,7 @@
 import numpy as np
 from fastai.callback.core import Callback
 
-from unpadded.recipe import TrainingSettings
+from unpadded.training.settings import TrainingSettings
 
 SMALL = TrainingSettings(
     emb_sz=12, n_hid=16, n_layers=2, min_count=1, dropout=0.3, batch_size=4, window=8, epochs=3, negatives=20

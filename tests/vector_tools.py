@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from unpadded.scores import Representation
+from unpadded.evaluation.scores import Representation
 
 
 def lm(vectors, pooling: str = "mean") -> Representation:

@@ -1,29 +1,17 @@
-"""Document vectors from a fastai language model, in batches that cannot change a vector."""
+"""Document vectors from a fastai language model, in batches that cannot change a vector: the public contract."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from unpadded.common.lazy import hand_on
+
 if TYPE_CHECKING:
-    from .certification import certify
-    from .classifier import DocumentClassifier
-    from .corpus import Corpus
-    from .encoder import DocumentEncoder
-    from .language_model import LanguageModel
+    from unpadded.corpus import Corpus
+    from unpadded.embeddings import Embeddings
+    from unpadded.encoding import DocumentClassifier, DocumentEncoder, DocumentVectorizer, certify
+    from unpadded.model import LanguageModel
+    from unpadded.tokens import tokenize
+    from unpadded.training import TrainingSettings, train
 
 __version__ = "0.1.0"
-
-# Imported when first used: torch and fastai take seconds, which `unpadded --help` should not.
-_HOME = {
-    "Corpus": "corpus",
-    "DocumentClassifier": "classifier",
-    "DocumentEncoder": "encoder",
-    "LanguageModel": "language_model",
-    "certify": "certification",
-}
-__all__ = ["Corpus", "DocumentClassifier", "DocumentEncoder", "LanguageModel", "__version__", "certify"]
-
-
-def __getattr__(name: str):
-    if name in _HOME:
-        return getattr(import_module(f".{_HOME[name]}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__, _names = hand_on(__name__)
+__all__ = [*_names, "__version__"]

@@ -1,10 +1,10 @@
-"""Looking around in a run: linked maps, what is near a query or a document, and two texts side by side.
+"""Looking around in a run: linked maps, what is near a query or a document, two texts side by side."""
 
-    data -> search -> words -> pairs -> views
+from typing import TYPE_CHECKING
 
-`Explorer` is what the notebook shows; the modules to its left work without any widget.
-"""
+from unpadded.common.lazy import hand_on
 
-from .explorer import Explorer
+if TYPE_CHECKING:
+    from unpadded.explore.explorer import Explorer
 
-__all__ = ["Explorer"]
+__getattr__, __dir__, __all__ = hand_on(__name__)

@@ -10,21 +10,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..corpora import load_also, load_corpus
-from ..corpus import Corpus
-from ..encoder import DocumentEncoder
-from ..errors import InputError
-from ..extraction import tokenized
-from ..files import read_json
-from ..language_model import LanguageModel
-from ..map_tables import load_map, map_path, map_table
-from ..maps import sample_documents, umap_coordinates
-from ..names import CONCAT, POOLINGS
-from ..profiles import EXTRACT
-from ..runs import NOTEBOOKS
-from ..store import MANIFEST, Embeddings
-from ..token_counts import count_matrix, document_frequencies
-from ..tokens import TokenizedCorpus
+from unpadded.common import CONCAT, POOLINGS, InputError, read_json
+from unpadded.corpus import Corpus, load_also, load_corpus
+from unpadded.embeddings import MANIFEST, Embeddings
+from unpadded.encoding import DocumentEncoder
+from unpadded.evaluation import tokenized
+from unpadded.model import LanguageModel
+from unpadded.report import load_map, map_path, map_table, sample_documents, umap_coordinates
+from unpadded.runs import EXTRACT, NOTEBOOKS
+from unpadded.tokens import TokenizedCorpus, count_matrix, document_frequencies
 
 FALLBACK_DOCUMENTS = 2000  # on maps that have to be made here, because the run left none
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import ipywidgets as widgets
 
-from ..errors import InputError
-from . import render
-from .data import Explorable, corpora_of, explorable_runs
-from .maps_panel import MapPanel
-from .neighbours_panel import NeighbourPanel
-from .pairs_panel import PairPanel
+from unpadded.common import InputError
+from unpadded.explore import render
+from unpadded.explore.data import Explorable, corpora_of, explorable_runs
+from unpadded.explore.panels.maps import MapPanel
+from unpadded.explore.panels.neighbours import NeighbourPanel
+from unpadded.explore.panels.pairs import PairPanel
 
 
 class Explorer:

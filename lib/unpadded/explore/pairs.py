@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ..encoder import DocumentEncoder
-from ..errors import InputError
-from ..names import STUDIED
-from ..padding import PLACEMENTS, PaddedReader
+from unpadded.common import STUDIED, InputError
+from unpadded.encoding import DocumentEncoder
+from unpadded.studies import PLACEMENTS, PaddedReader
 
 ALONE = "each alone"
 

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..map_tables import cut, title_and_beginning
-from ..page_style import escape
-from ..plot_style import POOLING_COLOURS
-from .pairs import ALONE
+from unpadded.explore.pairs import ALONE
+from unpadded.report import POOLING_COLOURS, cut, escape, title_and_beginning
 
 MOST_SHADED = 300  # tokens of a document that are shown
 SOFT = "color:var(--jp-content-font-color2,#666);font-size:.9em"

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from ..names import CONCAT, STUDIED
-from .data import Explorable
+from unpadded.common import CONCAT, STUDIED
+from unpadded.explore.data import Explorable
 
 
 class Neighbours:

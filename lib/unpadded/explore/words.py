@@ -8,9 +8,8 @@ import numpy as np
 import torch
 from fastai.text.core import BOS, defaults
 
-from ..fastai_modules import borrowed
-from ..language_model import LanguageModel
-from ..names import CONCAT
+from unpadded.common import CONCAT
+from unpadded.model import LanguageModel, borrowed
 
 STEPS = 32  # of a batch at a time; documents that have ended then leave it
 SPECIAL = frozenset((*defaults.text_spec_tok, BOS))

@@ -1,0 +1,123 @@
+"""The sub-command `unpadded embed`: documents in, a folder of embeddings out."""
+
+import argparse
+import csv
+import os
+import sys
+from contextlib import suppress
+
+from unpadded.cli.values import positive_number
+
+PRECISIONS = ("float32", "bfloat16", "float16")
+
+
+def add_embed_parser(subparsers) -> argparse.ArgumentParser:
+    """Add `embed` to the sub-commands of an argument parser."""
+    parser = subparsers.add_parser(
+        "embed",
+        help="turn documents into vectors",
+        description="Turn documents into vectors, in a folder. Stopped at any moment, the same command goes on.",
+    )
+    parser.add_argument("--model", required=True, metavar="DIR", help="folder of a language model")
+    parser.add_argument("--input", required=True, metavar="FILE|DIR|NAME", help="corpus: file, folder or known name")
+    parser.add_argument(
+        "--output", required=True, metavar="DIR", help="folder for the embeddings, new or to go on with"
+    )
+    parser.add_argument("--text", default="text", metavar="COLUMN", help="column of the text (default: text)")
+    parser.add_argument("--label", metavar="COLUMN", help="column of the topic")
+    parser.add_argument("--id", metavar="COLUMN", help="column of the document id")
+    parser.add_argument(
+        "--pooling", default="concat", help="last, mean, max, concat, or several with commas (default: concat)"
+    )
+    parser.add_argument(
+        "--precision", default="float32", choices=PRECISIONS, help="of the computation, not of the file (float16: CUDA)"
+    )
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1 (default: cpu)")
+    parser.add_argument("--layer", type=int, metavar="N", help="LSTM layer, from 0 (default: the last)")
+    parser.add_argument("--shard-size", type=positive_number, default=4096, metavar="N", help="documents per shard")
+    parser.add_argument("--slots", type=positive_number, metavar="N", help="documents encoded at the same time")
+    parser.add_argument(
+        "--threads",
+        type=positive_number,
+        metavar="N",
+        help="processor threads of each process (default: all cores, shared)",
+    )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--workers", type=positive_number, metavar="N", help="spread the shards over N processes")
+    where.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="spread them over the workers of a Dask scheduler, which must see the model's folder under the same path",
+    )
+    return parser
+
+
+def run_embed(args: argparse.Namespace) -> int:
+    """Embed a corpus as the arguments say; the exit status: 0 done, 1 a full disk.
+
+    Raises `InputError` for wrong input.
+    """
+    from unpadded.common import DISK_IS_FULL
+    from unpadded.corpus import Corpus  # these take seconds to import, which `unpadded --help` should not
+
+    corpus = Corpus.load(args.input, text=args.text, label=args.label, id=args.id)
+    try:
+        embeddings = _embed(args, corpus)
+    except OSError as error:
+        if error.errno not in DISK_IS_FULL:
+            raise
+        print(f"unpadded embed: {error.strerror}", file=sys.stderr)
+        return 1
+    print(summary(embeddings))
+    return 0
+
+
+def _embed(args: argparse.Namespace, corpus):
+    """In this process or on a cluster: the same embeddings."""
+    from unpadded.embeddings import EncoderRecipe, embed_corpus, stored_parts
+
+    recipe = EncoderRecipe(
+        os.path.abspath(args.model),
+        precision=args.precision,
+        layer=-1 if args.layer is None else args.layer,
+        slots=args.slots,
+        device=args.device,
+        threads=args.threads or _threads(args),
+    )
+    pooling = stored_parts([name.strip() for name in args.pooling.split(",")])
+    options = {"pooling": pooling, "shard_size": args.shard_size}
+    if not (args.workers or args.scheduler):
+        return embed_corpus(corpus, recipe.build(), args.output, **options)
+    from unpadded.embeddings import cluster_client, embed_on_cluster
+
+    with cluster_client(scheduler=args.scheduler, n_workers=args.workers or 0) as client:
+        return embed_on_cluster(client, corpus, recipe, args.output, **options)
+
+
+def _threads(args: argparse.Namespace) -> int:
+    """All cores, shared by the processes on this machine; one where the workers are somebody's cluster."""
+    import torch
+
+    return 1 if args.scheduler else max(torch.get_num_threads() // (args.workers or 1), 1)
+
+
+def summary(embeddings) -> str:
+    """One line: how many documents, how fast, where, and what the certificate says."""
+    certificate = embeddings.manifest["certificate"]
+    return (
+        f"{len(embeddings):,} documents, {_tokens_per_second(embeddings):,.0f} tokens/s a process, in {embeddings.folder}; "
+        f"certificate on {certificate['documents']} documents: max difference {certificate['max_abs_diff']:.2g}, "
+        f"bit-identical {'yes' if certificate['bit_identical'] else 'no'}"
+    )
+
+
+def _tokens_per_second(embeddings) -> float:
+    """From the seconds of every shard, over all the runs that it took."""
+    from unpadded.embeddings import TIMINGS
+
+    tokens, seconds = 0, 1e-9
+    with suppress(FileNotFoundError), open(embeddings.folder / TIMINGS, newline="") as file:
+        for row in csv.DictReader(file):
+            with suppress(KeyError, TypeError, ValueError):  # a line that a crash tore
+                tokens, seconds = tokens + int(row["tokens"]), seconds + float(row["seconds"])
+    return tokens / seconds

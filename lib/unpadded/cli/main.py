@@ -1,0 +1,155 @@
+"""The command line: `unpadded run | embed | sweep | search | report`."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from unpadded import __version__
+from unpadded.cli.embed import add_embed_parser, run_embed
+from unpadded.cli.search import add_search_parser, run_search
+from unpadded.cli.sweep import add_sweep_parser, run_sweep
+from unpadded.common import ENVIRONMENT, InputError, set_defaults
+from unpadded.runs import BESIDE, DEFAULT_CORPUS, PROFILES
+
+DONE, FAILED, WRONG_INPUT = 0, 1, 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit status: 0 done, 2 the caller's input is wrong, 1 anything else."""
+    args = _parser().parse_args(arguments)
+    set_defaults(ENVIRONMENT)
+    try:
+        return args.command(args)
+    except InputError as error:
+        print(f"unpadded: {error}", file=sys.stderr)
+        return WRONG_INPUT
+    except BrokenPipeError:  # the reader of our output has gone, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except OSError as error:
+        print(f"unpadded: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("unpadded: stopped; the same command goes on from here", file=sys.stderr)
+        return FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="unpadded", description="Document vectors from a fastai language model that do not depend on the batch."
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_run_parser(commands)
+    add_embed_parser(commands).set_defaults(command=run_embed)
+    add_search_parser(commands).set_defaults(command=run_search)
+    add_sweep_parser(commands).set_defaults(command=run_sweep)
+    report = commands.add_parser(
+        "report", help="write the HTML pages of a run or sweep again, with the prose of the source notebooks"
+    )
+    report.add_argument("folder", type=Path, metavar="DIR", help="a run's folder, or a sweep's")
+    report.set_defaults(command=_report)
+    return parser
+
+
+def _add_run_parser(commands) -> None:
+    run = commands.add_parser(
+        "run",
+        help="train, extract, evaluate: execute the notebooks",
+        description="Execute the notebooks into a folder. What is there and unchanged is reused; a stopped run goes on.",
+    )
+    run.add_argument("--corpus", default=DEFAULT_CORPUS, metavar="NAME|PATH", help=f"default: {DEFAULT_CORPUS}")
+    run.add_argument("--text", default="text", metavar="COLUMN", help="column of the text (default: text)")
+    run.add_argument(
+        "--label", default="", metavar="COLUMN", help="column of the topic (default: label, if there is one)"
+    )
+    run.add_argument(
+        "--id", default="", metavar="COLUMN", help="column of the document id (default: id, if there is one)"
+    )
+    run.add_argument("--profile", choices=PROFILES, default="quick", help="how large (default: quick)")
+    run.add_argument("--output", type=Path, metavar="DIR", help="default: outputs/PROFILE")
+    run.add_argument(
+        "--studies",
+        action="store_true",
+        help="with the quick profile, execute notebooks 03 to 05 too (about 10 minutes more)",
+    )
+    run.add_argument(
+        "-p",
+        "--parameter",
+        action="append",
+        default=[],
+        metavar="STAGE.NAME=VALUE",
+        help="set a notebook's parameter, for instance 01_train_language_model.epochs=5",
+    )
+    run.add_argument(
+        "--also",
+        default="",
+        metavar="NAME|PATH,...",
+        help="further corpora, comma separated, encoded with the same model and scored beside the first",
+    )
+    run.set_defaults(command=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from unpadded.runs import CorpusChoice, NotebookError, Run
+
+    choice = CorpusChoice(args.corpus, args.text, args.label, args.id)
+    overrides = parse_overrides(args.parameter)
+    for stage in BESIDE if args.also else ():
+        overrides[stage] = {"also": args.also} | overrides.get(stage, {})
+    run = Run(
+        args.output or Path("outputs") / args.profile,
+        choice,
+        args.profile,
+        overrides=overrides,
+        studies=args.studies,
+        say=lambda line: print(f"{line}\n", end="", flush=True),  # in one piece: stages end side by side
+    )
+    try:
+        index = run.execute()
+    except NotebookError as error:
+        print(f"unpadded run: {error}", file=sys.stderr)
+        return FAILED
+    print(f"open {os.path.relpath(index)}")
+    return DONE
+
+
+def parse_overrides(assignments: list[str]) -> dict[str, dict]:
+    """`STAGE.NAME=VALUE` strings as stage -> parameters; a value is JSON, or else a string.
+
+    Raises `InputError` for a string of another form or a stage that does not exist.
+    """
+    import json
+
+    from unpadded.runs import STAGES
+
+    names = [stage.name for stage in STAGES]
+    overrides: dict[str, dict] = {}
+    for assignment in assignments:
+        target, equals, value = assignment.partition("=")
+        stage, dot, name = target.partition(".")
+        if not (equals and dot and name) or stage not in names:
+            raise InputError(f"Parameter {assignment!r} is not STAGE.NAME=VALUE with a stage among {', '.join(names)}.")
+        try:
+            overrides.setdefault(stage, {})[name] = json.loads(value)
+        except ValueError:
+            overrides.setdefault(stage, {})[name] = value
+    return overrides
+
+
+def _report(args: argparse.Namespace) -> int:
+    from unpadded.report import EXECUTED, is_sweep, write_report, write_sweep_report
+    from unpadded.runs import NOTEBOOKS
+
+    if is_sweep(args.folder):
+        print(f"open {os.path.relpath(write_sweep_report(args.folder, sources=NOTEBOOKS))}")
+        return DONE
+    if not any(args.folder.glob(EXECUTED)):
+        raise InputError(f"{args.folder} holds no executed notebook: give the folder of a run or of a sweep.")
+    print(f"open {os.path.relpath(write_report(args.folder, sources=NOTEBOOKS))}")
+    return DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

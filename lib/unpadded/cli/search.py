@@ -1,0 +1,98 @@
+"""The sub-command `unpadded search`: a query in, the nearest documents of a folder of embeddings out."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from unpadded.cli.values import positive_number
+from unpadded.common import InputError
+
+
+def add_search_parser(subparsers) -> argparse.ArgumentParser:
+    """Add `search` to the sub-commands of an argument parser."""
+    parser = subparsers.add_parser(
+        "search",
+        help="find the documents nearest to a query",
+        description="Print the documents whose vectors are nearest to the query's by cosine, best first.",
+    )
+    parser.add_argument("queries_given", nargs="*", metavar="QUERY", help="what to look for, one argument a query")
+    parser.add_argument("--embeddings", required=True, metavar="DIR", help="folder made by 'unpadded embed'")
+    parser.add_argument(
+        "-k", type=positive_number, default=10, metavar="N", help="documents for each query (default: 10)"
+    )
+    parser.add_argument("--pooling", metavar="NAME", help="last, mean, max or concat (default: mean, if it is there)")
+    parser.add_argument("--model", metavar="DIR", help="the model that made them (default: where it lay then)")
+    parser.add_argument("--queries", metavar="FILE", help="more queries, one a line, UTF-8 (-: standard input)")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line: query, rank, score, id, words")
+    parser.add_argument(
+        "--exact-up-to",
+        type=int,
+        default=200_000,
+        metavar="N",
+        help="compare every document up to N of them; above, use an approximate index (default: 200000)",
+    )
+    return parser
+
+
+def run_search(args: argparse.Namespace) -> int:
+    """Search as the arguments say and print what is found; the exit status 0. Raises `InputError` for wrong input."""
+    queries = args.queries_given + (_lines(args.queries) if args.queries else [])
+    if not queries:
+        raise InputError("There is no query: give one, or a file of them with --queries.")
+    from unpadded.embeddings import DocumentSearch  # takes seconds to import, which `unpadded --help` should not
+
+    search = DocumentSearch.open(
+        args.embeddings, model=args.model, pooling=args.pooling, exact_up_to=args.exact_up_to, say=_say
+    )
+    for query, found in zip(queries, _by_query(search, queries, args.k), strict=True):
+        if search.unknown(query):
+            _say(f"the model knows no word of {query!r}: what is found means nothing")
+        print_results = _print_json if args.json else _print_table
+        print_results(query, found, heading=len(queries) > 1)
+    return 0
+
+
+def _by_query(search, queries: list[str], k: int):
+    """Yield one table a query; a batch of them is searched at a time, so the first are printed before the last are read."""
+    from unpadded.embeddings import QUERIES_AT_ONCE
+
+    for first in range(0, len(queries), QUERIES_AT_ONCE):
+        batch = queries[first : first + QUERIES_AT_ONCE]
+        found = search.search(batch, k=k)
+        each = len(found) // len(batch)  # every query finds as many
+        yield from (found[i * each : (i + 1) * each] for i in range(len(batch)))
+
+
+def _print_json(query: str, found, *, heading: bool) -> None:
+    for row in found.to_dict("records"):
+        print(json.dumps(row))
+
+
+def _print_table(query: str, found, *, heading: bool) -> None:
+    if heading:
+        print(f"\n{_printable(query)}")
+    width = max((len(_printable(id)) for id in found["id"]), default=0)
+    for row in found.itertuples():
+        print(f"{row.rank:>3}  {row.score:.4f}  {_printable(row.id):<{width}}  {_printable(row.words)}".rstrip())
+
+
+def _printable(text: str) -> str:
+    """`text` without what would move a terminal's cursor or cannot be encoded."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _lines(name: str) -> list[str]:
+    """The lines of a file that are not blank."""
+    try:
+        content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        lines = content.decode("utf-8-sig").splitlines()
+    except OSError as error:
+        raise InputError(f"The queries in {name} cannot be read ({error.strerror}): give a text file.") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"The queries in {name} are not UTF-8 (byte {error.start}): save the file as UTF-8.") from None
+    return [line for line in lines if line.strip()]
+
+
+def _say(sentence: str) -> None:
+    print(f"unpadded search: {sentence}", file=sys.stderr)

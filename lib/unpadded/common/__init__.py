@@ -1,0 +1,24 @@
+"""The ground floor: errors, atomic files, locks, processes, names, nearest neighbours by blocks, a Dask client."""
+
+from typing import TYPE_CHECKING
+
+from unpadded.common.lazy import hand_on
+
+if TYPE_CHECKING:
+    from unpadded.common.dask_client import first_line, local_client, scheduler_client
+    from unpadded.common.errors import InputError
+    from unpadded.common.files import DISK_IS_FULL, atomic_write, read_json, sha256_of, write_json, write_table
+    from unpadded.common.locks import locked
+    from unpadded.common.names import CONCAT, PARAMETER, PARTS, POOLINGS, POSTPROCESSES, STUDIED, SWEEP_SUMMARY
+    from unpadded.common.nearest import Scorer, cosine_scorer, first_documents, nearest_rows
+    from unpadded.common.processes import (
+        ENVIRONMENT,
+        KERNEL_ENVIRONMENT,
+        die_with_parent,
+        n_cores,
+        notebook_slot,
+        set_defaults,
+        thread_settings,
+    )
+
+__getattr__, __dir__, __all__ = hand_on(__name__)

@@ -1,0 +1,72 @@
+"""Where Dask's tasks run: in new processes on this machine, or on a cluster that somebody has started."""
+
+import logging
+import signal
+import threading
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import dask
+from distributed import Client, LocalCluster
+
+from unpadded.common.errors import InputError
+
+
+@contextmanager
+def local_client(
+    n_workers: int,
+    *,
+    environment: Mapping[str, str],
+    dashboard: str | None = None,
+    settings: Mapping[str, object] | None = None,
+) -> Iterator[Client]:
+    """A client of `n_workers` new processes on this machine, one task at a time in each; they end with the block.
+
+    `environment`: variables of the workers; `dashboard`: host and port of Dask's, None for no dashboard; `settings`: of
+    Dask's configuration, while the block lasts.
+    """
+    # Dask would set the workers' threads, and have them give freed memory back at once, which slows torch down; it would
+    # write results to disk or kill a worker where memory runs low; what runs in them bounds its own.
+    with dask.config.set({"distributed.nanny.pre-spawn-environ": {}, **(settings or {})}):
+        with _born_deaf_to_interrupts(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r"\s*Port \d+ is already in use")  # Dask then takes another
+            started = LocalCluster(
+                n_workers=n_workers,
+                threads_per_worker=1,
+                env=dict(environment),
+                memory_limit=0,
+                dashboard_address=dashboard,
+                silence_logs=logging.CRITICAL,
+            )
+        with started as cluster, Client(cluster) as client:
+            yield client
+
+
+@contextmanager
+def _born_deaf_to_interrupts() -> Iterator[None]:
+    """What starts in the block ignores Ctrl-C, which a terminal sends to all: it is for this process to end the others."""
+    if threading.current_thread() is not threading.main_thread():  # others may set no handler
+        yield
+        return
+    ours = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, ours)
+
+
+def scheduler_client(address: str, *, patience: float, refusal: str) -> Client:
+    """A client of the Dask scheduler at an address, to be used in a `with` block.
+
+    Raises `InputError` where none answers within `patience` seconds: `refusal` with its `{address}` and `{reason}` filled in.
+    """
+    try:
+        return Client(address, timeout=patience)
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(refusal.format(address=address, reason=first_line(error))) from error
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, without what follows in further lines; its type's name where it says nothing."""
+    return (str(error) or type(error).__name__).splitlines()[0]

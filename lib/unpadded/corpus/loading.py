@@ -1,0 +1,30 @@
+"""What a person names as a source: a named dataset, a file or a folder."""
+
+import os
+import textwrap
+from pathlib import Path
+
+from unpadded.common import InputError
+from unpadded.corpus.datasets import registry
+from unpadded.corpus.documents import Documents
+from unpadded.corpus.readers.read import read, refuse_columns
+from unpadded.corpus.validation import nearest
+
+
+def load_documents(
+    source: str | os.PathLike, *, columns: dict[str, str | None], encoding: str | None = None
+) -> Documents:
+    """The documents of a dataset's name or of a path; `columns` maps text, label, id, split to column names.
+
+    Raises `InputError` for what is neither, and for anything wrong with the content.
+    """
+    path = os.path.expanduser(source)
+    if source in registry.NAMES:
+        refuse_columns(columns, f"the named dataset {source!r}")
+        return registry.load(str(source))
+    if path and os.path.exists(path):
+        return read(Path(path), columns=columns, encoding=encoding)
+    raise InputError(
+        f"{textwrap.shorten(path, 200)!r} is neither a file or folder that exists nor a named dataset"
+        f"{nearest(path, registry.NAMES)}: give a path or one of {', '.join(sorted(registry.NAMES))}"
+    )

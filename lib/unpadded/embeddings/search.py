@@ -1,0 +1,171 @@
+"""Search by meaning: the documents of a set of embeddings whose vectors are nearest to that of a query.
+
+Near is by plain cosine, as the ranking evaluation has it (notebook 07), so that a score here is a score there. How high
+cosines are depends on the model and the pooling (states share a direction: Ethayarajh, EMNLP 2019), so it is their order
+within a query that says something, not their height.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from unpadded.common import InputError, nearest_rows
+from unpadded.embeddings.index import SearchIndex, build_index, ranked, stored_index, vector_blocks, vectors_at
+from unpadded.embeddings.store import Embeddings
+from unpadded.encoding import DocumentEncoder, checked_texts
+from unpadded.model import LanguageModel
+
+EXACT_UP_TO = 200_000  # documents; up to here every one is compared with the query
+QUERIES_AT_ONCE = 256
+SAMPLE, SAMPLE_WORDS = 128, 8  # queries of each kind on which an index's recall is measured; words of a short one
+ROUNDING = 8  # more documents than asked for, as a matrix product rounds cosines that are nearly equal
+COLUMNS = ("query", "rank", "score", "id", "words")
+
+
+class DocumentSearch:
+    """Finds the documents of `embeddings` that are nearest to a query, which `lm` has to read as it read them.
+
+    `pooling`: one that the set holds (default: mean, the best ranking in the reference run, where it is there).
+    `exact_up_to`: documents up to which every one is compared; a larger set gets an approximate index, made with the first
+    search and kept beside the vectors. `say` hears sentences about the index. Raises `InputError` for another model than
+    the set's, a pooling that it does not hold, and a weighted mean, whose weights are not kept.
+    """
+
+    def __init__(
+        self,
+        embeddings: Embeddings,
+        lm: LanguageModel,
+        *,
+        pooling: str | None = None,
+        exact_up_to: int = EXACT_UP_TO,
+        say: Callable[[str], None] = lambda sentence: None,
+    ):
+        self.embeddings, self.exact_up_to, self.say = embeddings, exact_up_to, say
+        self.pooling = _checked_pooling(embeddings, pooling)
+        _refuse_other_model(embeddings, lm)
+        settings = embeddings.manifest["settings"]
+        precision = (
+            "float32" if settings["precision"] == "float16" else settings["precision"]
+        )  # float16 is CUDA's alone
+        layer = settings["layers"][0] if len(settings["layers"]) == 1 else "all"
+        self.encoder = DocumentEncoder(lm, self.pooling, precision, layer=layer)
+        self._index: SearchIndex | None = None
+        self._index_missed = False  # no index finds enough in these vectors
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike, *, model: str | os.PathLike | None = None, **options) -> "DocumentSearch":
+        """Search the embeddings in `folder` with the model that made them, found by itself unless `model` says where.
+
+        `options` are the constructor's. Raises `InputError` as it does and where one of the two cannot be read.
+        """
+        embeddings = Embeddings.open(folder)
+        return cls(embeddings, LanguageModel.load(model or find_model(embeddings)), **options)
+
+    def search(self, queries: Sequence[str], *, k: int = 10) -> pd.DataFrame:
+        """The `k` nearest documents of each query, best first; columns query, rank (from 1), score, id, words.
+
+        `score` is a cosine, `words` the document's first words (empty for sets that keep none). Raises `InputError` for a
+        query that is no str or has no word in it.
+        """
+        queries = _checked_queries(queries)
+        rows = []
+        for first in range(0, len(queries), QUERIES_AT_ONCE):
+            some = queries[first : first + QUERIES_AT_ONCE]
+            for query, (found, scores) in zip(some, self.nearest(self.encoder.encode(some), k), strict=True):
+                rows += [
+                    (query, rank, float(score), self.embeddings.ids[row], self._words(row))
+                    for rank, (row, score) in enumerate(zip(found, scores, strict=True), start=1)
+                ]
+        return pd.DataFrame(rows, columns=list(COLUMNS))
+
+    def nearest(self, vectors: np.ndarray, k: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Rows and cosines of the `k` documents nearest to each of `vectors`, float32 [n, width]; best first."""
+        index = self._usable_index(k)
+        if index is not None:
+            return index.nearest(vectors, k)
+        rows, _ = nearest_rows(vectors, vector_blocks(self.embeddings, self.pooling), k + ROUNDING)
+        return [ranked(self.embeddings, self.pooling, *found, k) for found in zip(vectors, rows, strict=True)]
+
+    def unknown(self, query: str) -> bool:
+        """Whether no word of the query is in the model's vocabulary."""
+        tokens = self.encoder.lm.numericalize([query], n_workers=1)[0]
+        return not any(t and not self.encoder.lm.vocab[t].startswith("xx") for t in tokens)
+
+    def _words(self, row: int) -> str:
+        beginnings = self.embeddings.beginnings
+        return "" if beginnings is None else bytes(beginnings[row]).decode("utf-8", "replace")
+
+    def _usable_index(self, k: int) -> SearchIndex | None:
+        """The index, where the set is large and few of its documents are wanted; otherwise the search is exact."""
+        n = len(self.embeddings)
+        if n <= self.exact_up_to or 20 * k > n or self._index_missed:
+            return None
+        if self._index is None:
+            self._index = stored_index(self.embeddings, self.pooling, say=self.say)
+        if self._index is None:
+            self.say(f"making an index of {n:,} documents ...")
+            sample, own_rows = self._sample()
+            self._index = build_index(self.embeddings, self.pooling, sample, own_rows=own_rows, say=self.say)
+            self._index_missed = self._index is None
+        return self._index
+
+    def _sample(self) -> tuple[np.ndarray, np.ndarray]:
+        """Queries to measure an index with: documents, and short ones that are the first words of other documents."""
+        rng = np.random.default_rng(0)
+        rows = rng.choice(len(self.embeddings), min(2 * SAMPLE, len(self.embeddings)), replace=False)
+        documents, others = np.sort(rows[:SAMPLE]), np.sort(rows[SAMPLE:])
+        vectors = [vectors_at(self.embeddings, self.pooling, documents)]
+        own_rows = [documents]
+        if self.embeddings.beginnings is not None and len(others):
+            short = [" ".join(self._words(row).split()[:SAMPLE_WORDS]) for row in others]
+            vectors.append(self.encoder.encode(short))
+            own_rows.append(np.full(len(others), -1))
+        return np.concatenate(vectors), np.concatenate(own_rows)
+
+
+def find_model(embeddings: Embeddings) -> Path:
+    """The folder of the model that made a set: where it lay then, or `language_model` beside the set, as a run has it.
+
+    Raises `InputError` where neither is there.
+    """
+    recorded = embeddings.manifest["about"].get("model_folder")
+    beside = [parent / "language_model" for parent in embeddings.folder.resolve().parents[:2]]
+    for folder in [Path(recorded), *beside] if recorded else beside:
+        if folder.is_dir():
+            return folder
+    was = f" (it was {recorded})" if recorded else ""
+    raise InputError(f"The model that made {embeddings.folder} is not found{was}: say where it is with --model.")
+
+
+def _refuse_other_model(embeddings: Embeddings, lm: LanguageModel) -> None:
+    made_by, given = embeddings.manifest["settings"]["model"], lm.fingerprint
+    if made_by != given:
+        raise InputError(
+            f"The embeddings in {embeddings.folder} were made by another model ({made_by[:12]}..., this is "
+            f"{given[:12]}...): give the model that made them, or embed the documents again."
+        )
+
+
+def _checked_pooling(embeddings: Embeddings, pooling: str | None) -> str:
+    held = [name for name in embeddings.poolings if name != "weighted_mean"]
+    if pooling is None and held:
+        return "mean" if "mean" in held else held[0]
+    if pooling not in held:
+        raise InputError(
+            f"{embeddings.folder} cannot be searched by {pooling or 'weighted_mean'!r}: it has {', '.join(held) or 'no'} "
+            "pooling of the model alone; choose one or embed again."
+        )
+    return pooling
+
+
+def _checked_queries(queries: Sequence[str]) -> list[str]:
+    if isinstance(queries, str):
+        raise InputError("The queries are one str: put it in a list.")
+    queries = checked_texts(queries)
+    empty = [i for i, query in enumerate(queries, start=1) if not query.strip()]
+    if empty:
+        raise InputError(f"Query {empty[0]} has no word in it: write what to look for.")
+    return queries

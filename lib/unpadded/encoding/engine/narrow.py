@@ -1,0 +1,103 @@
+"""The engine of narrow models: compiled code that reads a few documents side by side, token by token.
+
+A step of a narrow LSTM is so little work that calling a matrix library for it takes longer than the step, and its weights
+stay in the core's own cache; each core takes documents of its own, and runs the machine code of `compiled_steps` on them.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import nn
+
+from unpadded.common import PARTS
+from unpadded.encoding.engine.narrow_steps import fill_table, read_documents
+from unpadded.encoding.engine.weights import LayerWeights, input_widths, read_embedding, read_layers
+from unpadded.encoding.pooling import PoolSettings
+from unpadded.encoding.schedule import Window
+
+TOGETHER, PIECES = 16_384, 8  # tokens of the documents that a thread takes at a time, and how often it should take some
+
+
+class CompiledLSTM:
+    """The layers of a fastai AWD_LSTM on the CPU, copied once, to be run over any number of documents in float32.
+
+    `table_bytes`: memory for the first layer's input products of the most frequent tokens, which depend on the token alone.
+    """
+
+    device = torch.device("cpu")
+
+    def __init__(self, awd_lstm: nn.Module, *, table_bytes: int = 40 << 20):
+        layers = read_layers(awd_lstm)
+        self.widths = [layer.width for layer in layers]
+        self._embedding = read_embedding(awd_lstm).contiguous().numpy()
+        self._first = np.cumsum([0, *(layer.padded for layer in layers)])  # unit of each layer
+        self._weights = _packed(layers, input_widths(awd_lstm, layers))
+        n_out = 4 * int(self._first[1])
+        self._n_kept = min(len(self._embedding), max(table_bytes // (4 * n_out), 1))
+        self._table, self._n_read = np.empty((0, n_out), np.float32), 0
+
+    def use_threads(self, n_threads: int) -> None:
+        """Run on so many threads; the results are the same."""
+        self.n_threads = n_threads
+
+    def read(
+        self,
+        windows: Iterator[Window],
+        pools: PoolSettings,
+        *,
+        slots: int | None = None,
+        chunk_length: int | None = None,
+    ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+        """Yield (positions, {part: float32 [n, width]}) as documents end; there are no slots and no blocks to choose."""
+        with ThreadPoolExecutor(self.n_threads) as threads:
+            for window in windows:
+                self._n_read += int(window.lengths.sum())
+                if not len(self._table) and self._n_read > self._n_kept:  # before, it would cost more than it saves
+                    self._table = self._token_inputs(threads)
+                try:
+                    pieces = list(_pieces(window.lengths, self.n_threads))
+                    yield from threads.map(lambda piece, window=window: self._encode(window, piece, pools), pieces)
+                except BaseException:
+                    threads.shutdown(wait=False, cancel_futures=True)
+                    raise
+
+    def _encode(self, window: Window, piece: slice, pools: PoolSettings) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        tokens = np.concatenate(window.tokens[piece]).astype(np.int64, copy=False)
+        lengths = window.lengths[piece]
+        skips = np.zeros(len(lengths), np.int64) if window.skips is None else window.skips[piece]
+        weights = np.empty(0) if pools.weights is None else pools.weights.numpy()
+        width = sum(self.widths[layer] for layer in pools.layers)
+        out = [np.empty((len(lengths) if part in pools.parts else 0, width), np.float32) for part in PARTS]
+        model = (self._embedding, self._table, self._weights, self._first[: max(pools.layers) + 2])
+        pooled = np.array([(self._first[layer], self.widths[layer]) for layer in pools.layers], np.int64)
+        read_documents(tokens, lengths, skips, model, pooled, weights, tuple(out))
+        return window.positions[piece], {
+            part: array for part, array in zip(PARTS, out, strict=True) if part in pools.parts
+        }
+
+    def _token_inputs(self, threads: ThreadPoolExecutor) -> np.ndarray:
+        table = np.empty((self._n_kept, self._table.shape[1]), np.float32)
+        known = self._embedding[: self._n_kept]
+        shares = zip(*(np.array_split(rows, self.n_threads) for rows in (table, known)), strict=True)
+        list(threads.map(lambda share: fill_table(*share, self._weights), shares))
+        return table
+
+
+def _pieces(lengths: np.ndarray, n_threads: int) -> Iterator[slice]:
+    """Documents of about TOGETHER tokens each, a longer one by itself; of fewer where a thread would have too few pieces."""
+    together = min(TOGETHER, int(lengths.sum()) // (PIECES * n_threads) + 1)
+    cuts = np.unique((np.cumsum(lengths) - lengths) // together, return_index=True)[1].tolist()
+    return (slice(begin, end) for begin, end in pairwise([*cuts, len(lengths)]))
+
+
+def _packed(layers: list[LayerWeights], n_in: list[int]) -> np.ndarray:
+    """For each layer bias [4 * padded], input [n_in, 4 * padded] and recurrent weights [padded, 4 * padded], end to end."""
+    parts = []
+    for layer, n in zip(layers, n_in, strict=True):
+        bias = (layer.input_bias + layer.recurrent_bias)[:, None]
+        for matrix, n_columns in ((bias, 1), (layer.input, n), (layer.recurrent, layer.padded)):
+            parts.append(layer.laid_out(matrix, n_columns).T.flatten())
+    return torch.cat(parts).numpy()

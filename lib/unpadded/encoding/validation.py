@@ -1,0 +1,104 @@
+"""What a caller hands in, checked before any work is done."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from unpadded.common import InputError
+
+NAMED = 5  # positions that a message names
+TOGETHER = 4096  # documents whose ids are looked at in one go
+
+
+def checked_texts(texts: Iterable) -> list[str]:
+    """`texts` as a list of str.
+
+    Raises `InputError` naming the first positions of what is no str (None, NaN, bytes, numbers) and how many there are.
+    """
+    if isinstance(texts, (bytes, bytearray)) or not isinstance(texts, Iterable):
+        raise InputError(f"The texts are {type(texts).__name__}, not str: give a list of texts.")
+    texts = list(texts)
+    wrong = [i for i, text in enumerate(texts) if not isinstance(text, str)]
+    if wrong:
+        places = ", ".join(f"{i} ({_described(texts[i])})" for i in wrong[:NAMED])
+        more = ", ..." if len(wrong) > NAMED else ""
+        raise InputError(
+            f"{len(wrong)} of the {len(texts)} texts are not str, at positions {places}{more}: drop them or convert them."
+        )
+    return texts
+
+
+def whole_numbers(text: str | int, name: str) -> list[int]:
+    """The positive whole numbers of a comma separated list, in its order; none for an empty one.
+
+    Raises `InputError` that names the setting for anything else.
+    """
+    parts = [part.strip() for part in str(text).split(",") if part.strip()]
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise InputError(f"{name}: {text!r} is no list of whole numbers above 0; give some like '1,8,64'.")
+    return [int(part) for part in parts]
+
+
+def checked_tokens(tokens, position: int, vocab_size: int) -> np.ndarray:
+    """One numericalised document as a 1-D integer array.
+
+    Raises `InputError` naming the document's position for another shape or type or an id outside the vocabulary.
+    """
+    array = _as_ids(tokens, position)
+    if array.size and not (array.min() >= 0 and array.max() < vocab_size):
+        wrong = array.min() if array.min() < 0 else array.max()
+        raise InputError(
+            f"Document {position} holds token id {wrong}, outside the vocabulary of {vocab_size}: numericalize it with "
+            "this model's vocabulary."
+        )
+    return array
+
+
+def checked_documents(token_ids: Iterable, vocab_size: int) -> list[np.ndarray]:
+    """All numericalised documents as `checked_tokens` has them; raises as it does."""
+    if not isinstance(token_ids, Iterable):
+        raise InputError(f"The documents are {type(token_ids).__name__}: give a sequence of 1-D integer arrays.")
+    documents = [_as_ids(tokens, position) for position, tokens in enumerate(token_ids)]
+    for start in range(0, len(documents), TOGETHER):  # one look at many documents is cheaper than one at each
+        flat = np.concatenate(documents[start : start + TOGETHER])
+        if flat.size and not (flat.min() >= 0 and flat.max() < vocab_size):
+            for position, tokens in enumerate(documents[start : start + TOGETHER], start):
+                checked_tokens(tokens, position, vocab_size)
+    return documents
+
+
+def checked_skips(skip, lengths: np.ndarray) -> np.ndarray:
+    """How many first tokens of each document are not pooled, as int64 [n_documents].
+
+    Raises `InputError` unless there is one whole number for each document, from 0 to less than its `lengths`.
+    """
+    skips = np.asarray(skip)
+    if skips.shape != lengths.shape or (skips.dtype.kind not in "iu" and skips.size):
+        raise InputError(f"The option skip must be {len(lengths)} whole numbers, one for each document.")
+    wrong = np.flatnonzero((skips < 0) | (skips >= np.maximum(lengths, 1)))
+    if len(wrong):
+        raise InputError(
+            f"The option skip leaves {skips[wrong[0]]} of the {lengths[wrong[0]]} tokens of document {wrong[0]} out: leave "
+            "at least one in."
+        )
+    return skips.astype(np.int64)
+
+
+def _as_ids(tokens, position: int) -> np.ndarray:
+    try:
+        array = tokens if isinstance(tokens, np.ndarray) else np.asarray(tokens)
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"Document {position} is no array of token ids ({error}): give a 1-D integer array."
+        ) from error
+    if array.ndim == 1 and array.dtype.kind in "iu":
+        return array
+    if array.ndim == 1 and not array.size:
+        return array.astype(np.int32)  # an empty list has no type of its own
+    raise InputError(
+        f"Document {position} is {array.dtype} of {array.ndim} dimensions, not token ids: give a 1-D integer array."
+    )
+
+
+def _described(value) -> str:
+    return "None" if value is None else "NaN" if isinstance(value, float) and value != value else type(value).__name__

@@ -1,0 +1,29 @@
+"""Vectors to scores: representations and baselines, three tasks, statistics."""
+
+from typing import TYPE_CHECKING
+
+from unpadded.common.lazy import hand_on
+
+if TYPE_CHECKING:
+    from unpadded.evaluation.baselines.baselines import fasttext, lsa, tfidf, word_vectors
+    from unpadded.evaluation.baselines.static import static_vectors
+    from unpadded.evaluation.classification import classify_all, copied, learning_curve, split_documents
+    from unpadded.evaluation.clustering.describe import cluster_terms, confusion, density_clusters, nearest_documents
+    from unpadded.evaluation.clustering.kmeans import cluster_all, evaluate_clustering
+    from unpadded.evaluation.extraction import extract, tokenized
+    from unpadded.evaluation.postprocess import idf_weights
+    from unpadded.evaluation.ranking.ranking import rank_topics
+    from unpadded.evaluation.ranking.tasks import rank_corpus
+    from unpadded.evaluation.representations import compared, documents_and_queries, training_documents
+    from unpadded.evaluation.scores import (
+        FitRecord,
+        Representation,
+        check_vectors,
+        concatenate,
+        read_scores,
+        write_scores,
+    )
+    from unpadded.evaluation.statistics import bootstrap_mean, verdicts
+    from unpadded.evaluation.vector_geometry import geometry, norms_by_length, part_contributions
+
+__getattr__, __dir__, __all__ = hand_on(__name__)

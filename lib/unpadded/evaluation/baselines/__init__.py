@@ -1,0 +1,1 @@
+"""What the language model has to beat: words, word vectors, pretrained static vectors."""

@@ -1,0 +1,1 @@
+"""Do clusters of vectors agree with the topics?"""

@@ -1,0 +1,104 @@
+"""What the clusters are: against the topics, by their central documents, by their terms, and without a given number."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import linear_sum_assignment
+from sklearn import metrics
+from sklearn.cluster import HDBSCAN
+from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.preprocessing import normalize
+
+from unpadded.evaluation.clustering.agreement import METRICS, agreement_intervals
+from unpadded.evaluation.clustering.kmeans import Clustering
+from unpadded.evaluation.scores import Representation, check_names, checked_vectors, score_row, to_frame
+
+AGREEMENT = [name for name in METRICS if name != "NMI"]  # equal to the V-measure
+
+
+def confusion(clusters: np.ndarray, labels: Sequence[str]) -> pd.DataFrame:
+    """Documents of each topic (row) in each cluster (column, ``clusters`` int [n]).
+
+    Columns are ordered so that the best one-to-one matching (Kuhn, 1955, through scipy) lies on the diagonal.
+    """
+    table = pd.crosstab(pd.Series(np.asarray(labels), name="topic"), pd.Series(np.asarray(clusters), name="cluster"))
+    _, matched = linear_sum_assignment(table.to_numpy(), maximize=True)
+    rest = np.setdiff1d(np.arange(table.shape[1]), matched)
+    return table.iloc[:, [*matched, *rest]]
+
+
+def nearest_documents(
+    clustering: Clustering, vectors: np.ndarray, texts: Sequence[str], labels: Sequence[str], *, k: int = 3, width: int = 100
+) -> pd.DataFrame:  # fmt: skip
+    """The ``k`` documents nearest to each centre (Euclidean): columns cluster, size, rank, topic, text (its beginning)."""
+    rows = []
+    for cluster, centre in enumerate(clustering.centers):
+        members = np.flatnonzero(clustering.clusters == cluster)
+        if not len(members):
+            continue
+        distances = metrics.pairwise_distances(vectors[members], centre[None]).ravel()
+        for rank, i in enumerate(members[np.argsort(distances, kind="stable")[:k]]):
+            rows.append([cluster, len(members), rank + 1, labels[i], " ".join(texts[i].split())[:width]])
+    return pd.DataFrame(rows, columns=["cluster", "size", "rank", "topic", "text"])
+
+
+def cluster_terms(
+    clusters: np.ndarray, texts: Sequence[str], *, k: int = 8, max_features: int = 20_000
+) -> pd.DataFrame:
+    """The ``k`` terms that mark each cluster, by class-based TF-IDF (Grootendorst, 2022); columns cluster, size, terms.
+
+    Weight of a term in a cluster: its share of the cluster's words times ln(1 + words per cluster / its count).
+    """
+    vectorizer = CountVectorizer(stop_words="english", max_features=max_features, token_pattern=r"(?u)\b[^\W\d_]{2,}\b")
+    members = pd.get_dummies(pd.Series(np.asarray(clusters)), dtype=int)
+    try:
+        counts = vectorizer.fit_transform(texts)
+    except ValueError:  # no document holds a word: then no term marks a cluster
+        return pd.DataFrame({"cluster": members.columns, "size": members.sum().to_numpy(), "terms": ""})
+    words = members.to_numpy().T @ counts  # [n_clusters, n_terms]
+    weights = normalize(words.astype(float), norm="l1") * np.log1p(words.sum() / len(words) / words.sum(axis=0))
+    names = vectorizer.get_feature_names_out()
+    best = [", ".join(names[i] for i in np.argsort(-row, kind="stable")[:k] if row[i] > 0) for row in weights]
+    return pd.DataFrame({"cluster": members.columns, "size": members.sum().to_numpy(), "terms": best})
+
+
+def density_clusters(
+    representations: Sequence[Representation], labels: Sequence[str], *, corpus_name: str, ids: Sequence[str],
+    n_sample: int = 3000, width: int = 10, min_cluster_size: int = 15, seed: int = 0,
+) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
+    """HDBSCAN, which is not told the number of clusters, on ``width`` principal components of a sample of documents.
+
+    The components are fitted on the sample itself, without labels. Returns the long table (metrics "HDBSCAN v_measure",
+    ... with intervals over documents; the noise counts as one more cluster) and a frame with a row for each representation
+    and columns method, n_clusters, noise_share, v_measure, AMI, ARI.
+    """
+    check_names(representations)
+    order = np.argsort(np.asarray(ids), kind="stable")
+    sample = order[np.sort(np.random.default_rng(seed).choice(len(order), min(n_sample, len(order)), replace=False))]
+    truth = np.asarray(labels)[sample]
+    rows, found = [], []
+    for representation in representations:
+        start = time.perf_counter()
+        vectors = checked_vectors(representation, len(labels))[sample]
+        size = max(1, min(width, *(extent - 1 for extent in vectors.shape)))
+        reducer = (PCA if isinstance(vectors, np.ndarray) else TruncatedSVD)(size, random_state=seed)
+        density = HDBSCAN(min_cluster_size=max(2, min(min_cluster_size, len(sample) // 4)), copy=True)
+        clusters = density.fit_predict(reducer.fit_transform(vectors))
+        intervals = agreement_intervals(truth, clusters, seed=seed)
+        counted = {"method": representation.name, "n_clusters": int(clusters.max()) + 1}
+        counted["noise_share"] = float((clusters < 0).mean())
+        found.append(counted | {metric: intervals[metric].value for metric in AGREEMENT})
+        seconds = time.perf_counter() - start
+        rows += [
+            score_row(
+                representation, intervals[metric], corpus=corpus_name, task="clustering", metric=f"HDBSCAN {metric}",
+                n=len(sample), seed=seed, seconds=seconds,
+            )
+            for metric in AGREEMENT
+        ]  # fmt: skip
+    return to_frame(rows), pd.DataFrame(found)

@@ -1,0 +1,178 @@
+"""The vectors that the evaluations compare: on disk, chosen by name, post-processed.
+
+A folder of representations holds `index.json` and an array of each baseline; the language model's vectors stay in the
+folders of embeddings, to which the index points.
+"""
+
+import os
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+
+from unpadded.common import POOLINGS, POSTPROCESSES, InputError, atomic_write, read_json, write_json
+from unpadded.corpus import Corpus, nearest
+from unpadded.embeddings import Embeddings
+from unpadded.evaluation.classification import split_documents
+from unpadded.evaluation.postprocess import postprocess_all
+from unpadded.evaluation.scores import FitRecord, Representation
+
+ALSO_NAMED = ("bm25",)  # has no vectors: the ranking makes it from the texts
+
+
+def training_documents(corpus: Corpus, seed: int = 0) -> np.ndarray:
+    """Positions of the documents that anything may be fitted on, int64 [n]: never those that classification tests on.
+
+    The corpus's own training split, or else the seeded draw that classification makes; without topics, all documents.
+    """
+    return split_documents(corpus.labels, corpus.split, n=len(corpus), seed=seed)[0]
+
+
+def save(
+    baselines: Sequence[Representation],
+    folder: str | os.PathLike,
+    *,
+    stored: Sequence[Representation] = (),
+    stores: Sequence[str | os.PathLike] = (),
+) -> None:
+    """Write `baselines` to `folder`, a .npy or .npz file each, and, last, `index.json`; every file atomically.
+
+    `stored` are the model's representations whose vectors the embeddings in the folders `stores` hold (documents, then
+    queries); they come first in the index, which names the stores relative to `folder`.
+    """
+    folder = Path(folder)
+    seen: list[list[str]] = []  # each set of ids that something was fitted on, once
+    where = [os.path.relpath(store, folder) for store in stores]
+    entries = [_entry(representation, seen) | {"stores": where} for representation in stored]
+    for number, representation in enumerate(baselines):
+        vectors = representation.vectors
+        name = f"{number:02d}_{representation.name.replace(' ', '_')}.{'npz' if sparse.issparse(vectors) else 'npy'}"
+        with atomic_write(folder / name) as file:
+            if sparse.issparse(vectors):
+                sparse.save_npz(file, sparse.csr_matrix(vectors))
+            else:
+                np.save(file, vectors, allow_pickle=False)
+        entries.append(_entry(representation, seen) | {"file": name})
+    write_json(folder / "index.json", {"representations": entries, "fitted_on": seen})
+
+
+def load(folder: str | os.PathLike) -> list[Representation]:
+    """Read what `save` wrote; arrays are read when their vectors are asked for, dense ones as memory maps.
+
+    Raises `InputError` for a folder that is not whole.
+    """
+    folder = Path(folder)
+    try:
+        index = read_json(folder / "index.json")
+        seen = [frozenset(ids) for ids in index["fitted_on"]]
+        return [
+            Representation(
+                *(entry[key] for key in ("method", "pooling", "postprocess")),
+                _source(folder, entry),
+                tuple(FitRecord(name, seen[number]) for name, number in entry["fitted"]),
+            )
+            for entry in index["representations"]
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{folder} holds no whole set of representations ({error}): run 02_extract_embeddings."
+        ) from error
+
+
+def chosen(
+    representations: Sequence[Representation], *, poolings: str = "", postprocesses: str = ""
+) -> list[Representation]:
+    """The representations that two comma separated lists name; an empty list leaves all.
+
+    `poolings` names poolings and baselines ("mean,concat,tfidf"), `postprocesses` what may be done to the model's vectors;
+    unprocessed ones always stay. Raises `InputError` for an unknown name or where nothing is left.
+    """
+    baselines = dict.fromkeys(r.method for r in representations if r.method != "lm")
+    wanted = listed(poolings, [*POOLINGS, *baselines, *ALSO_NAMED], what="pooling or baseline")
+    steps = {"none", *listed(postprocesses, POSTPROCESSES, what="post-processing")}
+    found = [
+        r for r in representations if (r.pooling or r.method) in wanted and (r.method != "lm" or r.postprocess in steps)
+    ]
+    if not found:
+        raise InputError(
+            f"poolings: {poolings!r} leaves nothing to compare; name a pooling or a baseline with vectors."
+        )
+    return found
+
+
+def compared(
+    corpus: Corpus,
+    run: str | os.PathLike,
+    *,
+    poolings: str = "",
+    postprocesses: str = "",
+    queries: bool = False,
+    seed: int = 0,
+) -> list[Representation]:
+    """What an evaluation compares: a run's chosen representations, the model's after each chosen post-processing.
+
+    Rows are the corpus's documents and, with `queries`, its queries behind them. Transformers are fitted on training
+    documents only, once for all evaluations of the run.
+    """
+    folder = Path(run) / "representations" / corpus.name
+    found = chosen(load(folder), poolings=poolings, postprocesses=postprocesses)
+    train = training_documents(corpus, seed)
+    steps = listed(postprocesses, POSTPROCESSES, what="post-processing")
+    of_model = postprocess_all(
+        [r for r in found if r.method == "lm"], steps, ids=row_ids(corpus), train=train, keep=folder / "fitted"
+    )
+    found = of_model + [r for r in found if r.method != "lm"]
+    return found if queries else documents_and_queries(found, len(corpus))[0]
+
+
+def listed(names: str, known: Sequence[str], *, what: str) -> list[str]:
+    """The names of a comma separated list, in the order of `known`; an empty list means all of them.
+
+    Raises `InputError` for a name that is not known, with the nearest that is.
+    """
+    given = [name.strip() for name in names.split(",") if name.strip()]
+    for name in given:
+        if name not in known:
+            raise InputError(f"{name!r} is no {what}{nearest(name, known)}: give some of {', '.join(known)}.")
+    return [name for name in known if name in given] if given else list(known)
+
+
+def row_ids(corpus: Corpus) -> list[str]:
+    """An id for every row of a corpus's representations: its documents, then its queries."""
+    return corpus.ids + [f"query {name}" for name in corpus.queries or {}]
+
+
+def documents_and_queries(
+    representations: Sequence[Representation], n_documents: int
+) -> tuple[list[Representation], list[Representation]]:
+    """Cut each representation into the rows of the documents and the rows of the queries behind them."""
+    return tuple([r.rows(part) for r in representations] for part in (slice(0, n_documents), slice(n_documents, None)))
+
+
+def _entry(representation: Representation, seen: list[list[str]]) -> dict:
+    numbers = []
+    for record in representation.fitted:
+        ids = sorted(record.ids)
+        if ids not in seen:
+            seen.append(ids)
+        numbers.append([record.fitted, seen.index(ids)])
+    keys = ("method", "pooling", "postprocess")
+    return {key: getattr(representation, key) for key in keys} | {"fitted": numbers}
+
+
+def _source(folder: Path, entry: dict):
+    if "stores" in entry:
+        name = "weighted_mean" if entry["postprocess"] == "idf" else entry["pooling"]
+        stores = [Embeddings.open(folder / store) for store in entry["stores"]]
+        return partial(_stored, stores, name)
+    path = folder / entry["file"]
+    return sparse.load_npz(path) if path.suffix == ".npz" else np.load(path, mmap_mode="r")
+
+
+def _stored(stores: Sequence[Embeddings], name: str) -> np.ndarray:
+    """The rows of one store or, with queries, of two; a memory map where nothing has to be joined."""
+    if len(stores) == 1 and name != "concat":
+        return stores[0][name]
+    return np.concatenate([store.to_numpy(name) for store in stores])

@@ -1,0 +1,159 @@
+"""Linked maps: one scatter plot a pooling, in which the same documents are selected and pointed at together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import ipywidgets as widgets
+import jscatter
+import numpy as np
+import pandas as pd
+from matplotlib.colors import to_hex
+from sklearn.cluster import MiniBatchKMeans
+
+from unpadded.explore import render
+from unpadded.explore.data import Explorable
+from unpadded.report import poolings_of, topic_colours
+
+HEIGHT = 340  # pixels of one map
+MOST_LISTED = 500  # documents of a selection in the list
+N_CLUSTERS = 12  # where no topics say how many there are
+LENGTH = "length (tokens, logarithmic)"
+
+
+class MapPanel:
+    """The maps of an opened corpus with their colours, the selection and its list.
+
+    `on_document` is called with the row of a document that was clicked, or chosen in the list. `selected` gives the rows
+    selected; `select(rows)` selects those of them that are on the maps.
+    """
+
+    def __init__(self, data: Explorable, *, on_document: Callable[[int], None]):
+        self._data, self._on_document, self._busy = data, on_document, False
+        self.points = _without_outliers(data.maps.reset_index(drop=True))
+        self._positions = pd.Series(self.points.index, index=self.points["row"])
+        self.scatters = {pooling: self._scatter(pooling) for pooling in poolings_of(self.points)}
+        self.colour = widgets.Dropdown(options=self._colourings(), description="Colour")
+        self.clear = widgets.Button(description="Clear selection")
+        self._legend, self._summary = widgets.HTML(), widgets.HTML()
+        self.list = widgets.Select(rows=6, layout={"width": "100%", "display": "none"})
+        self.list.observe(self._chosen, names="value")
+        self.colour.observe(lambda change: self._recolour(change["new"]), names="value")
+        self.clear.on_click(lambda _: self.select([]))
+        self._recolour(self.colour.value)
+        self._show_selection(np.empty(0, int))
+        self.widget = widgets.VBox(
+            [widgets.HBox([self.colour, self.clear]), self._legend, self._grid(), self._summary, self.list]
+        )
+
+    @property
+    def selected(self) -> np.ndarray:
+        """Rows of the selected documents in the corpus, int64."""
+        positions = next(iter(self.scatters.values())).widget.selection
+        return self.points["row"].to_numpy()[_as_positions(positions)]
+
+    def select(self, rows: Sequence[int]) -> None:
+        """Select the documents at `rows` of the corpus on every map; those that are not on the maps are left out."""
+        found = self._positions.reindex(rows).dropna().to_numpy(int)
+        self._link("selection", found, None)
+        self._show_selection(found)
+
+    def _scatter(self, pooling: str) -> jscatter.Scatter:
+        scatter = jscatter.Scatter(data=self.points, x=f"{pooling}_x", y=f"{pooling}_y", height=HEIGHT, axes=False)
+        scatter.mouse("lasso")
+        scatter.size(default=3 if len(self.points) > 5000 else 5)
+        scatter.opacity(unselected=0.12)
+        scatter.color(selected="#000000", hover="#000000")
+        scatter.tooltip(True, properties=["title", "topic", "tokens"], histograms=False, preview="beginning")
+        for name, then in (("selection", self._show_selection), ("hovering", None)):
+            scatter.widget.observe(lambda change, name=name, then=then: self._changed(name, change, then), names=name)
+        return scatter
+
+    def _changed(self, name: str, change: dict, then: Callable | None) -> None:
+        """One map has a new selection (or document pointed at): give it to the others, once."""
+        if self._busy:
+            return
+        value = _as_positions(change["new"]) if name == "selection" else change["new"]
+        self._link(name, value, change["owner"])
+        if then is not None:
+            then(value)
+
+    def _link(self, name: str, value, source) -> None:
+        self._busy = True
+        try:
+            for scatter in self.scatters.values():
+                if scatter.widget is not source:
+                    setattr(scatter.widget, name, value.astype(np.uint32) if name == "selection" else value)
+        finally:
+            self._busy = False
+
+    def _show_selection(self, positions: np.ndarray) -> None:
+        points = self.points.iloc[positions]
+        self._summary.value = render.selection(points, n_documents=len(self.points))
+        listed = points.head(MOST_LISTED)
+        options = [(f"{p.title} · {p.topic}" if p.topic else p.title, int(p.row)) for p in listed.itertuples()]
+        self._busy = True
+        try:
+            self.list.options = [("choose one to see what is near it", -1), *options]
+            self.list.value = -1
+        finally:
+            self._busy = False
+        self.list.layout.display = "" if options else "none"
+        if len(points) == 1:
+            self._on_document(int(points["row"].iloc[0]))
+
+    def _chosen(self, change: dict) -> None:
+        if not self._busy and change["new"] is not None and change["new"] >= 0:
+            self._on_document(change["new"])
+
+    def _colourings(self) -> list[str]:
+        topics = ["topic"] if self.points["topic"].nunique() > 1 else []
+        return [*topics, LENGTH, *(f"cluster of {pooling}" for pooling in self.scatters)]
+
+    def _recolour(self, name: str) -> None:
+        if name == LENGTH:
+            values = np.log10(np.maximum(self.points["tokens"], 1))
+            self._colour_all(name, values, "viridis", norm=(float(values.min()), float(values.max()) + 1e-6))
+            self._legend.value = f"dark: {self.points['tokens'].min():,} tokens, light: {self.points['tokens'].max():,}"
+            return
+        values = self.points["topic"] if name == "topic" else self._clusters(name.removeprefix("cluster of "))
+        colours = {str(topic): to_hex(colour) for topic, colour in topic_colours(sorted(set(values))).items()}
+        self._colour_all(name, values.astype("category"), colours)
+        self._legend.value = render.legend(colours, values.value_counts().to_dict())
+
+    def _colour_all(self, name: str, values: pd.Series, colours, **options) -> None:
+        self.points[name] = values
+        for scatter in self.scatters.values():
+            scatter.color(by=name, map=colours, **options)
+
+    def _clusters(self, pooling: str) -> pd.Series:
+        """k-means of one pooling's vectors, as many clusters as there are topics; the same colours on every map."""
+        n_topics = self.points["topic"].nunique()
+        rows = self.points["row"].to_numpy()
+        parts = ("last", "mean", "max") if pooling == "concat" else (pooling,)
+        vectors = np.concatenate([self._data.vectors[part][rows] for part in parts], axis=1)
+        k = min(n_topics if n_topics > 1 else N_CLUSTERS, len(rows))
+        found = MiniBatchKMeans(k, n_init=1, random_state=0, batch_size=4096).fit_predict(vectors)
+        return pd.Series([f"{cluster + 1:02d}" for cluster in found], dtype="str")
+
+    def _grid(self) -> widgets.GridBox:
+        cells = []
+        for pooling, scatter in self.scatters.items():
+            name = widgets.HTML(f'<b style="font-size:1.05em">{pooling}</b>')
+            cells.append(widgets.VBox([name, scatter.widget], layout={"min_width": "0"}))
+        columns = "repeat(auto-fit, minmax(min(420px, 100%), 1fr))"  # two beside each other, four on a wide screen
+        return widgets.GridBox(cells, layout={"grid_template_columns": columns, "grid_gap": "6px", "width": "100%"})
+
+
+def _without_outliers(points: pd.DataFrame) -> pd.DataFrame:
+    """The map table with what lies beyond the central 99 % of a map drawn at its edge, so that the rest has room."""
+    points = points.copy()
+    for name in (f"{pooling}_{axis}" for pooling in poolings_of(points) for axis in "xy"):
+        low, high = np.percentile(points[name], [0.5, 99.5])
+        margin = 0.04 * (high - low)
+        points[name] = points[name].clip(low - margin, high + margin)
+    return points
+
+
+def _as_positions(selection) -> np.ndarray:
+    return np.empty(0, int) if selection is None else np.asarray(selection, dtype=int).ravel()

@@ -1,0 +1,113 @@
+"""What a fastai text Learner holds: its AWD-LSTM, vocabulary, tokenizer and direction."""
+
+import os
+import warnings
+from pathlib import Path
+
+import torch
+from fastai.text.models.awdlstm import AWD_LSTM
+
+from unpadded.common import InputError
+from unpadded.model.fastai_modules import BIAS, EMBEDDING, TIED, TWIN, config_of_weights, make_module
+from unpadded.tokens import TokenizerSettings
+
+
+def open_export(path: str | os.PathLike, *, run_its_code: bool):
+    """The Learner in a file of `Learner.export`, on the CPU.
+
+    The file is a pickle: reading it runs code from it. Raises `InputError` unless `run_its_code`, and for a file that
+    cannot be read.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"{path} is not a file: give the path of what Learner.export wrote.")
+    if not run_its_code:
+        raise InputError(
+            f"{path} is a pickle, and reading it runs the code in it: pass run_its_code=True if you trust who made it, or "
+            "give the weights of Learner.save to LanguageModel.from_weights."
+        )
+    from fastai.learner import load_learner
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # fastai's own about pickles, which was just answered
+            return load_learner(path, cpu=True)
+    except Exception as error:  # whatever the file's code raises
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        raise InputError(f"{path} cannot be read as an exported Learner ({reason}): export it again.") from error
+
+
+def encoder_and_decoder(learn) -> tuple[AWD_LSTM, torch.nn.Module | None]:
+    """The AWD_LSTM in a Learner's model, and the language model's output layer where it has one."""
+    source = getattr(learn.model, "module", learn.model)
+    awd_lstm = next((m for m in source.modules() if isinstance(m, AWD_LSTM)), None)
+    if awd_lstm is None:
+        raise InputError("The Learner's model has no AWD_LSTM in it: only AWD-LSTM encoders can be streamed exactly.")
+    decoder = source[1] if hasattr(source[1] if len(source) > 1 else None, "decoder") else None
+    return awd_lstm, decoder
+
+
+def vocabulary_of(learn, size: int) -> list[str]:
+    """The token list among a Learner's vocabularies (a classifier's `dls.vocab` is [tokens, categories])."""
+    vocab = learn.dls.vocab
+    if len(vocab) and not isinstance(vocab[0], str):
+        vocab = vocab[0]
+    if len(vocab) != size:
+        raise InputError(
+            f"The Learner's vocabulary has {len(vocab)} tokens and its embedding {size} rows: they must agree."
+        )
+    return list(vocab)
+
+
+def tokenizer_of(learn) -> TokenizerSettings:
+    """Which of fastai's tokenizers the Learner's texts went through."""
+    from fastai.text.core import SentencePieceTokenizer, SpacyTokenizer, Tokenizer, defaults
+
+    found = getattr(learn.dls, "tokenizer", None)
+    if found is None:
+        found = next((f for f in _transforms(learn) if isinstance(f, Tokenizer)), None)
+    if found is None:
+        return TokenizerSettings()
+    tok, rules = getattr(found, "tok", None), list(getattr(found, "rules", defaults.text_proc_rules))
+    if rules == list(defaults.text_proc_rules) and isinstance(tok, SentencePieceTokenizer) and tok.sp_model:
+        return TokenizerSettings("subword", subword_model=str(tok.sp_model))
+    if rules == list(defaults.text_proc_rules) and isinstance(tok, SpacyTokenizer):
+        return TokenizerSettings("word")
+    return TokenizerSettings("custom")
+
+
+def direction_of(learn) -> str:
+    """ "backward" where fastai's `reverse_text` turned the Learner's documents round (`backwards=True`)."""
+    names = [getattr(f, "name", getattr(f, "__name__", "")) for f in _transforms(learn)]
+    return "backward" if "reverse_text" in names else "forward"
+
+
+def read_weights(path: str | os.PathLike) -> tuple[dict[str, torch.Tensor], dict]:
+    """(State dict, configuration) from a `.pth` file of `Learner.save` or `save_encoder`, read without running its code.
+
+    Raises `InputError` for a file that holds anything else.
+    """
+    from fastai.text.learner import clean_raw_keys
+
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = state.get("model", state)
+        if "encoder.weight" in state:  # save_encoder leaves the output layer out
+            state = {f"0.{name}": value for name, value in state.items()}
+        state = clean_raw_keys(dict(state))
+        state.setdefault(TWIN, state[EMBEDDING])
+        config = config_of_weights(state)
+        if config["out_bias"]:
+            state.setdefault(BIAS, torch.zeros(len(state[EMBEDDING])))
+        make_module(len(state[EMBEDDING]), config).load_state_dict({TIED: state[EMBEDDING], **state})
+    except Exception as error:  # torch raises its own kinds for each way in which a file can be wrong
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise InputError(
+            f"{path} holds no weights of an AWD-LSTM language model ({reason}): give a .pth file of "
+            "Learner.save(..., with_opt=False) or of save_encoder."
+        ) from error
+    return state, config
+
+
+def _transforms(learn) -> list:
+    """The item transforms of a Learner's data, in order."""
+    return [f for pipeline in getattr(learn.dls.train_ds, "tls", []) for f in pipeline.tfms.fs]

@@ -1,0 +1,235 @@
+"""The noun `LanguageModel`: a fastai AWD-LSTM, its vocabulary, its tokenizer and the direction it reads in."""
+
+import copy
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from fastai.text.models.awdlstm import AWD_LSTM
+from fastai.text.models.core import SequentialRNN
+
+from unpadded.common import InputError
+from unpadded.model import from_learner as learners
+from unpadded.model.continuation import continue_text
+from unpadded.model.fastai_modules import config_of, load_weights, make_module, weights_of
+from unpadded.model.storage import BACKWARD, has_backward, read_model, write_model
+from unpadded.tokens import TokenizerSettings, tokenize
+
+
+class LanguageModel:
+    """A trained AWD-LSTM language model.
+
+    `module` is what fastai's `get_language_model(AWD_LSTM, ...)` returns; `vocab` lists the token of every row of its
+    embedding; `tokenizer` says how texts become tokens; `training` holds one row a logged step (see `training/log.py`) and
+    `card` what is known about how it was made. `direction` "backward": it reads documents from their last token to their
+    first. A forward model may carry a `backward` one of the same vocabulary (see `with_backward`); an encoder then puts
+    the vectors of both side by side. Raises `InputError` when module and vocabulary do not fit each other.
+    """
+
+    def __init__(
+        self,
+        module: SequentialRNN,
+        vocab: Sequence[str],
+        tokenizer: TokenizerSettings | None = None,
+        *,
+        direction: str = "forward",
+        training: pd.DataFrame | None = None,
+        card: dict | None = None,
+    ):
+        first = module[0] if isinstance(module, torch.nn.Sequential) and len(module) else module
+        if not isinstance(first, AWD_LSTM):
+            raise InputError(
+                f"The module begins with {type(first).__name__}, not with fastai's AWD_LSTM: give an LSTM."
+            )
+        if len(vocab) != first.encoder.num_embeddings:
+            raise InputError(
+                f"The vocabulary has {len(vocab)} tokens but the model's embedding has {first.encoder.num_embeddings} "
+                "rows: give the vocabulary that the model was trained with."
+            )
+        if direction not in ("forward", "backward"):
+            raise InputError(f"The direction is {direction!r}: give 'forward' or 'backward'.")
+        self.module, self.vocab = module, list(vocab)
+        self.tokenizer, self.direction = tokenizer or TokenizerSettings(), direction
+        self.backward: LanguageModel | None = None
+        self.training = training if training is not None else pd.DataFrame()
+        self.card = dict(card or {})
+        self.folder: Path | None = None  # where it was last read from or saved to
+
+    def __repr__(self) -> str:
+        direction = "both directions" if self.backward else self.direction
+        return f"LanguageModel({len(self.vocab)} tokens, {self.emb_sz}/{self.n_hid}/{self.n_layers}, {direction})"
+
+    @property
+    def awd_lstm(self) -> AWD_LSTM:
+        """The encoder half of the module."""
+        return self.module[0]
+
+    @property
+    def emb_sz(self) -> int:
+        """Width of the token embeddings and of the last layer's states."""
+        return self.awd_lstm.emb_sz
+
+    @property
+    def n_hid(self) -> int:
+        """Width of the states of the layers below the last."""
+        return self.awd_lstm.n_hid
+
+    @property
+    def n_layers(self) -> int:
+        """Number of LSTM layers."""
+        return self.awd_lstm.n_layers
+
+    @property
+    def directions(self) -> tuple["LanguageModel", ...]:
+        """The models whose vectors stand side by side: this one, and the backward one where there is one."""
+        return (self,) if self.backward is None else (self, self.backward)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over weights, vocabulary, tokenizer and direction(s), as 64 hexadecimal digits."""
+        digest = hashlib.sha256("\x00".join([*self.vocab, self.tokenizer.key]).encode("utf-8", "surrogatepass"))
+        for name, tensor in sorted(weights_of(self.module).items()):
+            digest.update(name.encode() + tensor.cpu().numpy().tobytes())
+        if self.direction == "backward":
+            digest.update(b"backward")
+        if self.backward is not None:
+            digest.update(self.backward.fingerprint.encode())
+        return digest.hexdigest()
+
+    @classmethod
+    def new(cls, vocab: Sequence[str], config: dict | None = None, **kwargs) -> "LanguageModel":
+        """An untrained model with fastai's configuration keys (`emb_sz`, `n_hid`, `n_layers`, `weight_p`, ...).
+
+        Keys that are left out keep fastai's defaults; a key that fastai does not have is an `InputError`.
+        """
+        return cls(make_module(len(vocab), config), vocab, **kwargs)
+
+    @classmethod
+    def from_learner(cls, learn, *, run_its_code: bool = False) -> "LanguageModel":
+        """The language model inside any fastai text Learner whose encoder is an AWD_LSTM.
+
+        `learn`: a Learner, or the path of an exported one, a pickle that is only read with `run_its_code` because reading
+        it runs code from it. The weights are copied. From a classifier the encoder is taken; its output layer, which the
+        classifier does not have, is then the embedding with a zero bias. Raises `InputError` for any other architecture.
+        """
+        if isinstance(learn, (str, os.PathLike)):
+            learn = learners.open_export(learn, run_its_code=run_its_code)
+        awd_lstm, decoder = learners.encoder_and_decoder(learn)
+        vocab = learners.vocabulary_of(learn, awd_lstm.encoder.num_embeddings)
+        options = {"tokenizer": learners.tokenizer_of(learn), "direction": learners.direction_of(learn)}
+        model = cls.new(vocab, config_of(awd_lstm, decoder), **options)
+        model.awd_lstm.load_state_dict(awd_lstm.state_dict())
+        if decoder is not None:
+            model.module[1].load_state_dict(decoder.state_dict())
+        model.module.to(awd_lstm.encoder.weight.device).eval()
+        return model
+
+    @classmethod
+    def from_weights(cls, path: str | os.PathLike, vocab: Sequence[str], **kwargs) -> "LanguageModel":
+        """The model of a `.pth` file that fastai's `Learner.save` or `save_encoder` wrote; no code in it is run.
+
+        `vocab`: the list `learn.dls.vocab`; `kwargs`: `tokenizer`, `direction`. Raises `InputError` for any other file.
+        """
+        weights, config = learners.read_weights(path)
+        model = cls(make_module(len(weights["0.encoder.weight"]), config), vocab, **kwargs)
+        load_weights(model.module, weights)
+        model.module.eval()
+        return model
+
+    def with_backward(self, backward: "LanguageModel") -> "LanguageModel":
+        """This forward model together with a backward one of the same vocabulary and tokenizer; nothing is copied.
+
+        Raises `InputError` for models that do not read the same tokens in opposite directions.
+        """
+        if (self.direction, backward.direction) != ("forward", "backward"):
+            raise InputError(
+                f"The two models read {self.direction} and {backward.direction}: give a forward and a backward one."
+            )
+        if self.vocab != backward.vocab or self.tokenizer.key != backward.tokenizer.key:
+            raise InputError("The forward and the backward model read different tokens: train both on one vocabulary.")
+        both = copy.copy(self)
+        both.backward, both.folder = backward, None
+        return both
+
+    def directed(self, direction: str) -> "LanguageModel":
+        """The part of this model that reads in `direction`. Raises `InputError` where it has none."""
+        for model in self.directions:
+            if model.direction == direction:
+                return model if model.backward is None else copy.copy(model)._alone()
+        raise InputError(f"The model reads {self.direction} only: give one that reads {direction}.")
+
+    def numericalize(self, texts: Sequence[str], *, n_workers: int | None = None) -> list[np.ndarray]:
+        """Token ids of each text, a list of int32 arrays [n_tokens]; unknown tokens are 0, every text begins xxbos.
+
+        `n_workers`: processes (default: every core, once there is enough to share). Raises `InputError` where the model was
+        trained with a tokenizer that is not known here.
+        """
+        corpus = tokenize(list(texts), self.tokenizer, n_workers=n_workers).with_vocab(self.vocab)
+        return [corpus[i] for i in range(len(corpus))]
+
+    def decode(self, token_ids: Sequence[int]) -> list[str]:
+        """The tokens that `token_ids` stand for. Raises `IndexError` for an id that is not in the vocabulary."""
+        return [self.vocab[i] for i in token_ids]
+
+    def continue_text(self, prompt: str, *, n_tokens: int = 40, temperature: float = 0.8, seed: int = 0) -> str:
+        """`prompt` and what the model takes to follow it (a backward model: to stand before it), drawn by `seed`.
+
+        `n_tokens`: at most; a `temperature` below 1 keeps to what is likely. Raises `InputError` for one that is not positive.
+        """
+        return continue_text(self, prompt, n_tokens=n_tokens, temperature=temperature, seed=seed)
+
+    def nearest_words(self, words: Sequence[str], *, k: int = 6) -> pd.DataFrame:
+        """For each word the `k` words whose input embeddings are nearest by cosine; columns word, nearest (comma separated).
+
+        Raises `InputError` for a word that is not in the vocabulary.
+        """
+        table = torch.nn.functional.normalize(self.awd_lstm.encoder.weight.detach().float().cpu())
+        index = {word: row for row, word in enumerate(self.vocab)}
+        rows = []
+        for word in words:
+            if word not in index:
+                raise InputError(f"The vocabulary has no word {word!r}: give one of the model's own.")
+            found = (table @ table[index[word]]).topk(k + 1).indices.tolist()
+            rows.append((word, ", ".join(self.vocab[i] for i in found if i != index[word])))
+        return pd.DataFrame(rows, columns=["word", "nearest"])
+
+    def save(self, folder: str | os.PathLike) -> Path:
+        """Write the model to `folder`: safetensors weights, JSON vocabulary and configuration, CSV training curve.
+
+        A backward half goes into `folder`/backward. Every file is written atomically; `config.json`, which holds the
+        checksums of the others, comes last. Raises `InputError` for a custom tokenizer, which cannot be stored.
+        """
+        folder = Path(folder)
+        write_model(self, folder)
+        self.folder = folder.resolve()
+        return folder
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike) -> "LanguageModel":
+        """Read what `save` wrote. Raises `InputError` for a folder that is missing, torn, altered or foreign."""
+        folder = Path(folder)
+        arguments, keywords = read_model(folder)
+        model = cls(*arguments, **keywords)
+        if has_backward(folder):
+            model = model.with_backward(cls.load(folder / BACKWARD))
+        model.folder = folder.resolve()
+        return model
+
+    def __deepcopy__(self, memo: dict) -> "LanguageModel":
+        # Made anew: a module that has been run holds dropped-out weights, which torch refuses to copy.
+        twin = copy.copy(self)
+        with torch.random.fork_rng(devices=[]):
+            twin.module = make_module(len(self.vocab), config_of(self.awd_lstm, self.module[1]))
+        load_weights(twin.module, weights_of(self.module))
+        twin.module.to(self.awd_lstm.encoder.weight.device).train(self.module.training)
+        twin.vocab, twin.training = list(self.vocab), self.training.copy()
+        twin.card, twin.backward = copy.deepcopy(self.card, memo), copy.deepcopy(self.backward, memo)
+        return twin
+
+    def _alone(self) -> "LanguageModel":
+        self.backward, self.folder = None, None
+        return self

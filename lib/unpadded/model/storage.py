@@ -1,0 +1,105 @@
+"""A language model on disk: safetensors, JSON and CSV in a folder, with checksums; no pickle anywhere."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+
+from unpadded.common import InputError, atomic_write, read_json, sha256_of, write_json
+from unpadded.model.fastai_modules import config_of, load_weights, make_module, weights_of
+from unpadded.tokens import TokenizerSettings
+
+FORMAT = 1
+FILES = ("weights.safetensors", "vocab.json", "config.json")
+BACKWARD = "backward"  # the folder of a model's backward half, below the folder of the forward one
+
+
+def write_model(lm, folder: Path) -> None:
+    """Write the model atomically, file by file; `config.json`, which holds the checksums of the others, comes last."""
+    if lm.tokenizer.kind == "custom":
+        raise InputError("A model with a custom tokenizer cannot be stored: give it a TokenizerSettings first.")
+    folder.mkdir(parents=True, exist_ok=True)
+    settings, names = lm.tokenizer.to_dict(), ["weights.safetensors", "vocab.json", "training.csv"]
+    if lm.backward is not None:
+        write_model(lm.backward, folder / BACKWARD)
+        names.append(f"{BACKWARD}/config.json")
+    if lm.tokenizer.kind == "subword":
+        settings["subword_model"] = "subword.model"
+        _copy(lm.tokenizer.subword_model, folder / "subword.model")
+        names.append("subword.model")
+    with atomic_write(folder / "weights.safetensors") as file:
+        file.write(save(weights_of(lm.module)))
+    write_json(folder / "vocab.json", lm.vocab)
+    with atomic_write(folder / "training.csv") as file:
+        lm.training.to_csv(file, index=False)
+    config = {
+        "format": FORMAT,
+        "model": config_of(lm.awd_lstm, lm.module[1]),
+        "direction": lm.direction,
+        "tokenizer": settings,
+        "card": lm.card,
+        "sha256": {name: sha256_of(folder / name) for name in names},
+    }
+    write_json(folder / "config.json", config)
+
+
+def read_model(folder: Path) -> tuple[tuple, dict]:
+    """What `write_model` wrote, as the arguments of `LanguageModel`: (module, vocabulary), keywords.
+
+    Raises `InputError` for a folder that is missing, torn, altered or foreign.
+    """
+    missing = [name for name in FILES if not (folder / name).is_file()]
+    if missing:
+        raise InputError(f"{folder} is no language model: {', '.join(missing)} missing; give a folder made by save().")
+    try:
+        return _read(folder)
+    except InputError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{folder} cannot be read as a language model ({reason}): save the model again.") from error
+
+
+def has_backward(folder: Path) -> bool:
+    """Whether the model in `folder` was saved together with its backward half."""
+    return f"{BACKWARD}/config.json" in read_json(folder / "config.json")["sha256"]
+
+
+def _read(folder: Path) -> tuple[tuple, dict]:
+    config = read_json(folder / "config.json")
+    if config["format"] != FORMAT:
+        raise InputError(f"{folder} has format {config['format']}, this version reads {FORMAT}: save it again.")
+    altered = [name for name, digest in config["sha256"].items() if sha256_of(folder / name) != digest]
+    if altered:
+        raise InputError(f"{folder}: {', '.join(altered)} is torn or altered: copy or train the model again.")
+    settings, card, vocab = config["tokenizer"], config["card"], read_json(folder / "vocab.json")
+    if settings["subword_model"]:
+        settings["subword_model"] = str(folder / settings["subword_model"])
+    with torch.random.fork_rng(devices=[]):  # making the module draws random weights
+        module = make_module(len(vocab), config["model"])
+    load_weights(module, load_file(folder / "weights.safetensors"))
+    # Folders from before models could have two directions say theirs only in the card.
+    direction = config.get("direction", card.get("settings", {}).get("direction", "forward"))
+    return (module.eval(), vocab), {
+        "tokenizer": TokenizerSettings(**settings),
+        "direction": direction,
+        "training": _read_csv(folder / "training.csv"),
+        "card": card,
+    }
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path)
+    except (pd.errors.EmptyDataError, FileNotFoundError):
+        return pd.DataFrame()
+
+
+def _copy(source: str, target: Path) -> None:
+    if Path(source).resolve() == target.resolve():
+        return
+    with open(source, "rb") as original, atomic_write(target) as copy:
+        shutil.copyfileobj(original, copy)

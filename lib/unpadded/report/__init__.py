@@ -1,0 +1,49 @@
+"""What people look at: plots, maps, pages."""
+
+from typing import TYPE_CHECKING
+
+from unpadded.common.lazy import hand_on
+
+if TYPE_CHECKING:
+    from unpadded.report.comparison import (
+        HEADLINE_METRICS,
+        best_of_each,
+        best_runs,
+        is_sweep,
+        leaderboard,
+        read_runs,
+        stage_minutes,
+        with_links,
+    )
+    from unpadded.report.figures import keep
+    from unpadded.report.html import escape
+    from unpadded.report.maps.tables import (
+        cut,
+        load_map,
+        map_path,
+        map_table,
+        poolings_of,
+        save_map,
+        title_and_beginning,
+    )
+    from unpadded.report.maps.umap_maps import sample_documents, topic_colours, umap_coordinates, umap_maps
+    from unpadded.report.notebooks import code_of, write_page
+    from unpadded.report.plots.effects import effect_panels
+    from unpadded.report.plots.last_state import fade_lines, part_lines, probe_bars
+    from unpadded.report.plots.padding import changed_bars, chunk_grid, drift_lines, injection_lines, pad_row_panels
+    from unpadded.report.plots.scores import (
+        confusion_map,
+        geometry_panel,
+        learning_curves,
+        loss_curve,
+        method_names,
+        postprocess_lines,
+        score_bars,
+    )
+    from unpadded.report.plots.speed import growth_panels, precision_panel, small_machine, speed_and_memory
+    from unpadded.report.plots.style import POOLING_COLOURS, save_figure
+    from unpadded.report.plots.training import perplexity_curves, recipe_points
+    from unpadded.report.run_page import EXECUTED, write_index, write_report
+    from unpadded.report.sweep_page import write_sweep_index, write_sweep_report
+
+__getattr__, __dir__, __all__ = hand_on(__name__)

@@ -1,0 +1,168 @@
+"""UMAP maps: two coordinates per document, drawn side by side for each pooling and coloured by topic."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from sklearn.decomposition import TruncatedSVD
+from sklearn.neighbors import NearestNeighbors
+
+from unpadded.common import InputError
+from unpadded.evaluation import check_vectors
+from unpadded.report.plots.style import TOPIC_COLOURS, styled
+
+
+def sample_documents(n: int, *, n_sample: int = 3000, seed: int = 0) -> np.ndarray:
+    """Positions of at most ``n_sample`` of ``n`` documents, ascending: the same documents for every map."""
+    return np.sort(np.random.default_rng(seed).choice(n, min(n, n_sample), replace=False))
+
+
+def umap_coordinates(
+    vectors, *, seed: int = 0, n_neighbors: int = 15, metric: str = "cosine"
+) -> tuple[np.ndarray, float]:
+    """(float32 coordinates [n, 2], seconds) by UMAP (McInnes et al., 2018); a fixed seed on one thread repeats exactly.
+
+    The first call of a process also compiles numba code, some seconds which are counted. Raises InputError for fewer than
+    four documents and for vectors that are constant or not finite.
+    """
+    from umap import UMAP  # imported late: it takes seconds, and no other picture needs it
+
+    check_vectors(vectors)
+    if vectors.shape[0] < 4:
+        raise InputError(f"vectors: a map of {vectors.shape[0]} documents says nothing; pass at least four.")
+    start = time.perf_counter()
+    if not isinstance(vectors, np.ndarray):  # UMAP wants dense rows
+        vectors = TruncatedSVD(min(50, vectors.shape[1] - 1), random_state=seed).fit_transform(vectors)
+    vectors = np.asarray(vectors, dtype=np.float32)
+    n_neighbors = min(n_neighbors, len(vectors) - 1)
+    # Exact neighbours from scikit-learn: UMAP's own search compiles itself anew, and took 8 of 10 seconds on 3,000 documents.
+    distances, neighbors = NearestNeighbors(n_neighbors=n_neighbors, metric=metric).fit(vectors).kneighbors(vectors)
+    model = UMAP(
+        n_neighbors=n_neighbors, metric=metric, random_state=seed, n_jobs=1, n_epochs=200,
+        init="pca" if len(vectors) >= 50 else "random", precomputed_knn=(neighbors, distances.astype(np.float32)),
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # umap's own deprecations, and its note that a seed means one thread
+        coordinates = model.fit_transform(vectors)
+    return np.asarray(coordinates, dtype=np.float32), time.perf_counter() - start
+
+
+@styled
+def umap_maps(maps: Mapping[str, np.ndarray], labels: Sequence[str], *, n_columns: int = 2) -> Figure:
+    """One panel per name -> coordinates [n, 2], coloured by topic; a topic is named where its documents lie together."""
+    labels = np.asarray(labels)
+    colours = topic_colours(np.unique(labels))
+    n_columns = min(n_columns, len(maps))
+    n_rows = -(-len(maps) // n_columns)
+    figure, axes = plt.subplots(n_rows, n_columns, figsize=(4.6 * n_columns, 4.0 * n_rows), squeeze=False)
+    for axis in axes.flat[len(maps) :]:
+        axis.remove()
+    for axis, (name, xy) in zip(axes.flat, maps.items(), strict=False):
+        order = np.random.default_rng(0).permutation(len(xy))  # no topic lies on top of all others
+        size = float(np.clip(9000 / len(xy), 1, 12))
+        axis.scatter(
+            *xy[order].T,
+            s=size,
+            c=[colours[label] for label in labels[order]],
+            alpha=0.6,
+            linewidths=0,
+            rasterized=True,
+        )
+        axis.set(xticks=[], yticks=[])
+        axis.spines[:].set_visible(False)
+        _crop(axis, xy)
+        named = _name_topics(axis, xy, labels, colours)
+        axis.set_title(name)
+        axis.text(
+            1, 1.02, f"{named} of {len(colours)} topics lie together", transform=axis.transAxes, ha="right", fontsize=8
+        )
+    figure.suptitle(
+        "UMAP of the document vectors, by topic (distances between far groups mean little)\n"
+        "A topic lies together, and is named, where most neighbours of its documents are its own",
+        fontsize=10,
+    )
+    return figure
+
+
+def topic_colours(topics: Sequence[str]) -> dict[str, tuple]:
+    """A colour (red, green, blue, alpha; 0 to 1) per topic; those that share their name up to its first dot share a hue.
+
+    Hues are Okabe and Ito's, used again after the seventh; topics of the same hue differ in lightness, dark to light.
+    """
+    families = list(dict.fromkeys(str(topic).split(".")[0] for topic in topics))
+    hues: dict[int, list[str]] = {}
+    for number, topic in enumerate(topics):
+        place = families.index(str(topic).split(".")[0]) if len(families) > 1 else number
+        hues.setdefault(place % len(TOPIC_COLOURS), []).append(topic)
+    colours = {}
+    for hue, members in hues.items():
+        shades = np.linspace(-0.45, 0.25, len(members)) if len(members) > 1 else [0.0]
+        for shade, topic in zip(shades, members, strict=True):
+            towards = np.full(3, float(shade > 0))  # white or black
+            mixed = (1 - abs(shade)) * np.array(to_rgb(TOPIC_COLOURS[hue])) + abs(shade) * towards
+            colours[topic] = (*mixed.tolist(), 1.0)
+    return colours
+
+
+def togetherness(xy: np.ndarray, labels: Sequence[str], *, n_neighbors: int = 10) -> pd.DataFrame:
+    """How each topic lies on a map [n, 2]; index topic, columns purity, x, y, most together first.
+
+    purity: the mean share of a document's ``n_neighbors`` nearest on the map that have its topic. x, y: the document around
+    which the topic is densest, which a topic in several pieces has inside one of them and not between them.
+    """
+    labels = np.asarray(labels)
+    n_neighbors = min(n_neighbors, len(xy) - 1)
+    _, nearest = NearestNeighbors(n_neighbors=n_neighbors + 1).fit(xy).kneighbors(xy)
+    same = (labels[nearest[:, 1:]] == labels[:, None]).mean(axis=1)
+    rows = {}
+    for topic in np.unique(labels):
+        own = np.flatnonzero(labels == topic)
+        k = min(len(own), max(2, len(own) // 4))
+        distances, _ = NearestNeighbors(n_neighbors=k).fit(xy[own]).kneighbors(xy[own])
+        rows[topic] = (float(same[own].mean()), *xy[own[distances[:, -1].argmin()]].tolist())
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["purity", "x", "y"])
+    return table.sort_values("purity", ascending=False, kind="stable")
+
+
+def _name_topics(axis, xy: np.ndarray, labels: np.ndarray, colours: dict[str, tuple], *, lowest: float = 0.5) -> int:
+    """Name the topics that lie together, each where it is densest; of names that would overlap the purer stays, moved a
+    little where that helps. Returns how many topics lie together, named or not."""
+    together = togetherness(xy, labels)
+    together = together[together["purity"] >= lowest]
+    size = np.array(axis.get_window_extent().size) / axis.figure.dpi * 72  # points
+    unit = np.array([np.ptp(axis.get_xlim()), np.ptp(axis.get_ylim())]) / size
+    placed: list[tuple[float, float, float]] = []
+    for topic, (_, x, y) in together.iterrows():
+        width = (3.7 * len(str(topic)) + 4) * unit[0]
+        found = _free_place(x, y, width, 10 * unit[1], placed)
+        if found is None:
+            continue
+        placed.append((*found, width))
+        axis.text(
+            *found, str(topic), fontsize=6.5, color=[0.5 * c for c in colours[topic][:3]], ha="center", va="center",
+            bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "alpha": 0.8, "linewidth": 0},
+        )  # fmt: skip
+    return len(together)
+
+
+def _free_place(x: float, y: float, width: float, height: float, placed: list[tuple[float, float, float]]):
+    """(x, y) or a place up to two lines above or below it that no name in ``placed`` (x, y, width) covers, or None."""
+    for step in (0, 1, -1, 2, -2):
+        middle = y + step * height
+        if all(abs(x - px) >= (width + pw) / 2 or abs(middle - py) >= height for px, py, pw in placed):
+            return x, middle
+    return None
+
+
+def _crop(axis, xy: np.ndarray) -> None:
+    """Leave far outliers outside: the central 99 % and a margin."""
+    low, high = np.percentile(xy, [0.5, 99.5], axis=0)
+    margin = 0.08 * (high - low) + 1e-6
+    axis.set(xlim=(low[0] - margin[0], high[0] + margin[0]), ylim=(low[1] - margin[1], high[1] + margin[1]))

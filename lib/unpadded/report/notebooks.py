@@ -1,0 +1,87 @@
+"""Executed notebooks as HTML that opens without a network, and what other pages quote of them."""
+
+import copy
+import re
+from pathlib import Path
+
+import nbformat
+from nbconvert import HTMLExporter
+from nbconvert.filters import markdown2html
+from nbformat import NotebookNode
+
+from unpadded.common import atomic_write
+from unpadded.report.html import write_document
+
+ANSWER = "**Answer.**"
+NO_WORDS = ("<Figure size", "<IPython.core.display.Image")  # what a picture's text says when it says nothing
+
+
+def write_page(notebook: Path) -> Path:
+    """Write `<notebook>.html` beside an executed notebook, atomically; return its path.
+
+    Only the notebook's body comes from nbconvert, so no script and no style of another host gets in: pictures are inlined,
+    each with words in its place, and light and dark are the reader's choice as on every other page.
+    """
+    content = with_alternatives(nbformat.read(notebook, as_version=4))
+    exporter = HTMLExporter(template_name="basic", embed_images=True, exclude_anchor_links=True)
+    exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
+    body, _ = exporter.from_notebook_node(content)
+    home = '<nav><a href="index.html">All of this run</a>'
+    home += f'<a href="{notebook.name}">As a notebook</a></nav>'
+    title = title_of(content) or notebook.stem
+    return write_document(notebook.with_suffix(".html"), title, f"{home}\n<main>{_without_scripts(body)}</main>")
+
+
+def code_of(notebook: NotebookNode) -> list[str]:
+    """The sources of a notebook's own code cells, without the one that papermill injects."""
+    cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
+    return [cell.source for cell in cells if cell.cell_type == "code"]
+
+
+def refresh_text(executed: Path, source: Path) -> None:
+    """Give an executed notebook the prose of its source, where their code is still the same.
+
+    An answer is written after the run that it reports; this takes it over without running anything again.
+    """
+    old, new = (nbformat.read(path, as_version=4) for path in (executed, source))
+    prose = [cell for cell in new.cells if cell.cell_type == "markdown"]
+    places = [i for i, cell in enumerate(old.cells) if cell.cell_type == "markdown"]
+    if code_of(old) != code_of(new) or len(prose) != len(places):
+        return
+    for i, cell in zip(places, prose, strict=True):
+        old.cells[i].source = cell.source
+    with atomic_write(executed) as file:
+        file.write(nbformat.writes(old).encode())
+
+
+def title_of(notebook: NotebookNode) -> str:
+    """The notebook's first heading, which is its question; empty where it has none."""
+    headings = (cell.source for cell in notebook.cells if cell.cell_type == "markdown" and cell.source.startswith("# "))
+    return next((heading.splitlines()[0][2:].strip() for heading in headings), "")
+
+
+def answer_of(notebook: NotebookNode) -> str:
+    """The notebook's answer as HTML, without the word itself; empty where it has none."""
+    answers = (cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    found = next((text for text in answers if text.startswith(ANSWER)), "")
+    return markdown2html(found.removeprefix(ANSWER).strip()) if found else ""
+
+
+def with_alternatives(notebook: NotebookNode) -> NotebookNode:
+    """A copy in which every picture has an alternative text: its own, its words, or the heading above it."""
+    notebook, heading = copy.deepcopy(notebook), ""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            heading = next(iter(re.findall(r"^#+ (.+)$", cell.source, flags=re.MULTILINE)[::-1]), heading)
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                metadata = output.setdefault("metadata", {}).setdefault("image/png", {})
+                words = output.data.get("text/plain", "")
+                own = "" if words.startswith(NO_WORDS) else words
+                metadata["alt"] = metadata.get("alt") or own or f"Figure: {heading or 'of this notebook'}"
+    return notebook
+
+
+def _without_scripts(body: str) -> str:
+    """Pages hold what was drawn, never what would draw itself: scripts of widgets find no page to run in."""
+    return re.sub(r"<script\b.*?</script>", "", body, flags=re.DOTALL | re.IGNORECASE)

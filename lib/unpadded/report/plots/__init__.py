@@ -1,0 +1,1 @@
+"""One module of figures for each kind of result, in one style."""

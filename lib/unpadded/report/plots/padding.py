@@ -1,0 +1,192 @@
+"""Pictures of what padding does: drift lines, fastai's batches cell by cell, the pad row, predictions that change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+
+from unpadded.report.plots.speed import nothing_measured
+from unpadded.report.plots.style import FAINT, INK, MARKERS, POOLING_COLOURS, label_ends, plain_log_ticks, styled
+from unpadded.studies import UNPADDED
+
+PLACEMENT_NAMES = {"before": "before the text", "after xxbos": "after xxbos", "behind": "behind the text"}
+LOST, READ, PAD = "#D55E00", "#56B4E9", "#F2F2F2"
+
+
+@styled
+def drift_lines(effects: pd.DataFrame, *, column: str = "drift", title: str = "") -> Figure:
+    """Similarity to the unpadded vector against the number of pads: a row a reading, a column a placement, a line a pooling.
+
+    ``effects`` is padding_effects' table of one model and corpus, ``column`` drift or drift_centred; what is drawn is 1 minus
+    that. The grey band is Unpadded's own; the hollow marks at the right are what a shuffled minibatch does.
+    """
+    rows = effects[effects["method"] != UNPADDED]
+    readings, placements = list(dict.fromkeys(rows["reading"])), list(dict.fromkeys(rows["placement"]))
+    size = (3.2 * len(placements) + 0.8, 2.4 * len(readings) + 0.4)
+    figure, axes = plt.subplots(len(readings), len(placements), figsize=size, sharex=True, sharey=True, squeeze=False)
+    own = 1 - effects.loc[effects["method"] == UNPADDED, column].max()
+    low = min(1 - rows[column].max(), 0.9)
+    for (i, j), axis in np.ndenumerate(axes):
+        panel = rows[(rows["reading"] == readings[i]) & (rows["placement"] == placements[j])]
+        axis.axhline(own, color="#BBBBBB", linewidth=5, solid_capstyle="butt", zorder=0)
+        axis.set(xscale="log", ylim=(low - 0.15 * (1 - low), 1 + 0.04 * (1 - low)))
+        ends = _lines(axis, panel, column)
+        plain_log_ticks(axis)
+        if j == len(placements) - 1:
+            label_ends(axis, ends, colours=POOLING_COLOURS)
+        if i == 0:
+            axis.set_title(PLACEMENT_NAMES.get(placements[j], placements[j]))
+        if j == 0:
+            axis.set_ylabel(f"{readings[i]}\ncosine to unpadded")
+        if i == len(readings) - 1:
+            axis.set_xlabel("pad tokens")
+    axes[0, 0].text(
+        0.03, 0.05, "grey: Unpadded", transform=axes[0, 0].transAxes, fontsize=7, color="#777777"
+    )  # fmt: skip
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=10)
+    return figure
+
+
+def _lines(axis, panel: pd.DataFrame, column: str) -> dict[str, tuple[float, float]]:
+    """Draw a line for each pooling; returns where each ends."""
+    ends = {}
+    for n, (pooling, line) in enumerate(panel.groupby("pooling", sort=False)):
+        numbered = line[line["pads"] != "batch"]
+        x, y = numbered["pads"].astype(int).to_numpy(), 1 - numbered[column].to_numpy()
+        style = {"color": POOLING_COLOURS[pooling], "marker": MARKERS[n % len(MARKERS)], "markersize": 4}
+        axis.plot(x, y, linewidth=1.2, **style)
+        batch = 1 - line.loc[line["pads"] == "batch", column]
+        axis.plot([x.max() * 1.6] * len(batch), batch, linestyle="none", markerfacecolor="white", **style)
+        ends[pooling] = (x[-1], y[-1])
+    if ends:
+        axis.annotate(
+            "batch", (x.max() * 1.6, 0), xycoords=("data", "axes fraction"), xytext=(0, 2), textcoords="offset points",
+            ha="center", fontsize=7, color="#777777",
+        )  # fmt: skip
+    return ends
+
+
+@styled
+def chunk_grid(words: Sequence[Sequence[str]], read: np.ndarray, *, bptt: int) -> Figure:
+    """A batch of fastai's, a cell a token: text that the encoder reads, text that it never reads, and pads.
+
+    ``words``: the tokens of each row, "" for a pad; ``read``: bool [n_rows, n_steps], what SentenceEncoder runs. The thick
+    lines are the chunks of ``bptt`` steps in which it reads.
+    """
+    is_text = np.array([[bool(word) for word in row] for row in words])
+    kinds = np.where(is_text & ~read, 2, np.where(is_text, 1, 0))
+    figure, axis = plt.subplots(figsize=(1.0 + 0.95 * kinds.shape[1], 1.0 + 0.42 * kinds.shape[0]))
+    axis.imshow(kinds, cmap=ListedColormap([PAD, READ, LOST]), vmin=0, vmax=2, aspect="auto")
+    for (i, j), kind in np.ndenumerate(kinds):
+        text = words[i][j] or "pad"
+        axis.text(j, i, text, ha="center", va="center", fontsize=8, color=INK if kind else "#999999")
+    for edge in np.arange(0.5, kinds.shape[1] - 1):
+        axis.axvline(edge, color="white", linewidth=1)
+    for edge in np.arange(0.5, kinds.shape[0] - 1):
+        axis.axhline(edge, color="white", linewidth=4)
+    for edge in range(bptt, kinds.shape[1], bptt):
+        axis.axvline(edge - 0.5, color=INK, linewidth=2)
+    axis.set_xticks(range(kinds.shape[1]), [str(j) for j in range(kinds.shape[1])])
+    axis.set_yticks(range(kinds.shape[0]), [f"document {i + 1}" for i in range(kinds.shape[0])])
+    axis.set(xlabel=f"step (read in chunks of {bptt})", title="Blue is read, orange is text that is never read")
+    axis.tick_params(length=0)
+    axis.spines[:].set_visible(False)
+    return figure
+
+
+@styled
+def pad_row_panels(norms: np.ndarray, table: pd.DataFrame, *, pad_id: int = 1) -> Figure:
+    """The embedding rows' norms with the pad row's marked, and the gradients of the pad row beside those of other rows.
+
+    ``norms`` is pad_row.row_norms' array, ``table`` pad_row's.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 2.9), width_ratios=[3, 2])
+    left.hist(norms, bins=60, color=FAINT, edgecolor="#B0B0B0", linewidth=0.4)
+    left.axvline(norms[pad_id], color=LOST, linewidth=2)
+    left.annotate(
+        "xxpad", (norms[pad_id], 1), xycoords=left.get_xaxis_transform(), xytext=(4, -4), textcoords="offset points",
+        va="top", color=LOST, fontsize=8,
+    )  # fmt: skip
+    left.set(xlabel="norm of the token's row", ylabel="tokens", title="Rows of the embedding")
+    shown = table[table["row"].isin([table["row"].iloc[0], "others, median"])]
+    places = np.arange(2)
+    for k, (_, row) in enumerate(shown.iterrows()):
+        values = [row["input_gradient"], row["output_gradient"]]
+        colour = LOST if k == 0 else "#8F8F8F"
+        bars = right.bar(places + (k - 0.5) * 0.38, values, width=0.36, color=colour, label=row["row"])
+        right.bar_label(bars, labels=[f"{value:.1g}" if value else "0" for value in values], fontsize=8)
+    right.set_xticks(places, ["as an input", "as a class to predict"])
+    right.set(ylabel="norm of the gradient", title="What reaches the row in training")
+    right.margins(y=0.15)
+    right.legend(fontsize=8)
+    return figure
+
+
+@styled
+def changed_bars(changes: pd.DataFrame) -> Figure:
+    """Share of documents whose predicted label, and whose probability, depends on how they were asked for; a bar a way.
+
+    ``changes`` is prediction_changes' table.
+    """
+    if changes.empty:
+        return nothing_measured("there are no topics to predict")
+    figure, axes = plt.subplots(1, 2, figsize=(9.5, 0.9 + 0.36 * len(changes)), sharey=True)
+    titles = {
+        "probability_changed": "probability changed by more than 0.001",
+        "label_changed": "another label predicted",
+    }
+    places = np.arange(len(changes))[::-1]
+    for axis, (column, title) in zip(axes, titles.items(), strict=True):
+        shares = 100 * changes[column] / changes["n"]
+        colours = [POOLING_COLOURS["mean"] if way == UNPADDED else LOST for way in changes["way"]]
+        bars = axis.barh(places, shares, color=colours, height=0.66)
+        axis.bar_label(bars, labels=[str(n) for n in changes[column]], padding=3, fontsize=8)
+        axis.set(
+            title=title, xlabel=f"% of {int(changes['n'].max()):,} documents", xlim=(0, max(shares.max() * 1.15, 1))
+        )
+    axes[0].set_yticks(places, changes["way"])
+    for axis in axes:
+        axis.tick_params(axis="y", length=0)
+    return figure
+
+
+@styled
+def injection_lines(table: pd.DataFrame, *, pads: str, pooling: str = "mean", column: str = "drift_centred") -> Figure:
+    """Against the share of pads in the training text: perplexity, V-measure without padding, and ``column`` by placement.
+
+    ``table`` is injection_effects'; ``pads`` and ``pooling`` choose its rows (the naive reading), ``column`` is drift,
+    drift_centred or neighbours_lost. A line for each place of the pads in training; the model trained without any is the
+    first point of all lines.
+    """
+    rows = table[(table["pooling"] == pooling) & (table["method"] != UNPADDED)]
+    rows = rows[(rows["pads"] == pads) & (rows["reading"] == "naive")]
+    name = column.replace("_", " ")
+    drifts = [(f"{name}, pads {PLACEMENT_NAMES[p]}", rows[rows["placement"] == p], column) for p in PLACEMENT_NAMES]
+    panels = [("validation perplexity", rows, "perplexity"), ("V-measure, unpadded", rows, "v_measure"), *drifts]
+    panels = [panel for panel in panels if panel[1][panel[2]].notna().any()]
+    figure, axes = plt.subplots(1, len(panels), figsize=(2.5 * len(panels), 2.6), squeeze=False)
+    top = max(frame[column].max() for _, frame, shown in panels if shown == column)
+    for axis, (heading, frame, shown) in zip(axes[0], panels, strict=True):
+        for k, injected in enumerate(dict.fromkeys(frame.loc[frame["share"] > 0, "injected"])):
+            line = (
+                frame[(frame["injected"] == injected) | (frame["share"] == 0)]
+                .drop_duplicates("model")
+                .sort_values("share")
+            )
+            style = {"marker": MARKERS[k], "markersize": 4, "linewidth": 1.2, "color": ["#0072B2", "#E69F00"][k % 2]}
+            axis.plot(100 * line["share"], line[shown], label=f"trained with pads {injected}", **style)
+        axis.set_title(heading, fontsize=8.5)
+        axis.set_xlabel("% pads in training")
+        if shown == column:
+            axis.set_ylim(0, 1.08 * max(top, 1e-9))
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8)
+    figure.suptitle(f"{pooling}, read naively", x=0.01, ha="left", fontweight="bold", fontsize=10)
+    return figure

@@ -1,0 +1,107 @@
+"""The style of every figure: fixed colours, direct labels, and how a figure is saved."""
+
+from __future__ import annotations
+
+import functools
+import io
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from cycler import cycler
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, ScalarFormatter
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from scipy.optimize import isotonic_regression
+
+from unpadded.common import atomic_write
+
+# Okabe and Ito's (2008) palette: one fixed colour per pooling, everywhere.
+POOLING_COLOURS = {"last": "#D55E00", "mean": "#0072B2", "max": "#009E73", "concat": "#CC79A7"}
+OTHER_COLOURS = ["#E69F00", "#56B4E9", "#F0E442"]
+# The same palette for topics, which maps name; yellow, faint on white, comes last.
+TOPIC_COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442"]
+BASELINE_GREYS = [
+    "#3D3D3D", "#6B6B6B", "#8F8F8F", "#A8A8A8", "#7D7D7D", "#555555", "#999999", "#B8B8B8", "#2E2E2E", "#C6C6C6",
+]  # fmt: skip
+MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
+INK, FAINT = "#222222", "#D9D9D9"
+DPI = 192  # of a saved picture: two pixels for each of a page's 96 to the inch
+STYLE = {
+    "figure.dpi": 110, "figure.constrained_layout.use": True,
+    "font.size": 9, "axes.titlesize": 10, "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.labelsize": 9,
+    "axes.edgecolor": INK, "axes.labelcolor": INK, "text.color": INK, "xtick.color": INK, "ytick.color": INK,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": False, "grid.color": FAINT, "legend.frameon": False,
+    "axes.prop_cycle": cycler(color=[*POOLING_COLOURS.values(), *OTHER_COLOURS]),
+}  # fmt: skip
+
+
+def styled(function: Callable[..., Figure]) -> Callable[..., Figure]:
+    """Decorator: draw within the project's style, and leave the figure out of pyplot's list so it is shown only once."""
+
+    @functools.wraps(function)
+    def draw(*args, **kwargs) -> Figure:
+        with plt.rc_context(STYLE):
+            figure = function(*args, **kwargs)
+            figure.canvas.draw()  # the style is gone when a notebook draws it later, so lay it out now
+        plt.close(figure)
+        return figure
+
+    return draw
+
+
+def save_figure(figure: Figure, path: str | Path, *, dpi: int = DPI, description: str = "") -> None:
+    """Write the figure as PNG with a palette of 256 colours, a third of the size; it appears whole or not at all.
+
+    ``description`` is the words that stand for it; they go into the file's PNG text chunk of that name.
+    """
+    buffer, words = io.BytesIO(), PngInfo()
+    if description:
+        words.add_itxt("Description", description)
+    figure.savefig(buffer, format="png", dpi=dpi, bbox_inches="tight")
+    with Image.open(buffer) as drawn, atomic_write(Path(path)) as file:
+        few = drawn.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        few.save(file, format="PNG", optimize=True, pnginfo=words)
+
+
+def method_colours(names: Iterable[str]) -> dict[str, str]:
+    """The fixed colour of each pooling ("mean", also "mean + l2"), and a grey for each other method in turn."""
+    colours: dict[str, str] = {}
+    for name in dict.fromkeys(names):
+        used = sum(colour in BASELINE_GREYS for colour in colours.values())
+        colours[name] = POOLING_COLOURS.get(name.split(" + ")[0], BASELINE_GREYS[used % len(BASELINE_GREYS)])
+    return colours
+
+
+def plain_log_ticks(axis, *, most: int = 5) -> None:
+    """At most ``most`` round numbers along a logarithmic x axis, written out instead of as powers."""
+    low, high = axis.get_xlim()
+    exponents = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    ticks = [digit * 10.0**e for e in exponents for digit in (1, 2, 5) if low <= digit * 10.0**e <= high]
+    axis.set_xticks(ticks[:: -(-len(ticks) // most) or 1])
+    axis.xaxis.set_major_formatter(ScalarFormatter())
+    axis.xaxis.set_minor_formatter(NullFormatter())
+
+
+def label_ends(
+    axis, ends: Mapping[str, tuple[float, float]], *, colours: Mapping[str, str] | None = None, lines: int = 1
+) -> None:
+    """Write each name (name -> data point) right of its line's end, in its colour, pushed apart so that none overlap.
+
+    The value there is the annotation's label, for `alternatives.describe`.
+    """
+    scale = axis.yaxis.get_transform()  # places are sought where the axis is even, also on a logarithmic one
+    low, high = scale.transform(np.array(axis.get_ylim()))
+    height = axis.get_window_extent().height * 72 / axis.figure.dpi  # points
+    step = 10.0 * lines * (high - low) / max(height, 1)
+    order = sorted(ends, key=lambda name: ends[name][1])
+    gaps = step * np.arange(len(order))  # least squares with a smallest gap is isotonic regression of what is left
+    heights = scale.transform(np.array([float(ends[name][1]) for name in order]))
+    places = scale.inverted().transform(isotonic_regression(heights - gaps).x + gaps)
+    for name, place in zip(order, places, strict=True):
+        axis.annotate(
+            name, (1, place), xycoords=axis.get_yaxis_transform(), xytext=(5, 0), textcoords="offset points", va="center",
+            fontsize=8, color=(colours or {}).get(name, INK), annotation_clip=False, label=f"{ends[name][1]:.3g}",
+        )  # fmt: skip

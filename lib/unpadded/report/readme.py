@@ -1,0 +1,51 @@
+"""Put the reference run's headline table into the README: `python -m unpadded.report.readme README.md outputs/reference`."""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from unpadded.common import InputError, atomic_write
+from unpadded.evaluation import read_scores
+from unpadded.report.run_page import headline, leaders, plain
+
+BEGIN, END = "<!-- headline:begin -->", "<!-- headline:end -->"
+
+
+def headline_markdown(scores: pd.DataFrame) -> str:
+    """The headline table of the first corpus as Markdown: one row a kind of vectors, each column's best value bold.
+
+    Plain vectors and the IDF-weighted mean; every other post-processing and corpus is in the notebooks.
+    """
+    table = headline(scores)
+    table = plain(table[table.corpus == table.corpus.iloc[0]]).reset_index(drop=True)
+    measured = [column for column in table.columns if ": " in column and table[column].any()]
+    for cell in leaders(table, measured):
+        table.loc[cell] = f"**{table.loc[cell]}**"
+    names = (
+        table.method + (" " + table.pooling).str.rstrip() + table.postprocess.map({"none": "", "idf": ", IDF-weighted"})
+    )
+    table = table[measured].set_axis([column.replace("_", " ") for column in measured], axis=1)
+    table.insert(0, f"vectors of {scores.corpus.iloc[0]}", names)
+    lines = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
+    lines += ["| " + " | ".join(map(str, row)) + " |" for row in table.itertuples(index=False)]
+    return "\n".join(lines)
+
+
+def with_headline(text: str, scores: pd.DataFrame) -> str:
+    """`text` with the table between its two markers replaced. Raises `InputError` where a marker is missing."""
+    if BEGIN not in text or END not in text:
+        raise InputError(f"The README has no {BEGIN} and {END}: put both where the table belongs.")
+    before, rest = text.split(BEGIN, 1)
+    return f"{before}{BEGIN}\n{headline_markdown(scores)}\n{END}{rest.split(END, 1)[1]}"
+
+
+def main(readme: str, run: str) -> None:
+    """Rewrite the README's table from a run's scores."""
+    text = with_headline(Path(readme).read_text(encoding="utf-8"), read_scores(Path(run) / "scores.csv"))
+    with atomic_write(readme) as file:
+        file.write(text.encode())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])

@@ -1,0 +1,176 @@
+"""Execute one notebook in a process of its own, which papermill needs: it changes its process's working directory."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from difflib import get_close_matches
+from functools import lru_cache
+from pathlib import Path
+
+from unpadded.common import (
+    DISK_IS_FULL,
+    KERNEL_ENVIRONMENT,
+    InputError,
+    die_with_parent,
+    notebook_slot,
+    set_defaults,
+    thread_settings,
+)
+
+FAILED_CELL, NO_ROOM = 3, 4  # exit status of the child when a cell raised, and when the copy or its log found no room
+FULL_DISK = "The disk under {} is full: make room and run the same command again, nothing that is finished is lost."
+
+
+class NotebookError(RuntimeError):
+    """A cell of a notebook failed; the message says which, and why."""
+
+
+def declared_parameters(notebook: Path) -> dict[str, dict]:
+    """What the notebook's parameters cell declares: name -> papermill's description (`inferred_type_name`, `default`)."""
+    return _inspected(str(notebook), notebook.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _inspected(notebook: str, _written: int) -> dict[str, dict]:
+    from papermill import inspect_notebook
+
+    return inspect_notebook(notebook)
+
+
+def check_parameters(notebook: Path, parameters: Mapping[str, object]) -> None:
+    """Refuse parameters that the notebook's parameters cell does not declare, or declares with another type.
+
+    Raises `InputError` naming the nearest name that it does declare. papermill itself only warns of a name, and the run
+    would go on with the default.
+    """
+    declared = declared_parameters(notebook)
+    for name, value in parameters.items():
+        if name not in declared:
+            raise InputError(f"{notebook.name} has no parameter {name!r}: {nearest(name, declared)}")
+        wanted = declared[name]["inferred_type_name"]
+        if not fits(value, wanted):
+            raise InputError(f"{notebook.name}: {name} takes {wanted}, and {value!r} is {type(value).__name__}.")
+
+
+def fits(value: object, wanted: str) -> bool:
+    """Whether a value may stand where a notebook declares the type named `wanted`; a whole number may for a float."""
+    if wanted in ("str", "int", "float", "bool"):
+        return type(value).__name__ == wanted or (wanted == "float" and type(value) is int)
+    return True  # declared without a type of ours: papermill takes it as it is
+
+
+def nearest(name: str, known) -> str:
+    """The end of a sentence about an unknown name: the known one that is most like it, or all of them."""
+    near = get_close_matches(name, list(known), 1)
+    return f"did you mean {near[0]}?" if near else f"it has {', '.join(known)}."
+
+
+def execute(notebook: Path, target: Path, parameters: Mapping[str, object], *, log: Path, at_once: int = 1) -> None:
+    """Run `notebook` with `parameters` in a new process and a new kernel; leave the executed copy at `target`.
+
+    The kernel's working directory is the notebook's own folder; its threads are a fair share of the cores among the notebooks
+    that run now, see `processes.thread_settings`, or that its run may execute `at_once`. Its output goes to `log`.
+    Raises `NotebookError` naming notebook and cell when a cell fails; the executed copy then holds the error. On a full disk
+    that copy may be torn.
+    """
+    check_parameters(notebook, parameters)
+    for folder in (target.parent, log.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    # Relative names, because papermill writes them into the executed copy, which others will read.
+    job = {
+        "notebook": notebook.name,
+        "target": os.path.relpath(target, notebook.parent),
+        "parameters": dict(parameters),
+        "parent": os.getpid(),
+    }
+    with open(log, "ab") as output, notebook_slot() as sharing:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "unpadded.runs.notebook"],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            cwd=notebook.parent,
+            env=os.environ | thread_settings(max(sharing, at_once)),
+        )
+        try:
+            child.communicate(json.dumps(job).encode())
+        except BaseException:
+            child.terminate()
+            child.wait()
+            raise
+    if child.returncode == FAILED_CELL:
+        raise NotebookError(f"{notebook.name} failed in {_last_line(log)}; the executed copy {target} shows it.")
+    if child.returncode == NO_ROOM:
+        raise NotebookError(FULL_DISK.format(target.parent))
+    if child.returncode:
+        raise NotebookError(f"{notebook.name} ended with status {child.returncode}: see {log}.")
+
+
+def skip_uri_grammar() -> None:
+    """Before nbformat is imported: keep jsonschema from compiling a grammar of URIs, which takes a second and nobody asks."""
+    sys.modules.setdefault("rfc3987_syntax", None)
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "an unknown cell"
+
+
+def _child() -> int:
+    # Asked for here and not between fork and exec, where a parent with threads, such as a Dask worker, may run no Python.
+    die_with_parent()
+    skip_uri_grammar()
+    job = json.loads(sys.stdin.read())
+    if os.getppid() != job["parent"]:  # it died before that took hold
+        return 1
+    set_defaults(KERNEL_ENVIRONMENT)
+    try:
+        return _executed(job)
+    except OSError as error:
+        if error.errno not in DISK_IS_FULL:
+            raise
+        return NO_ROOM
+
+
+def _executed(job: Mapping) -> int:
+    """Execute as the parent asked; the exit status."""
+    from nbclient.exceptions import DeadKernelError
+    from papermill import execute_notebook
+    from papermill.exceptions import PapermillExecutionError
+
+    from unpadded.runs.kernels import BoundKernelManager
+
+    for attempt in (1, 2):
+        try:
+            execute_notebook(
+                job["notebook"],
+                job["target"],
+                job["parameters"],
+                kernel_name="python3",
+                progress_bar=False,
+                coalesce_streams=True,
+                start_timeout=120,
+                kernel_manager_class=BoundKernelManager,
+            )
+            return 0
+        except PapermillExecutionError as error:
+            print(f"{error.traceback}\ncell {error.exec_count} ({error.ename}: {_one_line(error.evalue)})", flush=True)
+            return FAILED_CELL
+        except (DeadKernelError, RuntimeError) as error:
+            # Kernels that start together can race for a port; a start that failed is tried once more.
+            if attempt == 2 or "replying to kernel_info" not in str(error):
+                raise
+    return 1
+
+
+def _one_line(text: str) -> str:
+    return " ".join(str(text).split())[:500]
+
+
+if __name__ == "__main__":
+    status = _child()
+    if status == NO_ROOM:
+        os._exit(status)  # what did not fit into the log would fail once more at exit, and change the status
+    sys.exit(status)

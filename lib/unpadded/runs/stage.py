@@ -1,0 +1,113 @@
+"""A stage with its parameters, in a folder: executed once, and reused while nothing that it depends on has changed."""
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from unpadded import __version__
+from unpadded.common import read_json, write_json
+from unpadded.report import write_page
+from unpadded.runs.notebook import execute
+from unpadded.runs.profiles import Stage
+
+
+@dataclass(frozen=True)
+class StageJob:
+    """One stage to be executed in `folder`, where the results of the stages before it already lie or are linked.
+
+    `parameters` are the notebook's, but for `run`, which follows from the folder. `key` stands for everything that the
+    result depends on, so two jobs with one key need one execution; `needs` holds the keys of the stages before.
+    """
+
+    stage: Stage
+    notebook: Path
+    folder: Path
+    parameters: Mapping[str, object]
+    key: str
+    needs: tuple[str, ...] = ()
+
+    @property
+    def executed(self) -> Path:
+        """The executed copy of the notebook."""
+        return self.folder / f"{self.stage.name}.ipynb"
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that were spent on it so far, over all sittings."""
+        return self._status().get("seconds", 0.0)
+
+    def is_done(self) -> bool:
+        """Whether the folder holds this job's whole result, and not another key's."""
+        status = self._status()
+        whole = all((self.folder / name).exists() for name in self._leaves())
+        return whole and status.get("key") == self.key and bool(status.get("finished"))
+
+    def perform(self, *, at_once: int = 1) -> float:
+        """Execute the notebook, whatever is there, with its share of `at_once`; return the seconds it took this time.
+
+        What another key left is removed first; what this key left is gone on with. Raises `NotebookError` when a cell
+        fails.
+        """
+        spent = self.seconds if self._status().get("key") == self.key else 0.0
+        if self._status().get("key") != self.key:
+            self._clear()
+        started = time.monotonic()
+        self._record(finished=False, seconds=spent)
+        try:
+            log = self.folder / "logs" / f"{self.stage.name}.log"
+            execute(self.notebook, self.executed, self.all_parameters(), log=log, at_once=at_once)
+        except BaseException:
+            with suppress(Exception):  # on a full disk the copy may be torn: what comes first says why
+                write_page(self.executed)
+            raise
+        write_page(self.executed)
+        seconds = time.monotonic() - started
+        self._record(finished=True, seconds=round(spent + seconds, 1))
+        return seconds
+
+    def all_parameters(self) -> dict:
+        """The notebook's parameters, with the folder as it is named from the notebook's own."""
+        return {"run": os.path.relpath(self.folder, self.notebook.parent)} | dict(self.parameters)
+
+    def _leaves(self) -> list[str]:
+        return [f"{self.stage.name}.ipynb", f"{self.stage.name}.html", *self.stage.leaves]
+
+    def _clear(self) -> None:
+        """Remove what another corpus or other parameters left, so that nothing is mixed."""
+        for name in self._leaves():
+            path = self.folder / name
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+    @property
+    def _status_path(self) -> Path:
+        return self.folder / "stages" / f"{self.stage.name}.json"
+
+    def _status(self) -> dict:
+        try:
+            return read_json(self._status_path)
+        except (OSError, ValueError):
+            return {}
+
+    def _record(self, *, finished: bool, seconds: float) -> None:
+        write_json(self._status_path, {"key": self.key, "finished": finished, "seconds": seconds})
+
+
+def content_key(
+    cells: Sequence[str], parameters: Mapping[str, object], fingerprint: str, needs: Sequence[str | None]
+) -> str:
+    """What a stage's result depends on, as SHA-256: its code, parameters, corpus, the stages before it, our version.
+
+    Where the run lies, and by which path a corpus was reached, is left out.
+    """
+    parameters = {k: v for k, v in parameters.items() if k not in ("run", "corpus", "also")}
+    content = json.dumps([cells, parameters, fingerprint, needs, __version__], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""What does the last hidden state keep of a document? (05)"""

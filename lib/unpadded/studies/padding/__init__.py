@@ -1,0 +1,1 @@
+"""What does padding do to a vector? (03)"""

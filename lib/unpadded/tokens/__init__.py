@@ -1,0 +1,14 @@
+"""Text to numbers, and counts of them."""
+
+from typing import TYPE_CHECKING
+
+from unpadded.common.lazy import hand_on
+
+if TYPE_CHECKING:
+    from unpadded.tokens.counts import count_matrix, document_frequencies
+    from unpadded.tokens.means import mean_rows
+    from unpadded.tokens.subword import chosen_tokenizer
+    from unpadded.tokens.tokenized import TokenizedCorpus, tokenize, vocabulary_index
+    from unpadded.tokens.tokenizer import TokenizerSettings
+
+__getattr__, __dir__, __all__ = hand_on(__name__)

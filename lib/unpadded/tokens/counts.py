@@ -1,0 +1,36 @@
+"""How often each token stands in each document, and in how many documents it stands at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import sparse
+
+from unpadded.common import InputError
+
+
+def count_matrix(token_ids: Sequence[np.ndarray], n_vocabulary: int) -> sparse.csr_matrix:
+    """How often each token stands in each document, sparse float32 [n_documents, n_vocabulary], an entry where any do.
+
+    token_ids: one int array per document, as a TokenizedCorpus has them. Raises InputError for ids beyond the vocabulary.
+    """
+    lengths = np.fromiter((len(document) for document in token_ids), dtype=np.int64, count=len(token_ids))
+    columns = np.concatenate(
+        [np.asarray(document, dtype=np.int32) for document in token_ids] or [np.empty(0, np.int32)]
+    )
+    if len(columns) and not 0 <= columns.min() <= columns.max() < n_vocabulary:
+        raise InputError(
+            f"token_ids: ids run to {columns.max()}, the table has {n_vocabulary} rows; use the model's own ids."
+        )
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    matrix = sparse.csr_matrix(
+        (np.ones(len(columns), np.float32), columns, offsets), shape=(len(lengths), n_vocabulary)
+    )
+    matrix.sum_duplicates()
+    return matrix
+
+
+def document_frequencies(counts: sparse.csr_matrix) -> np.ndarray:
+    """In how many documents each token stands, int64 [n_vocabulary], of a ``count_matrix`` [n_documents, n_vocabulary]."""
+    return counts.getnnz(axis=0)

@@ -1,0 +1,70 @@
+"""Several processes that train one model: fastai's distributed context, and what the processes tell each other.
+
+Every process holds the model and reads its own streams of each batch; gradients are averaged by torch's
+DistributedDataParallel, which fastai sets up through accelerate. With one process everything here is nothing.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from fastai.torch_core import num_distrib, rank_distrib
+
+from unpadded.common import InputError
+
+
+def n_processes() -> int:
+    """Processes that train together, at least 1; accelerate's launcher sets it."""
+    return max(num_distrib(), 1)
+
+
+def rank() -> int:
+    """This process's number, 0 for the first (and only) one."""
+    return rank_distrib()
+
+
+@contextmanager
+def together(learn, device: torch.device) -> Iterator[None]:
+    """fastai's `distrib_ctx` around a Learner whose loaders divide the batch themselves; nothing for one process."""
+    if n_processes() == 1:
+        yield
+        return
+    with learn.distrib_ctx(sync_bn=False, cpu=device.type == "cpu"):
+        # fastai would wrap the loaders so that they deal out items; a stream's windows must stay with one process.
+        learn.distributed_trainer._wrap_dl = lambda loader: loader
+        yield
+
+
+def join_processes(device: torch.device) -> torch.device:
+    """Connect to the other processes before anything is shared; the device that this process computes on.
+
+    Raises `InputError` where accelerate is not installed.
+    """
+    if n_processes() == 1:
+        return device
+    try:
+        from accelerate import Accelerator
+    except ImportError as error:
+        raise InputError("Training on several processes needs accelerate: pip install accelerate.") from error
+    import fastai.distributed  # noqa: F401  adds distrib_ctx to Learner
+
+    return Accelerator(cpu=device.type == "cpu").device
+
+
+def said_by_first(value: float, device: torch.device) -> float:
+    """The first process's `value`, in every process."""
+    if n_processes() == 1:
+        return value
+    said = torch.tensor([value], dtype=torch.float64, device=device)
+    torch.distributed.broadcast(said, 0)
+    return said.item()
+
+
+def gathered(tensor: torch.Tensor, device: torch.device) -> list[torch.Tensor]:
+    """Every process's `tensor` (all of one shape), in the order of the processes, on the CPU."""
+    if n_processes() == 1:
+        return [tensor.cpu()]
+    own = tensor.to(device).contiguous()
+    parts = [torch.empty_like(own) for _ in range(n_processes())]
+    torch.distributed.all_gather(parts, own)
+    return [part.cpu() for part in parts]

@@ -1,0 +1,220 @@
+"""The verb between `TokenizedCorpus` and `LanguageModel`: training through fastai's Learner."""
+
+import hashlib
+import json
+import os
+import shutil
+from contextlib import nullcontext
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from fastai.callback.core import Callback
+from fastai.callback.fp16 import MixedPrecision
+from fastai.callback.rnn import ModelResetter
+from fastai.callback.training import GradientClip
+from fastai.data.core import DataLoaders
+from fastai.learner import Learner, ValueMetric
+from fastai.optimizer import OptimWrapper
+
+from unpadded.common import InputError
+from unpadded.kernels import bfloat16_is_fast
+from unpadded.model import LanguageModel
+from unpadded.tokens import TokenizedCorpus, TokenizerSettings
+from unpadded.training.card import model_card
+from unpadded.training.checkpoint import Checkpoint
+from unpadded.training.cpu_bfloat16.lstm import stepped_lstms
+from unpadded.training.distributed import join_processes, n_processes, rank, together
+from unpadded.training.initialization import pass_inputs_through, start_from_topics
+from unpadded.training.loader import StreamLoader
+from unpadded.training.log import LivePerplexity, TrainingLog
+from unpadded.training.objective import LanguageModelObjective
+from unpadded.training.one_cycle import OneCycle
+from unpadded.training.pad_injection import inject_pads
+from unpadded.training.settings import TrainingSettings
+from unpadded.training.start import first_model
+
+__all__ = ["TrainingSettings", "train"]
+
+VALIDATION_TOKENS = 100_000  # enough for a perplexity within about one per cent, quick to measure with the full softmax
+
+
+def train(
+    corpus: TokenizedCorpus,
+    settings: TrainingSettings | None = None,
+    *,
+    tokenizer: TokenizerSettings | None = None,
+    start: LanguageModel | None = None,
+    valid: TokenizedCorpus | None = None,
+    about: dict | None = None,
+    checkpoints: str | os.PathLike | None = None,
+    progress: bool = True,
+    device: str | torch.device | None = None,
+    callbacks: tuple[Callback, ...] = (),
+) -> LanguageModel:
+    """Train an AWD-LSTM on `corpus` and return it, with its training curve and card.
+
+    `tokenizer`: what made the corpus's tokens. `start`: a language model to go on from; its sizes hold, its vocabulary is
+    matched by token. `about`: JSON-ready facts for the card, such as the corpus's name. The validation perplexity (full
+    softmax) is that of `valid`, or else of a few documents that are held out. With `checkpoints`, a folder, the state is
+    kept there once a minute; the same call after a stop goes on from it and ends in the same weights (same
+    machine and thread count).
+
+    Raises `InputError` for a corpus that is too small, a `start` that does not fit, a checkpoint that is torn, and float16
+    without CUDA; `FloatingPointError` when the loss is not finite, after storing the last good model in
+    `checkpoints`/last_good_model.
+    """
+    settings = settings or TrainingSettings()
+    options: dict[str, Any] = {"tokenizer": tokenizer, "valid": valid, "about": about or {}, "progress": progress}
+    options["callbacks"] = callbacks
+    device = join_processes(torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")))
+    if settings.direction == "both":
+        return _train_both(corpus, settings, start, checkpoints, device=device, **options)
+    return _train(corpus, settings, start and start.directed(settings.direction), checkpoints, device=device, **options)
+
+
+def _train_both(corpus, settings, start, checkpoints, *, tokenizer, **options) -> LanguageModel:
+    """Two models, one after the other; the first is kept with the checkpoints until the second is there."""
+    models, kept = [], []
+    for direction in ("forward", "backward"):
+        own = replace(settings, direction=direction, max_minutes=settings.max_minutes / 2)
+        first = start and start.directed(direction)
+        storable = checkpoints is not None and (tokenizer or TokenizerSettings()).kind != "custom"
+        folder = Path(checkpoints) / f"finished-{_key(own, corpus, first)}" if storable else None
+        if folder is not None and (folder / "config.json").is_file():
+            model = LanguageModel.load(folder)
+            model.tokenizer = tokenizer or TokenizerSettings()  # its copy of a subword model goes with the folder
+        else:
+            model = _train(corpus, own, first, checkpoints, tokenizer=tokenizer, **options)
+            if folder is not None and not rank():
+                model.save(folder)
+        models.append(model)
+        kept.append(folder)
+    for folder in kept:
+        if folder is not None and not rank():
+            shutil.rmtree(folder, ignore_errors=True)
+    return models[0].with_backward(models[1])
+
+
+def _train(
+    corpus, settings, start, checkpoints, *, tokenizer, valid, about, progress, device, callbacks
+) -> LanguageModel:
+    """Train one direction."""
+    if start is not None:
+        settings = replace(settings, emb_sz=start.emb_sz, n_hid=start.n_hid, n_layers=start.n_layers)
+    held_out, kept = _split(corpus, settings.seed) if valid is None else (valid, corpus)
+    vocab = kept.build_vocab(max_size=settings.max_vocab, min_count=settings.min_count)
+    parts = [part.with_vocab(vocab) for part in (kept, held_out)]
+    train_tokens, valid_tokens = parts if settings.direction == "forward" else [part.reversed() for part in parts]
+    train_tokens = inject_pads(
+        train_tokens, share=settings.pad_injection, placement=settings.pad_placement, seed=settings.seed
+    )
+    loader = partial(StreamLoader, batch_size=settings.batch_size, window=settings.window, device=device)
+    loaders = DataLoaders(loader(train_tokens, seed=settings.seed), loader(valid_tokens, shuffle=False))
+    with torch.random.fork_rng():
+        torch.manual_seed(settings.seed)
+        model = first_model(vocab, settings, tokenizer=tokenizer, start=start)
+        if start is None:
+            _initialize(model, settings, parts[0])
+        torch.manual_seed(settings.seed + rank())  # other dropouts and negatives in every process
+        precision = _precision(settings.precision, device)
+        objective = LanguageModelObjective(
+            model.module, train_tokens.counts, negatives=settings.negatives, precision=precision
+        ).to(device)
+        log = TrainingLog(loaders.train)
+        checkpoint = Checkpoint(checkpoints, _key(settings, train_tokens, start), objective=objective, log=log)
+        schedule = OneCycle(settings, log)
+        live = LivePerplexity(model.module, valid_tokens, log)
+        scaled = [MixedPrecision()] if precision == "float16" else []  # its gradients would vanish unscaled
+        learn = _learner(loaders, objective, settings, [*scaled, schedule, log, live, checkpoint, *callbacks])
+        stepped = precision == "bfloat16" and device.type == "cpu"
+        with (
+            nullcontext() if progress else learn.no_bar(),
+            nullcontext() if progress else learn.no_logging(),
+            stepped_lstms(model.awd_lstm) if stepped else nullcontext(),
+        ):
+            _fit(learn, settings, checkpoint, model)
+    checkpoint.discard()
+    model.module.reset()
+    model.module.cpu().eval()
+    model.training = log.to_frame()
+    model.card = {**about, **model_card(settings, precision, model, corpus, train_tokens, log)}
+    return model
+
+
+def _initialize(model: LanguageModel, settings: TrainingSettings, tokens: TokenizedCorpus) -> None:
+    pass_inputs_through(model.awd_lstm, settings.pass_through)
+    if settings.initial_embeddings == "lsa":
+        start_from_topics(model.awd_lstm.encoder.weight, tokens, seed=settings.seed)
+
+
+def _learner(loaders: DataLoaders, objective, settings: TrainingSettings, callbacks: list[Callback]) -> Learner:
+    log = next(callback for callback in callbacks if isinstance(callback, TrainingLog))
+    learn = Learner(
+        loaders,
+        objective,
+        loss_func=_already_a_loss,
+        opt_func=partial(OptimWrapper, opt=torch.optim.AdamW, betas=(0.8, 0.99), fused=True),
+        lr=settings.learning_rate,
+        wd=settings.weight_decay,
+        metrics=ValueMetric(log.validation_perplexity, "perplexity"),
+        cbs=[ModelResetter(), GradientClip(settings.clip), *callbacks],
+    )
+    learn.create_opt()
+    return learn
+
+
+def _fit(learn: Learner, settings: TrainingSettings, checkpoint: Checkpoint, model: LanguageModel) -> None:
+    """Train from where the checkpoint is; a loss that is not finite ends it, the last good model is stored."""
+    checkpoint.resume(learn)
+    try:
+        with together(learn, learn.dls.train.device):
+            learn.fit(max(settings.epochs - learn.dls.train.passes, 0))
+    except FloatingPointError as error:
+        step = checkpoint.last_good_step()
+        if step is None or checkpoint.path is None:
+            raise FloatingPointError(f"{error}; no checkpoint was made yet.") from error
+        model.module.cpu()
+        if model.tokenizer.kind == "custom":
+            raise FloatingPointError(f"{error}; step {step} is kept in {checkpoint.path}.") from error
+        folder = model.save(checkpoint.path.parent / "last_good_model")
+        raise FloatingPointError(f"{error}; the model of step {step} is kept in {folder}.") from error
+
+
+def _split(corpus: TokenizedCorpus, seed: int) -> tuple[TokenizedCorpus, TokenizedCorpus]:
+    """Documents held out for validation (a twentieth, at most VALIDATION_TOKENS) and the others."""
+    if len(corpus) < 2:
+        raise InputError(f"The corpus has {len(corpus)} documents, too few to train on: give at least two.")
+    order = np.random.default_rng(seed).permutation(len(corpus))
+    allowed = min(VALIDATION_TOKENS, len(corpus.ids) // 20)
+    n = int(np.searchsorted(np.cumsum(corpus.lengths[order]), allowed, side="right"))
+    n = min(max(n, 1), len(corpus) - 1)
+    return corpus.select(np.sort(order[:n])), corpus.select(np.sort(order[n:]))
+
+
+def _precision(asked: str, device: torch.device) -> str:
+    """What `asked`, a setting, means there: "auto" is the precision that the hardware multiplies fastest."""
+    if asked == "float16" and device.type != "cuda":
+        raise InputError(f"Training setting precision is 'float16' on {device.type}: only CUDA has it; give 'auto'.")
+    if asked != "auto":
+        return asked
+    if device.type == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+    return "bfloat16" if bfloat16_is_fast() else "float32"
+
+
+def _key(settings: TrainingSettings, tokens: TokenizedCorpus, start: LanguageModel | None) -> str:
+    """What a checkpoint must share with the call that takes it up. The time limit may differ."""
+    facts = [asdict(replace(settings, max_minutes=0.0)), n_processes(), start.fingerprint if start else ""]
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    digest.update("\x00".join(tokens.types).encode("utf-8", "surrogatepass"))
+    for part in (tokens.ids, tokens.offsets):
+        digest.update(np.ascontiguousarray(part).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _already_a_loss(loss: torch.Tensor, _targets: torch.Tensor) -> torch.Tensor:
+    return loss

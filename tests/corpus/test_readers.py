@@ -1,0 +1,349 @@
+"""Users' own files: every layout, and every way one can be wrong."""
+
+import csv
+import gzip
+import json
+import warnings
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from unpadded.common.errors import InputError
+from unpadded.corpus.corpus import Corpus
+
+ROUND_TRIP = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+# Everything that UTF-8 can hold: lone surrogates cannot be written.
+TEXTS = st.lists(
+    st.text(st.characters(codec="utf-8")) | st.sampled_from(["", "NA", "null", '"', "a\r\nb", "🙂\t,", "\ufeff"]),
+    min_size=1,
+    max_size=6,
+)
+
+
+def refusal(*args, **options) -> str:
+    with pytest.raises(InputError) as caught:
+        Corpus.load(*args, **options)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def write(path, content: str | bytes):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def write_jsonl(path, rows):
+    return write(path, "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def write_table(path, columns: dict[str, list]):
+    if path.suffix == ".parquet":
+        pq.write_table(pa.table(columns), path)
+    elif path.suffix == ".jsonl":
+        write_jsonl(path, [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)])
+    else:
+        with open(path, "w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, delimiter="," if path.suffix == ".csv" else "\t")
+            writer.writerows([list(columns), *zip(*columns.values(), strict=True)])
+    return path
+
+
+# Tables
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".jsonl", ".parquet"])
+@given(texts=TEXTS)
+@ROUND_TRIP
+def test_any_text_comes_back_as_it_was_written(tmp_path, ending, texts):
+    path = write_table(tmp_path / f"table{ending}", {"text": texts})
+    corpus = Corpus.load(path)
+    assert corpus.texts == texts
+    assert corpus.ids == [str(row) for row in range(1, len(texts) + 1)]
+    assert (corpus.labels, corpus.split) == (None, None)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".jsonl", ".parquet"])
+def test_columns_are_found_by_standard_name_or_by_the_given_one(tmp_path, ending):
+    columns = {"text": ["a", "b"], "label": [1, 2], "id": ["x", "y"], "split": ["train", "test"]}
+    corpus = Corpus.load(write_table(tmp_path / f"one.v2{ending}", columns))
+    assert (corpus.name, corpus.ids, corpus.labels, corpus.split) == (
+        "one.v2",
+        ["x", "y"],
+        ["1", "2"],
+        ["train", "test"],
+    )
+    columns = {"body": ["a", "b"], "topic": ["t", "u"], "label": ["", ""], "key": [7, 8], "part": ["p", "p"]}
+    path = write_table(tmp_path / f"two{ending}", columns)
+    corpus = Corpus.load(str(path), text="body", label="topic", id="key", split="part")
+    assert (corpus.texts, corpus.labels, corpus.ids, corpus.split) == (["a", "b"], ["t", "u"], ["7", "8"], ["p", "p"])
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".jsonl", ".parquet"])
+def test_a_missing_column_is_named_with_those_there_are(tmp_path, ending):
+    path = write_table(tmp_path / f"t{ending}", {"Texts": ["a"], "topic": ["t"]})
+    message = refusal(path)
+    assert f"{path} has no column 'text' (did you mean 'Texts'?)" in message
+    assert "'Texts', 'topic'" in message
+    assert "no column 'topics' (did you mean 'topic'?): give as label=" in refusal(path, text="Texts", label="topics")
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".jsonl", ".parquet"])
+def test_missing_labels_repeated_ids_and_no_rows_are_refused(tmp_path, ending):
+    missing = [None] * 6 if ending in (".jsonl", ".parquet") else [""] * 6
+    path = write_table(tmp_path / f"labels{ending}", {"text": ["a"] * 7, "label": ["x", *missing]})
+    assert f"{path} has no label" in refusal(path)
+    assert "in row 2, 3, 4, 5, 6, ... (6 in all)" in refusal(path)
+    path = write_table(tmp_path / f"ids{ending}", {"text": ["a"] * 3, "id": [1, 2, 1]})
+    assert f"{path} has the same document id more than once: 1 (1 in all)" in refusal(path)
+    path = write_table(tmp_path / f"none{ending}", {"text": []})
+    assert f"{path} holds no documents" in refusal(path)
+
+
+@pytest.mark.parametrize("ending", [".jsonl", ".parquet"])
+def test_documents_that_are_null_or_no_string_are_refused(tmp_path, ending):
+    path = write_table(tmp_path / f"nulls{ending}", {"text": ["a", None, "b", None]})
+    assert f"{path} has a document that is null or not a string in row 2, 4 (2 in all)" in refusal(path)
+    path = write_table(tmp_path / f"numbers{ending}", {"text": [1, 2]})
+    assert "not a string in row 1, 2 (2 in all)" in refusal(path)
+
+
+def test_a_csv_row_without_a_text_cell_is_null(tmp_path):
+    path = write(tmp_path / "t.csv", 'label,text\nx,"a,\nb"\ny\n\nz,c\n')
+    assert "null or not a string in row 2 (1 in all)" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "is empty"),
+        ("text,label\na,b,c\n", "row 1 has 3 cells under 2 column names"),
+        ("text,text\na,b\n", "2 columns called 'text'"),
+        ('text\nfine\n"open\nand on\n', "in the row at line 3"),
+        ('text\n"a"b\n', "in the row at line 2"),
+    ],
+)
+def test_a_broken_csv_is_refused_with_its_place(tmp_path, content, said):
+    path = write(tmp_path / "t.csv", content)
+    assert f"{path} " in refusal(path)
+    assert said in refusal(path)
+
+
+def test_csv_of_windows_and_of_very_long_documents(tmp_path):
+    long = "word " * 40_000
+    path = write(tmp_path / "t.csv", f"\ufefftext, label,\r\n{long},x,\r\n\r\nb,y,\r\n")
+    before = csv.field_size_limit()
+    corpus = Corpus.load(path)
+    assert (corpus.texts, corpus.labels) == ([long, "b"], ["x", "y"])
+    assert csv.field_size_limit() == before
+
+
+def test_empty_cells_beyond_the_heading_are_harmless(tmp_path):
+    assert Corpus.load(write(tmp_path / "t.csv", "text,label\na,x,\nb,y,,\n")).texts == ["a", "b"]
+
+
+def test_jsonl_lines_that_are_no_objects_are_refused(tmp_path):
+    path = write(tmp_path / "t.jsonl", '{"text": "a"}\n\n{"text": \n')
+    assert f"{path} line 3 is not JSON" in refusal(path)
+    path = write(tmp_path / "u.jsonl", '{"text": "a"}\n["b"]\n')
+    assert f"{path} line 2 is list, not a JSON object" in refusal(path)
+
+
+def test_nested_and_not_a_number_labels_are_refused(tmp_path):
+    path = write(tmp_path / "t.jsonl", '{"text": "a", "label": ["x"]}\n{"text": "b", "label": NaN}\n')
+    assert "in row 1, 2 (2 in all)" in refusal(path)
+
+
+def test_a_torn_parquet_is_refused(tmp_path):
+    whole = write_table(tmp_path / "t.parquet", {"text": ["some words"] * 500}).read_bytes()
+    for cut in (0, 3, len(whole) // 2, len(whole) - 1):
+        path = write(tmp_path / "torn.parquet", whole[:cut])
+        assert f"{path} is not a whole Parquet file" in refusal(path)
+    path = write(tmp_path / "torn.parquet", whole[:20] + bytes(40) + whole[60:])
+    assert f"{path} is not a whole Parquet file" in refusal(path)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".jsonl"])
+def test_packed_tables(tmp_path, ending):
+    plain = write_table(tmp_path / f"t{ending}", {"text": ["a", "é"]})
+    packed = write(tmp_path / f"t{ending}.gz", gzip.compress(plain.read_bytes()))
+    corpus = Corpus.load(packed)
+    assert (corpus.name, corpus.texts) == ("t", ["a", "é"])
+    torn = write(tmp_path / f"u{ending}.gz", packed.read_bytes()[:-9])
+    assert f"{torn} is not a whole gzip file" in refusal(torn)
+
+
+@pytest.mark.parametrize("name", ["notes.docx", "README", "t.parquet.gz", ".csv"])
+def test_a_file_of_unknown_type_is_refused(tmp_path, name):
+    path = write(tmp_path / name, "text\na\n")
+    assert f"{path} is of no known type" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "offset"),
+    [(b"text\ncaf\xe9\n", 8), (b"\xef\xbb\xbftext\ncaf\xe9\n", 11), (b"text\nfine\n\xc3", 10)],
+)
+def test_undecodable_bytes_are_named_with_their_offset(tmp_path, content, offset):
+    path = write(tmp_path / "t.csv", content)
+    message = refusal(path)
+    assert f"{path} is not utf-8 at byte {offset} (0x{content[offset]:02x})" in message
+    assert "encoding='latin-1'" in message
+
+
+def test_another_encoding_can_be_given(tmp_path):
+    path = write(tmp_path / "t.csv", b"text\ncaf\xe9\n")
+    assert Corpus.load(path, encoding="latin-1").texts == ["café"]
+    assert "'latin-one' is none that Python knows" in refusal(path, encoding="latin-one")
+
+
+# Folders
+
+
+def test_a_folder_of_topic_folders(tmp_path):
+    write(tmp_path / "c" / "sport" / "2.txt", "two")
+    write(tmp_path / "c" / "sport" / "1993" / "1", "one")
+    write(tmp_path / "c" / "arts" / "1.txt", "\ufeffthree")
+    write(tmp_path / "c" / "arts" / ".hidden", b"\xff")
+    write(tmp_path / "c" / ".git" / "x", b"\xff")
+    write(tmp_path / "c" / "README", "about")
+    corpus = Corpus.load(tmp_path / "c")
+    assert corpus.name == "c"
+    assert corpus.ids == ["arts/1.txt", "sport/1993/1", "sport/2.txt"]
+    assert corpus.texts == ["three", "one", "two"]
+    assert corpus.labels == ["arts", "sport", "sport"]
+    assert corpus.split is None
+    assert corpus.notes == ("ignored 1 files that lie beside the folders of c: README",)
+
+
+@pytest.mark.parametrize("names", [("train", "test"), ("20news-bydate-train", "20news-bydate-test")])
+def test_a_folder_of_split_folders(tmp_path, names):
+    write(tmp_path / names[0] / "arts" / "1", "one")
+    write(tmp_path / names[0] / "sport" / "1", "two")
+    write(tmp_path / names[1] / "arts" / "1", "three")
+    corpus = Corpus.load(tmp_path)
+    found = dict(zip(corpus.ids, zip(corpus.labels, corpus.split, corpus.texts, strict=True), strict=True))
+    assert found == {
+        f"{names[0]}/arts/1": ("arts", "train", "one"),
+        f"{names[0]}/sport/1": ("sport", "train", "two"),
+        f"{names[1]}/arts/1": ("arts", "test", "three"),
+    }
+
+
+def test_a_topic_called_train_beside_others_is_a_topic(tmp_path):
+    for topic in ("train", "bus"):
+        write(tmp_path / topic / "1.txt", topic)
+    assert Corpus.load(tmp_path).labels == ["bus", "train"]
+
+
+def test_splits_without_topics_and_flat_folders_have_no_labels(tmp_path):
+    write(tmp_path / "s" / "train" / "1.txt", "one")
+    write(tmp_path / "s" / "test" / "1.txt", "two")
+    corpus = Corpus.load(tmp_path / "s")
+    assert (corpus.labels, corpus.split) == (None, ["test", "train"])
+    write(tmp_path / "s" / "train" / "arts" / "1.txt", "three")
+    assert "topic folders in one split and none in another" in refusal(tmp_path / "s")
+    write(tmp_path / "flat" / "1.txt", "one")
+    (tmp_path / "flat" / "pictures").mkdir()
+    assert Corpus.load(tmp_path / "flat").ids == ["1.txt"]
+
+
+def test_a_folder_of_nothing_is_refused(tmp_path):
+    assert f"the folder {tmp_path} holds no documents" in refusal(tmp_path)
+    (tmp_path / "arts").mkdir()
+    assert f"the folder {tmp_path} holds no documents" in refusal(tmp_path)
+    write(tmp_path / "t.csv", "text\na\n")
+    assert "neither topic folders, .txt files nor a corpus.jsonl" in refusal(tmp_path)
+    assert f"the folder {tmp_path} has no columns to choose from: leave out label='x'" in refusal(tmp_path, label="x")
+
+
+def test_undecodable_bytes_in_a_folder(tmp_path):
+    write(tmp_path / "arts" / "1.txt", "fine")
+    path = write(tmp_path / "arts" / "2.txt", b"\xa35")
+    assert f"{path} is not utf-8 at byte 0 (0xa3)" in refusal(tmp_path)
+    assert Corpus.load(tmp_path, encoding="latin-1").texts == ["fine", "£5"]
+
+
+def test_one_stray_file_in_a_thousand_is_read_and_noted(tmp_path):
+    (tmp_path / "arts").mkdir()
+    for i in range(999):
+        (tmp_path / "arts" / f"{i:03d}").write_bytes(b"x%d" % i)
+    stray = write(tmp_path / "arts" / "stray", b"\xa35")
+    corpus = Corpus.load(tmp_path)
+    assert corpus.texts[-1] == "£5"
+    assert corpus.notes == (f"read as cp1252, for {stray} is not utf-8 at byte 0 (0xa3)",)
+    assert f"{stray} is not utf-8" in refusal(tmp_path, encoding="utf-8")
+    (tmp_path / "arts" / "000").write_bytes(b"\xa3")
+    assert f"{stray} is not utf-8 at byte 0" in refusal(tmp_path)
+
+
+# BEIR
+
+
+def beir(folder, *, documents=None, queries=None, qrels="q1\td1\t2\nq1\td2\t0\nq2\td3\t0\n"):
+    documents = documents or [
+        {"_id": "d1", "title": "On wings", "text": "they lift"},
+        {"_id": "d2", "title": "on drag", "text": "on drag it slows"},
+        {"_id": "d3", "text": "", "title": ""},
+    ]
+    write_jsonl(folder / "corpus.jsonl", documents)
+    write_jsonl(folder / "queries.jsonl", queries or [{"_id": f"q{i}", "text": f"what {i}"} for i in (1, 2, 3)])
+    write(folder / "qrels" / "test.tsv", "query-id\tcorpus-id\tscore\n" + qrels)
+    return folder
+
+
+def test_the_beir_layout(tmp_path):
+    corpus = Corpus.load(beir(tmp_path / "wings"))
+    assert (corpus.name, corpus.ids) == ("wings", ["d1", "d2", "d3"])
+    assert corpus.texts == ["On wings they lift", "on drag it slows", ""]
+    assert corpus.queries == {"q1": "what 1"}
+    assert corpus.relevance == {"q1": {"d1": 2, "d2": 0}}
+    assert corpus.notes == ("left out 2 queries without a relevant document", "kept 1 without text")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"qrels": "q1\td1\t1\nq1\tx\t1\nq1\ty\t1\n"}, "test.tsv has judgments for unknown documents: x, y (2 in all)"),
+        ({"qrels": "q1\td1\t1\nz\td1\t1\n"}, "test.tsv has judgments for unknown queries: z (1 in all)"),
+        ({"qrels": "q1\td1\t0\n"}, "judges no document relevant"),
+        ({"qrels": ""}, "judges no document relevant"),
+        ({"qrels": "q1\td1\t1\nq1 d1 1\n"}, "test.tsv line 3 is not a query, a document and a whole number"),
+        ({"qrels": "q1\td1\t0.5\n"}, "test.tsv line 2 is not"),
+        ({"qrels": "q1\td1\t1\nq1\td1\t1\nq1\td1\t2\n"}, "another score in line 4 (1 in all)"),
+        (
+            {"documents": [{"_id": "d1", "text": "a"}, {"_id": "d1", "text": "b"}]},
+            "same document id more than once: d1",
+        ),
+        ({"documents": [{"_id": "d1", "text": "a"}, {"text": "b"}]}, "corpus.jsonl has no _id"),
+        ({"documents": [{"_id": "d1", "text": None, "title": "t"}]}, "corpus.jsonl has a document that is null"),
+        ({"queries": [{"_id": "q1", "text": "a"}, {"_id": "q1", "text": "b"}]}, "same query id more than once: q1"),
+        ({"queries": [{"_id": "q1", "query": "a"}]}, "queries.jsonl has a query that is null or not a string in row 1"),
+    ],
+)
+def test_a_broken_beir_folder_is_refused(tmp_path, change, said):
+    assert said in refusal(beir(tmp_path, **change))
+
+
+def test_beir_files_that_are_missing_or_have_another_name(tmp_path):
+    folder = beir(tmp_path)
+    (folder / "qrels" / "test.tsv").rename(folder / "qrels" / "dev.tsv")
+    assert Corpus.load(folder).queries == {"q1": "what 1"}
+    write(folder / "qrels" / "train.tsv", "")
+    assert "holds dev.tsv, train.tsv: add the judgments to use as test.tsv" in refusal(folder)
+    write(folder / "qrels" / "test.tsv", "q1 0 d1 1\n")
+    assert "test.tsv line 1 is not the heading query-id corpus-id score" in refusal(folder)
+    (folder / "queries.jsonl").unlink()
+    assert "has a corpus.jsonl but no queries.jsonl" in refusal(folder)
+    assert Corpus.load(folder / "corpus.jsonl").ids == ["d1", "d2", "d3"]
+
+
+def test_reading_warns_of_nothing(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for ending in (".csv", ".jsonl", ".parquet"):
+            Corpus.load(write_table(tmp_path / f"t{ending}", {"text": ["a"], "label": [1.5]}))
+        Corpus.load(beir(tmp_path / "b")).sample(2)

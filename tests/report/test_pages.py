@@ -1,0 +1,190 @@
+"""Pages and pictures as files: what they hold, without a browser."""
+
+import re
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from tiny_run import make_run
+from unpadded.cli.main import main
+from unpadded.common.errors import InputError
+from unpadded.report.alt_text import LONGEST, describe
+from unpadded.report.figures import description_of, keep, size_of
+from unpadded.report.html import document, picture, table
+from unpadded.report.maps.page import hover_chart, write_map_page
+from unpadded.report.maps.tables import cut, load_map, map_path, map_table, save_map, title_and_beginning
+from unpadded.report.notebooks import answer_of, title_of, with_alternatives
+from unpadded.report.plots.scores import learning_curves, loss_curve
+from unpadded.report.plots.style import POOLING_COLOURS, label_ends
+from unpadded.report.run_page import EXECUTED, first_picture
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory, tiny_corpus, tiny_model):
+    run = make_run(tmp_path_factory.mktemp("pages") / "tiny", tiny_corpus, tiny_model)
+    assert main(["report", str(run)]) == 0
+    return run
+
+
+def test_the_front_page_holds_the_answers_the_table_and_only_links_that_exist(report):
+    page = (report / "index.html").read_text()
+    assert "The <em>mean</em>, by far." in page
+    assert "<td class=best>0.600 [0.550, 0.620]</td>" in page
+    assert "<h3>tiny</h3>" in page
+    assert "a note &amp; more" in page
+    links = [link.replace("%20", " ") for link in re.findall(r'(?:href|src)="(?!data:)([^"]+)"', page)]
+    assert {"map.html", "06_clustering.html", "scores.csv", "figures/06 clustering tiny.png"} <= set(links)
+    assert all((report / link).exists() for link in links)
+
+
+def test_pages_carry_no_script_but_the_maps_own_and_no_address(report):
+    for path in report.glob("*.html"):
+        page = path.read_text()
+        assert not re.search(r'<(?:script|img|iframe|link)[^>]+(?:src|href)="(?:https?:)?//', page), path.name
+        assert ("<script" in page) == (path.name == "map.html")
+
+
+def test_every_picture_has_words_and_its_size(report):
+    for path in set(report.glob("*.html")) - {report / "map.html"}:  # which has scripts that speak of pictures
+        for image in re.findall(r"<img[^>]+>", path.read_text()):
+            assert len(re.search(r'alt="([^"]*)"', image)[1]) > 20, path.name
+    assert 'width="' in (report / "index.html").read_text()
+
+
+def test_pictures_without_words_get_the_heading_above_them():
+    output = nbformat.v4.new_output("display_data", data={"image/png": "AAAA", "text/plain": "<Figure size 1x1>"})
+    cells = [nbformat.v4.new_markdown_cell("# Why?\n\n## 2. How"), nbformat.v4.new_code_cell("", outputs=[output])]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    filled = with_alternatives(notebook)
+    assert filled.cells[1].outputs[0].metadata["image/png"]["alt"] == "Figure: 2. How"
+    assert not notebook.cells[1].outputs[0].metadata
+    assert (title_of(notebook), answer_of(notebook)) == ("Why?", "")
+
+
+def test_a_kept_picture_is_twice_as_fine_and_says_what_it_shows(tmp_path):
+    figure, axes = plt.subplots(figsize=(4, 3))
+    axes.barh(["mean", "last"], [0.6, 0.12])
+    axes.set(title="V-measure on tiny", xlabel="V-measure")
+    plt.close(figure)
+    kept = keep(figure, tmp_path, "a name")
+    data, metadata = kept._repr_mimebundle_()
+    assert data["text/plain"] == kept.description == description_of(tmp_path / "figures" / "a name.png")
+    assert "mean 0.6, last 0.12" in kept.description
+    with Image.open(kept.path) as image:
+        assert image.width == pytest.approx(2 * metadata["image/png"]["width"], abs=1)
+    assert size_of(kept.path)[0] == metadata["image/png"]["width"]
+
+
+def test_words_of_a_figure_name_axes_and_labels_and_end():
+    figure, (left, right) = plt.subplots(1, 2)
+    left.plot([1, 2], [3, 4])
+    left.set(title="Loss", xlabel="minutes", ylabel="nats per token")
+    left.text(1, 3, "validation")
+    left.text(1, 3, "0.5")
+    for i in range(300):
+        right.text(0, 0, f"topic{i}")
+    plt.close(figure)
+    words = describe(figure)
+    assert words.startswith("Loss; across: minutes; up: nats per token; named: validation.")
+    assert len(words) <= LONGEST
+
+
+def test_words_of_lines_say_where_they_end():
+    curve = pd.DataFrame({"method": ["mean", "mean", "last", "last"], "n_train": [10, 100] * 2})
+    curve["accuracy"] = [0.5, 0.81, 0.2, 0.634]
+    words = describe(learning_curves(curve.assign(ci_low=curve.accuracy - 0.1, ci_high=curve.accuracy + 0.1)))
+    assert "up: accuracy on the test split; at the end: last 0.634, mean 0.81." in words
+    training = pd.DataFrame({"minutes": [1, 2], "train_loss": [6.0, 5.5], "valid_loss": [np.nan, 4.86]})
+    words = describe(loss_curve(training.assign(valid_perplexity=129.0, learning_rate=0.1)))
+    assert "at the end: validation 4.86 (perplexity 129), training 5.5." in words
+
+
+def test_words_of_lines_are_found_by_colour_legend_and_place():
+    figure, (named, by_colour, by_legend, by_place) = plt.subplots(1, 4)
+    colours = {"mean": POOLING_COLOURS["mean"]}
+    for axes, end in ((named, 0.25), (by_colour, 0.75)):
+        axes.plot([1, 2], [1, end], color=colours["mean"])
+        axes.axhline(0.9, color="#BBBBBB")  # a line that nobody names
+    label_ends(named, {"mean": (2, 0.25)}, colours=colours)
+    by_legend.plot([0, 10], [np.nan, 3.5], label="trained with pads")
+    by_place.plot(0, 0.671, "o")
+    by_place.annotate("0.671", (0, 0.671))
+    by_place.set_xticks([0], ["whiten"])
+    plt.close(figure)
+    lines = "at the end: mean 0.25. at the end: mean 0.75. at the end: trained with pads 3.5."
+    assert describe(figure) == f"{lines} whiten 0.671."
+
+
+def test_the_front_page_shows_what_a_notebook_shows_first():
+    """Of the reference run: the figure of its question, not the one whose name comes first."""
+    reference = ROOT / "outputs" / "reference"
+    names = {}
+    for path in sorted(reference.glob(EXECUTED)):
+        found = first_picture(reference, nbformat.read(path, as_version=4))
+        names[path.name[:2]] = found and found.stem[3:]
+    wanted = {"01": "loss curve", "02": "geometry", "03": "drift", "04": "speed newsgroups", "05": "perturb"}
+    wanted |= {"06": "clustering newsgroups", "07": "ranking newsgroups, same topic", "08": "classification newsgroups"}
+    assert names == wanted | {"09": "v_measure"}
+
+
+def test_map_tables_come_back_and_others_are_refused(tmp_path, tiny_corpus):
+    rows, xy = np.array([1, 4, 80]), np.random.default_rng(0).normal(size=(3, 2))
+    made = map_table(tiny_corpus, rows, {"mean": xy, "last": -xy}, lengths=np.arange(90))
+    save_map(made, tmp_path / "m.parquet")
+    read = load_map(tmp_path / "m.parquet")
+    pd.testing.assert_frame_equal(read, made)
+    assert read["tokens"].tolist() == [1, 4, 80]
+    np.testing.assert_allclose(read[["last_x", "last_y"]], -xy, rtol=1e-6)
+    with pytest.raises(InputError, match=r"none\.parquet holds no map"):
+        load_map(tmp_path / "none.parquet")
+    pd.DataFrame({"x": [1]}).to_parquet(tmp_path / "other.parquet")
+    with pytest.raises(InputError, match="not a table of maps"):
+        load_map(tmp_path / "other.parquet")
+
+
+@pytest.mark.parametrize(
+    ("text", "title", "beginning"),
+    [
+        ("\n Subject \nThe first words.", "Subject", "The first words."),
+        ("one line only", "one line only", ""),
+        (" \n", "(empty)", ""),
+        ("\ud800 half", "? half", ""),
+    ],
+)
+def test_titles_are_first_lines(text, title, beginning):
+    assert title_and_beginning(text) == (title, beginning)
+
+
+def test_long_lines_are_cut_at_a_word_and_nothing_is_lost():
+    title, beginning = title_and_beginning("word " * 100)
+    assert title == cut("word " * 100, 80)
+    assert len(title) <= 80
+    assert beginning.startswith("word word")
+
+
+def test_the_hover_map_has_a_panel_a_pooling_and_the_documents_once(report):
+    points = load_map(map_path(report, "tiny"))
+    spec = hover_chart(points)
+    assert [panel["title"]["text"] for panel in spec["concat"]] == ["last", "mean", "max", "concat"]
+    (rows,) = list(spec["datasets"].values()) if "datasets" in spec else [spec["data"]["values"]]
+    assert len(rows) == len(points) == 45
+    assert {parameter["name"] for parameter in spec["params"]} == {"pointed", "chosen"}
+    no_topics = hover_chart(points.assign(topic=""))
+    assert no_topics["concat"][0]["encoding"]["color"]["field"] == "tokens"
+
+
+def test_a_run_without_maps_has_no_map_page(tmp_path):
+    assert write_map_page(tmp_path) is None
+
+
+def test_tables_and_pictures_are_escaped():
+    html = table(pd.DataFrame({"<a>": ["<b>"]})) + picture('x".png', 'an "alternative"') + document("<t>", "")
+    for raw in ("<a>", "<b>", 'x".png', "<t>"):
+        assert raw not in html

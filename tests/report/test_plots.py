@@ -1,0 +1,180 @@
+"""Figures: they show what the table says, in the fixed colours, and an empty choice is refused."""
+
+from itertools import combinations, pairwise
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+from PIL import Image
+
+from unpadded.common.errors import InputError
+from unpadded.common.names import POSTPROCESSES
+from unpadded.evaluation.clustering.describe import confusion
+from unpadded.evaluation.scores import Representation, score_row, to_frame
+from unpadded.evaluation.statistics import Interval
+from unpadded.evaluation.vector_geometry import geometry, norms_by_length
+from unpadded.report.maps.umap_maps import sample_documents, togetherness, topic_colours, umap_coordinates, umap_maps
+from unpadded.report.plots import scores as plots
+from unpadded.report.plots.style import POOLING_COLOURS, TOPIC_COLOURS, label_ends, method_colours
+from vector_tools import clouds, lm, noise
+
+
+def scores_of(values: dict[tuple[str, str, str], float]) -> pd.DataFrame:
+    options = {"corpus": "tiny", "task": "clustering", "metric": "v_measure", "n": 9, "seed": 0, "seconds": 1.0}
+    rows = [
+        score_row(Representation(*key, noise(9)), Interval(v, v - 0.05, v + 0.02), **options)
+        for key, v in values.items()
+    ]
+    return to_frame(rows)
+
+
+def texts_of(axis) -> list[str]:
+    return [text.get_text() for text in axis.texts]
+
+
+def test_bars_are_sorted_labelled_and_in_the_poolings_colours():
+    scores = scores_of({("lm", "mean", "none"): 0.6, ("lm", "last", "none"): 0.2, ("tfidf", "", "none"): 0.4})
+    axis = plots.score_bars(scores, "v_measure").axes[0]
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["last", "tfidf", "mean"]
+    assert [bar.get_width() for bar in axis.patches] == [0.2, 0.4, 0.6]
+    colours = [to_hex(bar.get_facecolor()).upper() for bar in axis.patches]
+    assert [colours[0], colours[2]] == [POOLING_COLOURS["last"], POOLING_COLOURS["mean"]]
+    assert texts_of(axis) == ["0.200", "0.400", "0.600"]
+    with pytest.raises(InputError, match="no 'accuracy'; they hold v_measure"):
+        plots.score_bars(scores, "accuracy")
+
+
+def test_post_processing_keeps_the_colour_and_baselines_get_different_greys():
+    colours = method_colours(["mean", "mean + l2", "tfidf", "lsa"])
+    assert colours["mean"] == colours["mean + l2"] == POOLING_COLOURS["mean"]
+    assert colours["tfidf"] != colours["lsa"]
+    assert len(set(method_colours(f"baseline {i}" for i in range(10)).values())) == 10
+
+
+def test_post_processing_is_a_line_per_pooling():
+    values = {("lm", p, s): 0.3 for p in ("last", "mean") for s in ("none", "l2", "whiten")}
+    axis = plots.postprocess_lines(scores_of(values), "v_measure").axes[0]
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["none", "l2", "whiten"]
+    assert sorted(texts_of(axis)) == ["last", "mean"]
+
+
+def test_the_post_processings_of_many_corpora_are_legible():
+    values = {("lm", p, s): 0.3 for p in ("last", "mean") for s in POSTPROCESSES}
+    corpora = [scores_of(values).assign(corpus=f"corpus {i}") for i in range(7)]
+    figure = plots.postprocess_lines(pd.concat(corpora), "v_measure")
+    shown = [axis for axis in figure.axes if axis.get_visible()]
+    assert len(shown) == 7
+    for axis in shown:
+        boxes = [label.get_window_extent() for label in axis.get_xticklabels()]
+        assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
+
+
+@pytest.mark.parametrize("validated", [True, False])
+def test_the_loss_curve_names_the_last_validation_loss(validated):
+    training = pd.DataFrame({"step": [1, 2], "tokens": [9, 18], "minutes": [0.1, 0.2], "train_loss": [6.0, 5.0]})
+    valid = [np.nan, 5.25] if validated else [np.nan, np.nan]
+    training = training.assign(valid_loss=valid, valid_perplexity=np.exp(valid), learning_rate=[0.1, 0.2])
+    figure = plots.loss_curve(training, x="tokens")
+    assert figure.axes[1].get_xlabel() == "tokens"
+    assert any("validation 5.25" in text for text in texts_of(figure.axes[0])) == validated
+
+
+def test_the_confusion_map_writes_the_shares():
+    table = confusion(np.array([0, 0, 0, 1]), list("aabb"))
+    axis = plots.confusion_map(table).axes[0]
+    assert sorted(texts_of(axis)) == ["100", "50", "50"]
+    np.testing.assert_allclose(axis.images[0].get_array(), [[1, 0], [0.5, 0.5]])
+
+
+def test_learning_curves_and_geometry_draw_a_line_or_bar_per_method():
+    frame = {"method": ["mean"] * 2 + ["tfidf"] * 2, "n_train": [10, 90] * 2, "accuracy": [0.4, 0.6, 0.3, 0.7]}
+    curve = pd.DataFrame(frame).assign(ci_low=lambda t: t["accuracy"] - 0.1, ci_high=lambda t: t["accuracy"] + 0.1)
+    axis = plots.learning_curves(curve).axes[0]
+    assert axis.lines[1].get_ydata().tolist() == [0.3, 0.7]
+    representations = [lm(noise(60), "last"), lm(noise(60) + 3, "mean")]
+    lengths = np.arange(5, 65)
+    figure = plots.geometry_panel(geometry(representations, lengths), norms_by_length(representations, lengths))
+    assert [len(axis.patches) for axis in figure.axes] == [2, 2, 2, 0]
+    assert len(figure.axes[3].lines) == 2
+    assert all(axis.get_ylabel() for axis in figure.axes)
+
+
+def test_end_labels_do_not_overlap():
+    figure, axis = plt.subplots()
+    axis.set_ylim(0, 1)
+    label_ends(axis, {name: (1, 0.5 + i / 1000) for i, name in enumerate("abcde")})
+    figure.canvas.draw()
+    boxes = sorted((text.get_window_extent() for text in axis.texts), key=lambda box: box.y0)
+    plt.close(figure)
+    assert all(below.y1 <= above.y0 + 1 for below, above in pairwise(boxes))
+
+
+def test_a_saved_figure_is_a_readable_picture_and_no_figure_stays_open(tmp_path):
+    scores = scores_of({("lm", "mean", "none"): 0.6})
+    plots.save_figure(plots.score_bars(scores, "v_measure"), tmp_path / "bars.png")
+    with Image.open(tmp_path / "bars.png") as image:
+        assert image.width > 500
+    assert [path.name for path in tmp_path.iterdir()] == ["bars.png"]
+    assert not plt.get_fignums()
+
+
+def test_maps_keep_topics_together_and_repeat_with_their_seed():
+    vectors, labels, _ = clouds(3, 25, noise=0.05)
+    xy, seconds = umap_coordinates(vectors, seed=1)
+    again, _ = umap_coordinates(vectors, seed=1)
+    np.testing.assert_array_equal(xy, again)
+    assert (xy.shape, xy.dtype, seconds > 0) == ((75, 2), np.float32, True)
+    labels = np.array(labels)
+    centres = np.stack([xy[labels == topic].mean(axis=0) for topic in np.unique(labels)])
+    nearest = np.argmin(((xy[:, None] - centres) ** 2).sum(axis=2), axis=1)
+    assert (np.unique(labels)[nearest] == labels).mean() > 0.95
+    figure = umap_maps({"mean": xy, "last": xy}, labels)
+    assert [axis.get_title(loc="left") for axis in figure.axes] == ["mean", "last"]
+    assert sorted(texts_of(figure.axes[0])) == ["3 of 3 topics lie together", "topic0", "topic1", "topic2"]
+
+
+def test_maps_of_bad_vectors_are_refused():
+    with pytest.raises(InputError, match="at least four"):
+        umap_coordinates(noise(3))
+    with pytest.raises(InputError, match="same vector"):
+        umap_coordinates(np.ones((9, 2), dtype=np.float32))
+
+
+def test_topics_have_different_colours():
+    assert len(set(topic_colours(["rec.autos", "rec.bikes", "sci.med", "misc"]).values())) == 4
+    for topics in ("abcdefg", [f"t{i}" for i in range(60)], [f"a.{i}" for i in range(9)]):
+        assert len(set(topic_colours(topics).values())) == len(topics)
+
+
+def test_up_to_seven_topics_have_okabe_and_itos_colours_and_a_family_one_hue():
+    assert [to_hex(colour).upper() for colour in topic_colours("abcdefg").values()] == TOPIC_COLOURS
+    colours = topic_colours(["comp.a", "comp.b", "comp.c", "sci"])
+    light = [sum(colours[f"comp.{name}"][:3]) for name in "abc"]
+    assert light == sorted(light)  # dark to light, which nobody's eyes confuse
+    assert to_hex(colours["sci"]).upper() == TOPIC_COLOURS[1]
+
+
+def test_only_topics_that_lie_together_are_named_inside_themselves_and_no_two_names_overlap():
+    rng = np.random.default_rng(0)
+    apart = np.concatenate([rng.normal((x, 0), 0.1, (30, 2)) for x in (0, 6)])
+    lobes = np.concatenate([rng.normal((3, y), 0.1, (20, 2)) for y in (-4, 4)])
+    spread = rng.uniform(-5, 8, (60, 2))
+    xy = np.concatenate([apart, lobes, spread]).astype(np.float32)
+    labels = ["a"] * 30 + ["b"] * 30 + ["two lobes"] * 40 + ["s", "t", "u"] * 20
+    table = togetherness(xy, labels)
+    assert set(table.index[table["purity"] >= 0.5]) == {"a", "b", "two lobes"}
+    assert abs(table.loc["two lobes", "y"]) > 3  # in one lobe, not between them
+    figure = umap_maps({"last": xy}, labels)
+    assert sorted(texts_of(figure.axes[0])) == ["3 of 6 topics lie together", "a", "b", "two lobes"]
+    close = umap_maps({"last": np.concatenate([apart * [0.02, 1], lobes]).astype(np.float32)}, labels[:100])
+    boxes = [text.get_window_extent() for text in close.axes[0].texts if not text.get_text()[0].isdigit()]
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+
+
+def test_a_sample_of_documents_is_sorted_unique_and_small_enough():
+    rows = sample_documents(100, n_sample=30, seed=2)
+    assert len(set(rows.tolist())) == 30
+    assert (np.diff(rows) > 0).all()
+    assert sample_documents(5).tolist() == [0, 1, 2, 3, 4]

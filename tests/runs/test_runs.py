@@ -1,0 +1,270 @@
+"""Runs through the command line, as a user starts them: real notebooks, real kernels, real kills."""
+
+import errno
+import io
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+
+from conftest import make_texts
+from unpadded.cli.main import main, parse_overrides
+from unpadded.common.errors import InputError
+from unpadded.evaluation.scores import COLUMNS
+from unpadded.runs import notebook as execution
+from unpadded.runs.profiles import STAGES
+from unpadded.runs.run import CorpusChoice, Run
+
+KEYS = ["corpus", "task", "method", "pooling", "postprocess", "metric"]
+# Small enough that a run is bounded by starting kernels.
+SMALL = ["-p", "01_train_language_model.epochs=1", "-p", "02_extract_embeddings.map_documents=40"]
+SMALL += ["-p", "04_speed_and_memory.memory_sizes=", "-p", "04_speed_and_memory.limit_mib=0"]
+
+
+def command(corpus: Path, output: Path) -> list[str]:
+    return [
+        *(sys.executable, "-m", "unpadded.cli.main", "run", "--profile", "smoke"),
+        *("--corpus", str(corpus), "--output", str(output), *SMALL),
+    ]
+
+
+def run(corpus: Path, output: Path) -> subprocess.CompletedProcess:
+    return subprocess.run(command(corpus, output), capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="session")
+def folders_corpus(tmp_path_factory) -> Path:
+    """A folder of folders."""
+    root = tmp_path_factory.mktemp("corpora") / "topics"
+    for i, (text, label) in enumerate(zip(*make_texts(120), strict=True)):
+        path = root / label / f"{i:03d}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{text} number{i}")
+    return root
+
+
+@pytest.fixture(scope="session")
+def beir_corpus(tmp_path_factory) -> Path:
+    """A folder in the BEIR layout: each query wants its topic's documents."""
+    root = tmp_path_factory.mktemp("corpora") / "judged"
+    (root / "qrels").mkdir(parents=True)
+    texts, labels = make_texts(90)
+    lines = [json.dumps({"_id": f"d{i}", "title": "", "text": f"{t} number{i}"}) for i, t in enumerate(texts)]
+    (root / "corpus.jsonl").write_text("\n".join(lines))
+    queries, topics = make_texts(12, seed=1)
+    (root / "queries.jsonl").write_text(
+        "\n".join(json.dumps({"_id": f"q{i}", "text": t}) for i, t in enumerate(queries))
+    )
+    rows = [f"q{i}\td{j}\t1" for i, topic in enumerate(topics) for j, label in enumerate(labels) if label == topic]
+    (root / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n" + "\n".join(rows) + "\n")
+    return root
+
+
+@pytest.fixture(scope="session")
+def finished(folders_corpus, tmp_path_factory) -> Path:
+    """An uninterrupted run."""
+    output = tmp_path_factory.mktemp("runs") / "whole"
+    done = run(folders_corpus, output)
+    assert done.returncode == 0, done.stderr
+    return output
+
+
+def comparable(folder: Path) -> pd.DataFrame:
+    scores = pd.read_csv(folder / "scores.csv", keep_default_na=False)
+    return scores.drop(columns="seconds").sort_values(KEYS, ignore_index=True)
+
+
+def test_a_run_leaves_what_it_should(finished):
+    scores = pd.read_csv(finished / "scores.csv", keep_default_na=False)
+    assert list(scores.columns) == COLUMNS
+    for task in ("clustering", "ranking", "classification"):
+        rows = scores[scores.task == task]
+        assert {"last", "mean", "max", "concat"} <= set(rows[rows.method == "lm"].pooling)
+        assert {"random", "tfidf", "lsa", "input_embeddings"} <= set(rows.method)
+    assert scores[["ci_low", "ci_high", "n", "seed"]].notna().all(axis=None)
+    assert (scores.ci_low <= scores.value).all()
+    assert (scores.value <= scores.ci_high).all()
+    for stage in STAGES:
+        assert (finished / f"{stage.name}.html").stat().st_size > 10_000
+        for cell in nbformat.read(finished / f"{stage.name}.ipynb", as_version=4).cells:
+            assert "error" not in [output.output_type for output in cell.get("outputs", [])]
+    assert (finished / "language_model" / "weights.safetensors").exists()
+    assert len(list((finished / "figures").glob("*.png"))) >= 5
+
+
+def test_the_front_page_links_only_what_is_there(finished):
+    import re
+    from urllib.parse import unquote
+
+    page = (finished / "index.html").read_text()
+    links = re.findall(r'(?:href|src)="(?!data:)([^"]+)"', page)
+    assert len(links) > 10
+    assert all((finished / unquote(link)).exists() for link in links)
+    assert "v_measure" in page
+
+
+def test_pages_ask_the_network_for_nothing(finished):
+    import re
+
+    for page in finished.glob("*.html"):
+        assert not re.findall(r'<(?:script|img|iframe)[^>]+src="(?:https?:)?//[^"]+"', page.read_text()), page.name
+        assert not re.findall(r'<link[^>]+href="(?:https?:)?//[^"]+"', page.read_text()), page.name
+
+
+def test_a_second_run_reuses_everything(finished, folders_corpus):
+    before = {path: path.stat().st_mtime_ns for path in finished.glob("*.ipynb")}
+    done = run(folders_corpus, finished)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("reused") == len(STAGES)
+    assert {path: path.stat().st_mtime_ns for path in finished.glob("*.ipynb")} == before
+
+
+def test_a_changed_parameter_reruns_only_what_depends_on_it(finished, folders_corpus, tmp_path):
+    copy = shutil.copytree(finished, tmp_path / "copy")
+    done = subprocess.run(
+        [*command(folders_corpus, copy), "-p", "08_classification.postprocesses=l2"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    reused = [line.split()[1].rstrip(":") for line in done.stdout.splitlines() if "reused" in line]
+    assert sorted(reused) == [stage.name for stage in STAGES if stage.name < "08_classification"]
+    scores = pd.read_csv(copy / "scores.csv", keep_default_na=False)
+    assert "l2" in set(scores[scores.task == "classification"].postprocess)
+    assert "l2" not in set(scores[scores.task == "clustering"].postprocess)
+
+
+def test_a_run_killed_again_and_again_ends_in_the_same_scores(finished, folders_corpus, tmp_path):
+    output = tmp_path / "killed"
+    moments = random.Random(0)
+    for _ in range(4):
+        process = subprocess.Popen(
+            command(folders_corpus, output), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        time.sleep(moments.uniform(8, 25))
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    done = run(folders_corpus, output)
+    assert done.returncode == 0, done.stderr
+    pd.testing.assert_frame_equal(comparable(output), comparable(finished))
+
+
+def test_a_beir_corpus_is_ranked_by_its_judgments(beir_corpus, tmp_path):
+    output = tmp_path / "run"
+    done = run(beir_corpus, output)
+    assert done.returncode == 0, done.stderr
+    assert "06_clustering: left out" in done.stdout
+    scores = pd.read_csv(output / "scores.csv", keep_default_na=False)
+    assert set(scores.task) == {"ranking"}
+    assert {"nDCG@10", "AP", "R@100", "RR@10"} <= set(scores.metric)
+    assert {"bm25", "lsa", "random", "lm"} <= set(scores.method)
+    ndcg = scores[scores.metric == "nDCG@10"].set_index("method").value
+    assert ndcg["bm25"] > ndcg["random"]
+
+
+def test_a_failing_cell_is_named_and_its_notebook_kept(tmp_path):
+    source = tmp_path / "01_fails.ipynb"
+    cell = nbformat.v4.new_code_cell("x: int = 1  # a number", metadata={"tags": ["parameters"]})
+    notebook = nbformat.v4.new_notebook(cells=[cell, nbformat.v4.new_code_cell("1 / (x - 2)")])
+    notebook.metadata.kernelspec = {"name": "python3", "language": "python", "display_name": "Python 3"}
+    nbformat.write(notebook, source)
+    target = tmp_path / "out" / "01_fails.ipynb"
+    with pytest.raises(
+        execution.NotebookError, match=r"01_fails\.ipynb failed in cell \d+ \(ZeroDivisionError: division by zero\)"
+    ):
+        execution.execute(source, target, {"x": 2}, log=tmp_path / "log")
+    outputs = [o for c in nbformat.read(target, as_version=4).cells for o in c.get("outputs", [])]
+    assert "ZeroDivisionError" in [o.get("ename") for o in outputs]
+
+
+def test_a_misspelt_parameter_is_refused_with_the_nearest(tmp_path, folders_corpus):
+    run = Run(tmp_path / "run", CorpusChoice(str(folders_corpus)), "smoke", {"01_train_language_model": {"epoch": 3}})
+    with pytest.raises(InputError, match="no parameter 'epoch': did you mean epochs"):
+        run.execute()
+    assert not (tmp_path / "run").exists()
+
+
+def test_two_runs_in_one_folder_do_not_mix(tmp_path, folders_corpus, monkeypatch):
+    import fcntl
+
+    from unpadded.runs import run as runs
+
+    monkeypatch.setattr(runs, "LOCK_PATIENCE", 0.1)
+    with open(tmp_path / ".lock", "ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(InputError, match="Another run is at work"):
+            Run(tmp_path, CorpusChoice(str(folders_corpus)), "smoke").execute()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "--corpus", "nowhere.csv"], "nowhere.csv"),
+        (["run", "-p", "epochs=3"], "'epochs=3' is not STAGE.NAME=VALUE"),
+        (["report", "nowhere"], "holds no executed notebook"),
+    ],
+)
+def test_wrong_input_is_one_line_and_status_2(arguments, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_overrides_are_json_or_text():
+    parsed = parse_overrides(["06_clustering.n_seeds=3", "06_clustering.postprocesses=none,l2"])
+    assert parsed == {"06_clustering": {"n_seeds": 3, "postprocesses": "none,l2"}}
+
+
+def start_kernels(monkeypatch, *errors) -> list:
+    """What the child process does, with `errors` as what its starts of a kernel raise in turn; the starts so far."""
+    starts, errors = [], list(errors)
+
+    def execute_notebook(*_, **__):
+        starts.append(1)
+        if errors:
+            raise errors.pop(0)
+
+    for name in ("die_with_parent", "set_defaults", "skip_uri_grammar"):  # they would change this process
+        monkeypatch.setattr(execution, name, lambda *_: None)
+    monkeypatch.setattr("papermill.execute_notebook", execute_notebook)
+    job = {"notebook": "a.ipynb", "target": "b.ipynb", "parameters": {}, "parent": os.getppid()}
+    monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(job)))
+    return starts
+
+
+def test_a_kernel_that_does_not_start_is_tried_once_more(monkeypatch):
+    dead = RuntimeError("Kernel died before replying to kernel_info")
+    starts = start_kernels(monkeypatch, dead)
+    assert execution._child() == 0
+    assert len(starts) == 2
+    starts = start_kernels(monkeypatch, dead, dead)
+    with pytest.raises(RuntimeError, match="Kernel died"):
+        execution._child()
+    assert len(starts) == 2
+
+
+def test_only_the_start_of_a_kernel_is_tried_again(monkeypatch):
+    starts = start_kernels(monkeypatch, RuntimeError("Kernel died"))
+    with pytest.raises(RuntimeError, match="Kernel died"):
+        execution._child()
+    assert len(starts) == 1
+
+
+def test_a_full_disk_has_a_status_of_its_own(monkeypatch):
+    start_kernels(monkeypatch, OSError(errno.ENOSPC, "No space left on device"))
+    assert execution._child() == execution.NO_ROOM
+    start_kernels(monkeypatch, OSError(errno.EIO, "Input/output error"))
+    with pytest.raises(OSError, match="Input/output error"):
+        execution._child()

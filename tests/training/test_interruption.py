@@ -1,0 +1,144 @@
+"""Training that is stopped: killed, interrupted, damaged, or at a loss that is not finite."""
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from fastai.callback.core import Callback
+from safetensors.torch import save
+
+from training_tools import SMALL, StopAt, assert_same, weights
+from unpadded.common.errors import InputError
+from unpadded.model.language_model import LanguageModel
+from unpadded.training import checkpoint
+from unpadded.training import loop as training
+from unpadded.training.loop import train
+
+KILLED = """
+import os, signal
+import torch
+from fastai.callback.core import Callback
+from unpadded.training import checkpoint
+from unpadded.tokens import TokenizedCorpus
+from unpadded.training import TrainingSettings, train
+
+class Kill(Callback):
+    order = 99
+    def after_batch(self):
+        if self.training and self.training_log.step == {stop}:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+torch.set_num_threads(1)
+checkpoint.CHECKPOINT_EVERY = 0.0
+train(TokenizedCorpus.open({tokens!r}), {settings!r}, checkpoints={checkpoints!r}, progress=False, callbacks=(Kill(),))
+"""
+
+
+def test_killed_training_goes_on_to_the_same_weights(tmp_path, tiny_tokens, monkeypatch):
+    """kill -9 between checkpoints, in the second pass: the same call ends in the uninterrupted run's weights."""
+    monkeypatch.setattr(checkpoint, "CHECKPOINT_EVERY", 0.0)
+    uninterrupted = train(tiny_tokens, SMALL, progress=False)
+    steps = int(uninterrupted.training.step.iloc[-1])
+    tiny_tokens.save(tmp_path / "tokens")
+    # A process of its own: a fork of this one would inherit thread pools whose threads do not exist in it.
+    job = KILLED.format(tokens=str(tmp_path / "tokens"), checkpoints=str(tmp_path), settings=SMALL, stop=steps // 2)
+    child = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", job], env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False
+    )
+    assert child.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.glob("checkpoint-*.safetensors"))) == 1
+    seen = []
+    resumed = train(
+        tiny_tokens, SMALL, checkpoints=tmp_path, progress=False, callbacks=(StopAt(steps, lambda: seen.append(1)),)
+    )
+    assert seen == [1]
+    assert_same(weights(uninterrupted), weights(resumed))
+    assert resumed.training.drop(columns="minutes").equals(uninterrupted.training.drop(columns="minutes"))
+    assert not list(tmp_path.glob("checkpoint-*"))
+
+
+def stop():
+    raise KeyboardInterrupt
+
+
+def interrupted(tokens, folder, settings=SMALL, step=5):
+    with pytest.raises(KeyboardInterrupt):
+        train(tokens, settings, checkpoints=folder, progress=False, callbacks=(StopAt(step, stop),))
+    return next(folder.glob("checkpoint-*"))
+
+
+def test_a_torn_altered_or_foreign_checkpoint_is_refused(tmp_path, tiny_tokens, monkeypatch):
+    monkeypatch.setattr(checkpoint, "CHECKPOINT_EVERY", 0.0)
+    path = interrupted(tiny_tokens, tmp_path)
+    whole = path.read_bytes()
+    damages = {
+        "torn": whole[:100],
+        "altered": whole[:-3] + bytes([whole[-3] ^ 1]) + whole[-2:],
+        "empty": b"",
+        "foreign": save({"a": torch.zeros(2)}),
+    }
+    for content in damages.values():
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=r"checkpoint .* delete it to train from the start"):
+            train(tiny_tokens, SMALL, checkpoints=tmp_path, progress=False)
+    path.write_bytes(whole)
+    other = interrupted(tiny_tokens, tmp_path / "other", replace(SMALL, seed=9))
+    path.write_bytes(other.read_bytes())
+    with pytest.raises(InputError, match="another run's"):
+        train(tiny_tokens, SMALL, checkpoints=tmp_path, progress=False)
+
+
+def test_both_directions_in_one_call_and_after_a_stop(tmp_path, tiny_tokens, monkeypatch):
+    monkeypatch.setattr(checkpoint, "CHECKPOINT_EVERY", 0.0)
+    settings = replace(SMALL, epochs=2, direction="both")
+    whole = train(tiny_tokens, settings, progress=False)
+    alone = [train(tiny_tokens, replace(settings, direction=d), progress=False) for d in ("forward", "backward")]
+    for model, expected in zip(whole.directions, alone, strict=True):
+        assert model.direction == model.card["settings"]["direction"] == expected.direction
+        assert_same(weights(model), weights(expected))
+
+    class StopBackward(Callback):
+        order = 99
+
+        def after_batch(self):
+            if self.training and directions == ["forward", "backward"]:
+                raise KeyboardInterrupt
+
+    directions, original = [], training._train
+
+    def count(corpus, settings, *args, **kwargs):
+        directions.append(settings.direction)
+        return original(corpus, settings, *args, **kwargs)
+
+    monkeypatch.setattr(training, "_train", count)
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny_tokens, settings, checkpoints=tmp_path, progress=False, callbacks=(StopBackward(),))
+    directions.clear()
+    resumed = train(tiny_tokens, settings, checkpoints=tmp_path, progress=False)
+    assert directions == ["backward"]
+    for model, expected in zip(resumed.directions, whole.directions, strict=True):
+        assert_same(weights(model), weights(expected))
+    assert not list(tmp_path.iterdir())
+
+
+def test_infinite_loss_stops_and_keeps_the_checkpoint(tmp_path, tiny_tokens, monkeypatch):
+    monkeypatch.setattr(checkpoint, "CHECKPOINT_EVERY", 0.0)
+
+    class Poison(Callback):
+        def before_batch(self):
+            if self.training and self.training_log.step == 6:
+                self.model.module[0].encoder.weight.data[:] = float("nan")
+
+    with pytest.raises(FloatingPointError, match=r"is nan at step 7.*of step 6 is kept in .*last_good_model"):
+        train(tiny_tokens, SMALL, checkpoints=tmp_path, progress=False, callbacks=(Poison(),))
+    good = LanguageModel.load(tmp_path / "last_good_model")
+    assert all(np.isfinite(w).all() for w in weights(good).values())
+    with pytest.raises(FloatingPointError, match="no checkpoint was made yet"):
+        train(tiny_tokens, SMALL, progress=False, callbacks=(Poison(),))
+    model = train(tiny_tokens, SMALL, checkpoints=tmp_path, progress=False)
+    assert all(np.isfinite(w).all() for w in weights(model).values())
