@@ -8,6 +8,7 @@ from fastai.text.core import SentencePieceTokenizer, SpacyTokenizer, TokenizeWit
 from fastcore.basics import maps
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sentencepiece import SentencePieceProcessor
 
 from unpadded.common.errors import InputError
 from unpadded.model.language_model import LanguageModel
@@ -61,13 +62,22 @@ def test_subword_pieces_are_fastais(subword, tmp_path):
     assert list(Tokenizer(subword)(texts)) == [list(tokens) for tokens in TokenizeWithRules(theirs)(texts)]
 
 
-def test_subword_is_learned_once_by_fastai(subword, tiny_corpus, tmp_path, monkeypatch):
+def test_subword_is_learned_once(subword, tiny_corpus, tmp_path, monkeypatch):
     again = train_subword(tiny_corpus.texts, vocab_size=80, folder=tmp_path)
     assert again.key == subword.key  # although both were learned, in folders of different names
-    monkeypatch.setattr(SentencePieceTokenizer, "train", lambda *_: pytest.fail("learned twice"))
+    monkeypatch.setattr("unpadded.tokens.subword._learned", lambda *_: pytest.fail("learned twice"))
     assert train_subword(tiny_corpus.texts, vocab_size=80, folder=tmp_path) == again
     with pytest.raises(pytest.fail.Exception):
         train_subword(tiny_corpus.texts[:-1], vocab_size=80, folder=tmp_path)
+
+
+def test_pieces_are_those_that_fastai_learns(tmp_path, tiny_corpus):
+    texts = [*tiny_corpus.texts, "two lines\n\nand\r\nmore\x85of\u2028them", "", "x" * 5000, "Été, ÇA!!!! <br /> again"]
+    ours = SentencePieceProcessor(model_file=train_subword(texts, vocab_size=80, folder=tmp_path).subword_model)
+    theirs = SentencePieceTokenizer(vocab_sz=80, cache_dir=tmp_path / "fastai")
+    theirs.setup(texts, defaults.text_proc_rules)
+    pieces = [[(m.id_to_piece(i), m.get_score(i)) for i in range(m.get_piece_size())] for m in (ours, theirs.tok)]
+    assert pieces[0] == pieces[1]
 
 
 def test_training_a_tokenizer_leaves_nothing_behind(tiny_corpus, tmp_path, monkeypatch):

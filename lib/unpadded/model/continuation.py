@@ -1,10 +1,15 @@
 """What a language model would write: a prompt continued by drawing one token after the other."""
 
+from typing import TYPE_CHECKING
+
 import torch
 from fastai.text.core import BOS, EOS, FLD, PAD, TK_MAJ, TK_REP, TK_UP, TK_WREP, UNK
 
 from unpadded.common import InputError
 from unpadded.model.fastai_modules import borrowed
+
+if TYPE_CHECKING:
+    from unpadded.model.language_model import LanguageModel
 
 NEVER = (UNK, PAD, FLD, "xxfake")  # not text
 ENDS = (BOS, EOS)  # the model begins another document, or ends this one
@@ -18,7 +23,9 @@ RULES = {
 BAR = "▁"  # a space in SentencePiece's pieces; fastai's markers begin with one there
 
 
-def continue_text(lm, prompt: str, *, n_tokens: int = 40, temperature: float = 0.8, seed: int = 0) -> str:
+def continue_text(
+    lm: "LanguageModel", prompt: str, *, n_tokens: int = 40, temperature: float = 0.8, seed: int = 0
+) -> str:
     """`prompt` and up to `n_tokens` tokens drawn from what `lm` predicts, as readable text.
 
     A `temperature` below 1 keeps to what is likely. The text ends where the model begins another document. A backward model
@@ -29,7 +36,7 @@ def continue_text(lm, prompt: str, *, n_tokens: int = 40, temperature: float = 0
         raise InputError(f"The temperature is {temperature!r}: give a positive number.")
     known = lm.numericalize([prompt])[0].tolist()
     backward = lm.direction == "backward"
-    if backward:  # without the marker of the document's begin, which would come last: it is not reached yet
+    if backward:  # the document's first token, xxbos, is left out: a backward model reads it last
         known = known[:0:-1] or known
     drawn = lm.decode(_draw(lm, known, n_tokens, temperature, torch.Generator().manual_seed(seed)))
     text = _readable(drawn[::-1] if backward else drawn, pieces=lm.tokenizer.kind == "subword")
@@ -37,7 +44,9 @@ def continue_text(lm, prompt: str, *, n_tokens: int = 40, temperature: float = 0
 
 
 @torch.no_grad()
-def _draw(lm, ids: list[int], n_tokens: int, temperature: float, generator: torch.Generator) -> list[int]:
+def _draw(
+    lm: "LanguageModel", ids: list[int], n_tokens: int, temperature: float, generator: torch.Generator
+) -> list[int]:
     names = [token.removeprefix(BAR) for token in lm.vocab]
     banned = [i for i, name in enumerate(names) if name in NEVER]
     drawn: list[int] = []

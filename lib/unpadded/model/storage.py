@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import torch
@@ -12,12 +13,15 @@ from unpadded.common import InputError, atomic_write, read_json, sha256_of, writ
 from unpadded.model.fastai_modules import config_of, load_weights, make_module, weights_of
 from unpadded.tokens import TokenizerSettings
 
+if TYPE_CHECKING:
+    from unpadded.model.language_model import LanguageModel
+
 FORMAT = 1
 FILES = ("weights.safetensors", "vocab.json", "config.json")
 BACKWARD = "backward"  # the folder of a model's backward half, below the folder of the forward one
 
 
-def write_model(lm, folder: Path) -> None:
+def write_model(lm: "LanguageModel", folder: Path) -> None:
     """Write the model atomically, file by file; `config.json`, which holds the checksums of the others, comes last."""
     if lm.tokenizer.kind == "custom":
         raise InputError("A model with a custom tokenizer cannot be stored: give it a TokenizerSettings first.")

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
 
 from unpadded.common import InputError
 
+if TYPE_CHECKING:
+    from scipy import sparse
+
 
 def count_matrix(token_ids: Sequence[np.ndarray], n_vocabulary: int) -> sparse.csr_matrix:
-    """How often each token stands in each document, sparse float32 [n_documents, n_vocabulary], an entry where any do.
+    """How often each token stands in each document, sparse float32 [n_documents, n_vocabulary]; zeros are not stored.
 
     token_ids: one int array per document, as a TokenizedCorpus has them. Raises InputError for ids beyond the vocabulary.
     """
+    from scipy import sparse
+
     lengths = np.fromiter((len(document) for document in token_ids), dtype=np.int64, count=len(token_ids))
     columns = np.concatenate(
         [np.asarray(document, dtype=np.int32) for document in token_ids] or [np.empty(0, np.int32)]

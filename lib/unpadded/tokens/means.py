@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.preprocessing import normalize
 
 from unpadded.tokens.counts import count_matrix
 
@@ -16,6 +15,8 @@ def mean_rows(token_ids: Sequence[np.ndarray], table: np.ndarray, *, weights: np
     token_ids: one int array per document; weights: float [vocabulary], of every occurrence of a token. A document without
     tokens gets zeros. Raises InputError for ids beyond the table.
     """
+    from sklearn.preprocessing import normalize
+
     counts = count_matrix(token_ids, len(table))
     if weights is not None:
         counts = counts.multiply(weights).tocsr()

@@ -1,4 +1,4 @@
-"""fastai's text rules, with those that scan every character skipped where they cannot find anything."""
+"""fastai's text rules; the slow one is skipped where it cannot find anything."""
 
 import operator
 

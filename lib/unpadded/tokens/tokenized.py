@@ -18,7 +18,7 @@ import numpy as np
 from fastai.text.core import BOS
 from fastai.text.data import make_vocab
 
-from unpadded.common import InputError, atomic_write, die_with_parent, read_json, write_json
+from unpadded.common import InputError, atomic_write, die_with_parent, n_cores, read_json, write_json
 from unpadded.tokens.tokenizer import LONGEST_WORD, Numbered, Tokenizer, TokenizerSettings
 
 __all__ = ["TokenizedCorpus", "Tokenizer", "TokenizerSettings", "tokenize", "vocabulary_index"]
@@ -115,6 +115,15 @@ def vocabulary_index(vocab: Sequence[str]) -> dict[str, int]:
     return {token: i for i, token in enumerate(vocab) if token != "xxfake"}
 
 
+def key_of_texts(texts: Sequence[str], made_by: str) -> str:
+    """A file name, 32 hexadecimal digits, for what `made_by` (its name and options) makes of `texts`."""
+    digest = hashlib.sha256(made_by.encode())
+    for text in texts:
+        encoded = text.encode("utf-8", "surrogatepass")
+        digest.update(len(encoded).to_bytes(8, "little") + encoded)
+    return digest.hexdigest()[:32]
+
+
 def tokenize(
     texts: Sequence[str],
     settings: TokenizerSettings | None = None,
@@ -131,7 +140,7 @@ def tokenize(
     settings = settings or TokenizerSettings()
     if cache is None:
         return _tokenize(texts, settings, n_workers)
-    folder = Path(cache) / _content_key(texts, settings)
+    folder = Path(cache) / key_of_texts(texts, json.dumps([FORMAT, LONGEST_WORD, settings.key, BOS]))
     try:
         return TokenizedCorpus.open(folder)
     except InputError:
@@ -142,7 +151,7 @@ def tokenize(
 def _tokenize(texts: Sequence[str], settings: TokenizerSettings, n_workers: int | None) -> TokenizedCorpus:
     n_characters = sum(map(len, texts))
     if n_workers is None:
-        n_workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        n_workers = n_cores()
     if n_workers == 1 or n_characters < PARALLEL_FROM:
         return _merge([_number_tokens(list(texts), settings)])
     pieces = list(_pieces(texts, max(n_characters // (n_workers * 8), 1)))
@@ -179,11 +188,3 @@ def _merge(parts: list[Numbered]) -> TokenizedCorpus:
     lengths = np.concatenate([lengths for _, lengths, _ in parts] or [np.empty(0, np.int64)])
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     return TokenizedCorpus(np.concatenate(ids or [np.empty(0, np.int32)]).astype(np.int32), offsets, list(index))
-
-
-def _content_key(texts: Sequence[str], settings: TokenizerSettings) -> str:
-    digest = hashlib.sha256(json.dumps([FORMAT, LONGEST_WORD, settings.key, BOS]).encode())
-    for text in texts:
-        encoded = text.encode("utf-8", "surrogatepass")
-        digest.update(len(encoded).to_bytes(8, "little") + encoded)
-    return digest.hexdigest()[:32]
