@@ -5,18 +5,41 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import yaml
 
 import unpadded
+from core_only import CORE, with_dependencies
+from unpadded.common.extras import EXTRA_OF
 
 ROOT = Path(__file__).parents[1]
 
 
+# What distributions are called whose modules have another name.
+PROVIDED_BY = {
+    "sklearn": "scikit-learn",
+    "umap": "umap-learn",
+    "PIL": "pillow",
+    "jscatter": "jupyter-scatter",
+    "vl_convert": "vl-convert-python",
+    "ir_measures": "ir-measures",
+    "fasttext": "fasttext-community",
+    "yaml": "pyyaml",
+}
+# fastai asks for torchvision, which nothing of its text needs; the package index's does not fit the CPU build of torch, and
+# then transformers and sentence-transformers, which import it where it is, cannot be imported.
+LEFT_OUT = "fastai {version} requires torchvision, which is not installed."
+
+
 def canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def distribution_of(requirement: str) -> str:
+    return canonical(re.match(r"[A-Za-z0-9._-]+", requirement)[0])
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +55,28 @@ def project() -> dict:
     return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
-def test_the_lock_pins_everything_that_run_and_test_need(locked, project):
-    wanted = project["dependencies"] + project["optional-dependencies"]["test"]
-    names = {canonical(re.match(r"[A-Za-z0-9._-]+", requirement)[0]) for requirement in wanted}
-    assert names <= set(locked)
+@pytest.fixture(scope="module")
+def declared(project) -> dict[str, set[str]]:
+    """Extra ("" is the core) -> the distributions it names, without those of the extras that it takes in."""
+    lists = {"": project["dependencies"], **project["optional-dependencies"]}
+    return {extra: {distribution_of(line) for line in lines} - {"unpadded"} for extra, lines in lists.items()}
+
+
+def outside_modules() -> set[str]:
+    """Top-level modules that the library imports and that are neither its own nor Python's."""
+    trees = [ast.parse(path.read_text()) for path in (ROOT / "lib").rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    imported = {alias.name.split(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module.split(".")[0] for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
+    return {name for name in imported if name not in sys.stdlib_module_names and name != "unpadded"}
+
+
+def test_the_lock_pins_everything_that_run_and_test_need(locked, declared):
+    assert set().union(*(names for extra, names in declared.items() if extra != "dev")) <= set(locked)
+
+
+def test_the_core_is_small(declared):
+    assert declared[""] == {"fastai", "numpy", "pandas", "safetensors", "torch"}
 
 
 def test_the_lock_names_no_cuda_package(locked):
@@ -43,30 +84,24 @@ def test_the_lock_names_no_cuda_package(locked):
     assert re.fullmatch(r"\d+\.\d+\.\d+", locked["torch"])
 
 
-def test_what_is_imported_is_declared(project):
+def test_what_is_imported_is_declared(declared):
     """Every package that the library imports is in pyproject, not there by way of another."""
-    extras = project["optional-dependencies"]
-    wanted = project["dependencies"] + extras["mteb"] + extras["static"]
-    declared = {canonical(re.match(r"[A-Za-z0-9._-]+", requirement)[0]) for requirement in wanted}
-    provided_by = {
-        "sklearn": "scikit-learn",
-        "umap": "umap-learn",
-        "PIL": "pillow",
-        "jscatter": "jupyter-scatter",
-        "vl_convert": "vl-convert-python",
-        "ir_measures": "ir-measures",
-        "fasttext": "fasttext-community",
-        "cycler": "matplotlib",  # matplotlib's own module for colour cycles
-        "fastcore": "fastai",  # fastai's own lists
-        "tokenizers": "wordllama",  # reads the tokenizer that wordllama ships
-        "yaml": "pyyaml",
-    }
-    trees = [ast.parse(path.read_text()) for path in (ROOT / "lib").rglob("*.py")]
-    nodes = [node for tree in trees for node in ast.walk(tree)]
-    imported = {alias.name.split(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
-    imported |= {node.module.split(".")[0] for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
-    outside = {name for name in imported if name not in sys.stdlib_module_names and name != "unpadded"}
-    assert {canonical(provided_by.get(name, name)) for name in outside} <= declared
+    named = set().union(*(names for extra, names in declared.items() if extra not in ("test", "dev")))
+    assert {canonical(PROVIDED_BY.get(name, name)) for name in outside_modules()} <= named
+
+
+def test_the_sentence_about_a_missing_module_names_an_extra_that_brings_it(declared):
+    for module, extra in EXTRA_OF.items():
+        assert canonical(PROVIDED_BY.get(module, module)) in declared[extra], module
+    brought = with_dependencies(CORE)
+    missing = {name for name in outside_modules() if canonical(PROVIDED_BY.get(name, name)) not in brought}
+    assert missing <= set(EXTRA_OF)
+
+
+def test_sentence_transformers_imports():
+    script = "import sentence_transformers, transformers; print(transformers.PreTrainedModel.__name__)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "PreTrainedModel", done.stderr
 
 
 def pip_section() -> list[str]:
@@ -75,7 +110,9 @@ def pip_section() -> list[str]:
 
 
 def test_conda_installs_the_same_lock():
-    assert pip_section() == ["--requirement requirements.lock", "--editable ."]
+    links, *installed = pip_section()
+    assert links.startswith("--find-links https://download.pytorch.org/whl/cpu/")
+    assert installed == ["--requirement requirements.lock", "--editable ."]
 
 
 def test_condas_pip_section_resolves():
@@ -90,7 +127,7 @@ def test_condas_pip_section_resolves():
 
 def test_the_locked_versions_suit_one_another():
     done = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
+    assert done.stdout.splitlines() == [LEFT_OUT.format(version=version("fastai"))], done.stdout
 
 
 def test_every_line_of_environment_yml_says_why():

@@ -7,6 +7,7 @@ from unpadded.common.lazy import hand_on
 if TYPE_CHECKING:
     from unpadded.common.dask_client import first_line, local_client, scheduler_client
     from unpadded.common.errors import InputError
+    from unpadded.common.extras import MissingExtraError, extras_needed
     from unpadded.common.files import DISK_IS_FULL, atomic_write, read_json, sha256_of, write_json, write_table
     from unpadded.common.locks import locked
     from unpadded.common.names import CONCAT, PARAMETER, PARTS, POOLINGS, POSTPROCESSES, STUDIED, SWEEP_SUMMARY

@@ -7,11 +7,14 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from unpadded.common.extras import extras_needed
+
 
 def hand_on(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
     """A package's `__getattr__`, `__dir__` and `__all__` (PEP 562), from what its `__init__.py` imports for type checkers.
 
-    A name is imported when it is first asked for. So it stands in one place, which editors and linters read too.
+    A name is imported when it is first asked for. So it stands in one place, which editors and linters read too. What an
+    extra would have brought is said in one sentence.
     """
     module = sys.modules[package]
     imports = [node for node in ast.walk(ast.parse(inspect.getsource(module))) if isinstance(node, ast.ImportFrom)]
@@ -25,7 +28,8 @@ def hand_on(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]
     def __getattr__(name: str) -> Any:
         if name not in home:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(import_module(home[name]), name)
+        with extras_needed():
+            value = getattr(import_module(home[name]), name)
         setattr(module, name, value)
         return value
 

@@ -1,12 +1,13 @@
 """One direction of a language model, as an encoder runs it over documents."""
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import torch
 
-from unpadded.common import InputError
+from unpadded.common import InputError, MissingExtraError, extras_needed
 from unpadded.encoding.engine.stream import StreamingLSTM
 from unpadded.encoding.engine.weights import versions
 from unpadded.encoding.pooling import PoolSettings
@@ -72,11 +73,13 @@ def _engine(awd_lstm, *, dtype: torch.dtype, device: torch.device, allow_tf32: b
     """The engine for a model of this size, on this device."""
     narrow = max(getattr(rnn, "module", rnn).hidden_size for rnn in awd_lstm.rnns) <= NARROW
     if narrow and device.type == "cpu" and dtype == torch.float32:
-        from unpadded.encoding.engine.narrow import (
-            CompiledLSTM,  # here, because the compiler takes as long to import as all the rest
-        )
+        try:
+            with extras_needed():  # here, because the compiler takes as long to import as all the rest
+                from unpadded.encoding.engine.narrow import CompiledLSTM
 
-        return CompiledLSTM(awd_lstm)
+            return CompiledLSTM(awd_lstm)
+        except MissingExtraError as error:
+            warnings.warn(f"{error} Until then a narrow model is read more slowly.", stacklevel=2)
     return StreamingLSTM(awd_lstm, dtype=dtype, device=device, allow_tf32=allow_tf32)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
-from fastprogress.fastprogress import progress_bar
+from fastai.imports import progress_bar
 
 from unpadded.common import CONCAT, InputError
 from unpadded.encoding.direction import Reader

@@ -14,12 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-
-try:
-    from mteb.models import ModelMeta
-    from mteb.models.abs_encoder import AbsEncoder
-except ImportError as error:
-    raise ImportError(f"unpadded.encoding.mteb needs mteb ({error}): pip install 'unpadded[mteb]'.") from error
+from mteb.models import ModelMeta
+from mteb.models.abs_encoder import AbsEncoder
 
 from unpadded.common import InputError
 from unpadded.encoding.encoder import DocumentEncoder

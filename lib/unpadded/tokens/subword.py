@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fastai.text.core import defaults
 
-from unpadded.common import InputError, atomic_write
+from unpadded.common import InputError, atomic_write, extras_needed
 from unpadded.corpus import data_folder
 from unpadded.tokens.rules import apply_rules
 from unpadded.tokens.tokenized import key_of_texts
@@ -61,7 +61,8 @@ def chosen_tokenizer(
 
 def _learned(texts: Sequence[str], vocab_size: int) -> bytes:
     """A SentencePiece model, a serialized ModelProto. It is learned in memory, so it names no path of this machine."""
-    from sentencepiece import SentencePieceTrainer
+    with extras_needed():
+        from sentencepiece import SentencePieceTrainer
 
     # UTF-8 cannot hold lone surrogates. Pieces do not go beyond a line, as in the file that fastai writes.
     lines = (line for text in texts for line in apply_rules(text).encode("utf-8", "replace").decode().split("\n"))

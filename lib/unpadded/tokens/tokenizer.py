@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from fastai.text.core import SpacyTokenizer
 
-from unpadded.common import InputError
+from unpadded.common import InputError, extras_needed
 from unpadded.tokens.rules import apply_rules
 
 LONGEST_WORD = 1_000  # characters; spaCy's affix rules are quadratic in the length of a "word" without spaces
@@ -90,9 +90,7 @@ class _Words:
         self._nlp = SpacyTokenizer(language).pipe.__self__
 
     def __call__(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray, list[str]]:
-        from spacy.symbols import ORTH
-
-        documents = [self._nlp.tokenizer(text).to_array(ORTH) for text in texts]
+        documents = [self._nlp.tokenizer(text).to_array("ORTH") for text in texts]
         hashes, ids = _in_order_of_appearance(documents, np.uint64)
         lengths = np.fromiter(map(len, documents), np.int64, len(documents))
         return ids, lengths, [self._nlp.vocab.strings[int(number)] for number in hashes]
@@ -102,7 +100,8 @@ class _Pieces:
     """A SentencePiece model; characters that it does not know keep their own name, as in fastai."""
 
     def __init__(self, path: str):
-        from sentencepiece import SentencePieceProcessor
+        with extras_needed():
+            from sentencepiece import SentencePieceProcessor
 
         try:
             self._model = SentencePieceProcessor(model_proto=Path(path).read_bytes())

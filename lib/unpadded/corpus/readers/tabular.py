@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from unpadded.common import InputError
+from unpadded.common import InputError, extras_needed
 from unpadded.corpus.documents import Documents
 from unpadded.corpus.readers.decoding import read_text
 from unpadded.corpus.validation import as_name, nearest
@@ -127,8 +127,9 @@ def _any_field_size():
 
 
 def _open_parquet(path: Path) -> Table:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    with extras_needed():
+        import pyarrow as pa
+        import pyarrow.parquet as pq
 
     def column(name: str) -> list[Any]:
         try:
