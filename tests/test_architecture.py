@@ -1,5 +1,6 @@
 """The rooms: their order is kept by import-linter (pyproject.toml), what they hand on is there."""
 
+import ast
 import pkgutil
 import shutil
 import subprocess
@@ -56,3 +57,25 @@ def test_what_is_not_handed_on_is_refused():
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = unpadded.nothing
     assert {"Corpus", "certify", "train"} <= set(dir(unpadded))
+
+
+POSIX_ONLY = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"}
+
+
+def imported_at_once(module: ast.Module) -> set[str]:
+    """The packages that a module imports when it is imported itself, not within a function."""
+    found: set[str] = set()
+    for statement in module.body:
+        for node in ast.walk(statement) if not isinstance(statement, ast.FunctionDef | ast.ClassDef) else ():
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            found |= {name.partition(".")[0] for name in names}
+    return found
+
+
+def test_no_module_needs_a_posix_system_to_be_imported():
+    source = "import os\ntry:\n    import fcntl\nfinally: pass\ndef late():\n    import resource\n"
+    assert imported_at_once(ast.parse(source)) & POSIX_ONLY == {"fcntl"}
+    found = {path: imported_at_once(ast.parse(path.read_text())) & POSIX_ONLY for path in PACKAGE.rglob("*.py")}
+    assert len(found) > 100
+    assert {path: names for path, names in found.items() if names} == {}

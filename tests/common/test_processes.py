@@ -1,7 +1,6 @@
 """How processes share a machine and end together."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -9,33 +8,6 @@ import time
 import pytest
 
 from unpadded.common import processes
-
-HOLD = "from unpadded.common.processes import notebook_slot\nwith notebook_slot() as n:\n    print(n, flush=True)\n    input()"
-
-
-@pytest.fixture
-def own_folder(monkeypatch, tmp_path):
-    """Slots of this test alone."""
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr("tempfile.tempdir", None)
-
-
-def hold() -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-
-def test_slots_count_the_living(own_folder):
-    first, second = hold(), hold()
-    assert sorted([int(first.stdout.readline()), int(second.stdout.readline())]) == [1, 2]
-    with processes.notebook_slot() as sharing:
-        assert sharing == 3
-    os.kill(first.pid, signal.SIGKILL)
-    first.wait()
-    with processes.notebook_slot() as sharing, processes.notebook_slot() as inner:
-        assert (sharing, inner) == (2, 3)
-    second.communicate("\n")
-    with processes.notebook_slot() as sharing:
-        assert sharing == 1
 
 
 def test_cores_are_shared_and_a_users_choice_is_kept(monkeypatch):

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from unpadded.common.errors import InputError
     from unpadded.common.extras import MissingExtraError, extras_needed
     from unpadded.common.files import DISK_IS_FULL, atomic_write, read_json, sha256_of, write_json, write_table
-    from unpadded.common.locks import locked
+    from unpadded.common.locks import LOCK, locked, notebook_slot
     from unpadded.common.names import CONCAT, PARAMETER, PARTS, POOLINGS, POSTPROCESSES, STUDIED, SWEEP_SUMMARY
     from unpadded.common.nearest import Scorer, cosine_scorer, first_documents, nearest_rows
     from unpadded.common.processes import (
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
         KERNEL_ENVIRONMENT,
         die_with_parent,
         n_cores,
-        notebook_slot,
         set_defaults,
         thread_settings,
     )

@@ -4,13 +4,6 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import count
-from pathlib import Path
-from tempfile import gettempdir
-
-from unpadded.common.locks import locked, taken
 
 ENVIRONMENT = {
     # Threads that wait for each other spin for a few milliseconds and then sleep. libgomp's own patience is
@@ -58,35 +51,3 @@ def thread_settings(sharing: int) -> dict[str, str]:
         return {}
     threads = str(max(1, n_cores() // sharing))
     return {"OMP_NUM_THREADS": threads, "LOKY_MAX_CPU_COUNT": threads}  # torch and BLAS; joblib
-
-
-@contextmanager
-def notebook_slot() -> Iterator[int]:
-    """Hold one of this machine's slots while a notebook runs; yield how many of the user's are held, this one included.
-
-    Advisory lock files in the system's temporary folder, so a process that dies frees its slot. Kernels that each used all
-    cores would make one another's OpenMP threads wait at every barrier.
-    """
-    mine, others = None, 0
-    try:
-        folder = Path(gettempdir()) / f"unpadded-{os.getuid()}"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        with locked(folder):  # two that start together must not take each other's look at a slot for its holder
-            for number in count():
-                path = folder / f"notebook-{number}.lock"
-                if mine and not path.exists():
-                    break
-                file = open(path, "ab")  # noqa: SIM115 (held beyond this block)
-                if not taken(file):
-                    others += 1
-                elif mine is None:
-                    mine = file
-                    continue
-                file.close()
-    except OSError:  # no such folder to be had: then nobody is seen
-        pass
-    try:
-        yield 1 + others
-    finally:
-        if mine:
-            mine.close()

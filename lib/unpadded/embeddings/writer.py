@@ -4,20 +4,17 @@ A shard counts as finished once its line stands in shards.jsonl, which is writte
 files but timings.csv depend on the corpus, the model and the settings alone, never on when or how often a run stopped.
 """
 
-import fcntl
 import hashlib
 import json
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from errno import ENOSPC
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
-from unpadded.common import InputError, atomic_write, sha256_of, write_json
+from unpadded.common import DISK_IS_FULL, LOCK, InputError, atomic_write, locked, sha256_of, write_json
 from unpadded.embeddings.snippets import BEGINNINGS, write_beginnings
 from unpadded.embeddings.store import (
     FORMAT,
@@ -33,12 +30,6 @@ from unpadded.embeddings.store import (
     shard_is_intact,
     shard_span,
 )
-
-LOCK = ".lock"
-
-_locks: set[IO[bytes]] = set()
-# A tokenizer process that outlives its killed parent must not go on holding the parent's lock.
-os.register_at_fork(after_in_child=lambda: [file.close() for file in _locks])
 
 
 class EmbeddingsWriter:
@@ -181,26 +172,16 @@ def open_writer(
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock, which the system releases when the process ends, however it ends."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = open(folder / LOCK, "ab")  # noqa: SIM115 - closed below, it must outlive the check
-    except OSError as error:
-        if error.errno == ENOSPC:
-            raise
-        raise InputError(f"Cannot write to the folder {folder} ({error.strerror}): choose another one.") from None
-    with file:
+    """Hold the folder's lock; raises `InputError` where another process does, or where the folder cannot be written."""
+    with ExitStack() as held:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"Another process writes to {folder}: wait for its end or choose another folder."
-            ) from None
-        _locks.add(file)
-        try:
-            yield
-        finally:
-            _locks.discard(file)
+            refusal = f"Another process writes to {folder}: wait for its end or choose another folder."
+            held.enter_context(locked(folder, patience=0, refusal=refusal))
+        except OSError as error:
+            if error.errno in DISK_IS_FULL:
+                raise
+            raise InputError(f"Cannot write to the folder {folder} ({error.strerror}): choose another one.") from None
+        yield
 
 
 def _refuse_foreign(folder: Path) -> None:
