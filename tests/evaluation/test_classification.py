@@ -10,7 +10,7 @@ from sklearn.metrics import f1_score
 
 from unpadded.common.errors import InputError
 from unpadded.evaluation.classification import classify_all, copied, learning_curve, refuse_leak, split_documents
-from unpadded.evaluation.logistic import STRENGTHS, bootstrap_macro_f1, fit_classifier
+from unpadded.evaluation.logistic import DENSE_GRID, bootstrap_macro_f1, fit_classifier
 from unpadded.evaluation.scores import FitRecord, Representation
 from vector_tools import clouds, lm, noise
 
@@ -164,15 +164,15 @@ def test_the_interval_of_macro_f1_is_that_of_documents_drawn_anew():
     assert [low, high] == pytest.approx(expected, abs=0.03)
 
 
-def test_the_strength_is_the_one_that_cross_validation_prefers():
+def test_the_penalty_is_the_one_that_cross_validation_prefers():
     vectors, labels, _ = clouds(noise=0.8, per_topic=40)
     codes = np.unique(labels, return_inverse=True)[1]
     wide = np.hstack([vectors, noise(160, width=60)])  # many directions of noise ask for a strong penalty
     _, strong = fit_classifier(wide, codes)
     _, weak = fit_classifier(vectors * [1, 1, 1, 1], codes)
-    assert strong < max(STRENGTHS)
+    assert strong < max(DENSE_GRID)
     assert strong <= weak
-    assert fit_classifier(wide, codes, strength=0.5)[1] == 0.5
+    assert fit_classifier(wide, codes, C=0.5)[1] == 0.5
 
 
 def test_the_learning_curve_ends_at_the_classification_score_and_rises():

@@ -19,12 +19,12 @@ PER_CLASS = (10, 30, 100, 300)
 
 @dataclass(frozen=True, eq=False)
 class ClassificationDetails:
-    """``truth`` and predictions of the test documents; ``test`` their positions in the corpus; ``strength`` the chosen C."""
+    """``truth`` and predictions of the test documents; ``test`` their positions in the corpus; ``C`` the chosen ones."""
 
     test: np.ndarray
     truth: np.ndarray
     predictions: dict[str, np.ndarray]
-    strength: dict[str, float]
+    C: dict[str, float]
 
     def per_item(self) -> dict[str, np.ndarray]:
         """For statistics.compare: method -> 1.0 where the test document was classified correctly, [n_test]."""
@@ -86,17 +86,17 @@ def classify_all(
         refuse_leak(representation, ids[test])
     train, test = train[np.argsort(ids[train], kind="stable")], test[np.argsort(ids[test], kind="stable")]
     topics, codes = np.unique(labels, return_inverse=True)
-    rows, predictions, strength = [], {}, {}
+    rows, predictions, chosen_c = [], {}, {}
 
     def classified(representation: Representation) -> tuple[np.ndarray, float, float]:
         start = time.perf_counter()
         vectors = checked_vectors(representation, len(labels))
-        model, chosen = fit_classifier(vectors[train], codes[train], seed=seed)
-        return model.predict(vectors[test]), chosen, time.perf_counter() - start
+        model, C = fit_classifier(vectors[train], codes[train], seed=seed)
+        return model.predict(vectors[test]), C, time.perf_counter() - start
 
     results = side_by_side(classified, representations)
-    for representation, (predicted, chosen, seconds) in zip(representations, results, strict=True):
-        predictions[representation.name], strength[representation.name] = topics[predicted], chosen
+    for representation, (predicted, C, seconds) in zip(representations, results, strict=True):
+        predictions[representation.name], chosen_c[representation.name] = topics[predicted], C
         accuracy = bootstrap_mean((predicted == codes[test]).astype(float), seed=seed)
         macro_f1 = bootstrap_macro_f1(codes[test], predicted, seed=seed)
         for metric, interval in (("accuracy", accuracy), ("macro_f1", macro_f1)):
@@ -104,7 +104,7 @@ def classify_all(
                 score_row(representation, interval, corpus=corpus_name, task="classification", metric=metric,
                           n=len(test), seed=seed, seconds=seconds)
             )  # fmt: skip
-    return to_frame(rows), ClassificationDetails(test, labels[test], predictions, strength)
+    return to_frame(rows), ClassificationDetails(test, labels[test], predictions, chosen_c)
 
 
 def refuse_leak(representation: Representation, test_ids: Sequence[str]) -> None:
@@ -138,7 +138,7 @@ def learning_curve(
         predictions = {0: (len(train), details.predictions[name])}
         for size in (size for size in per_class if (rank >= size).any()):
             some = train[rank < size]
-            model, _ = fit_classifier(vectors[some], labels[some], strength=details.strength[name])
+            model, _ = fit_classifier(vectors[some], labels[some], C=details.C[name])
             predictions[size] = len(some), model.predict(vectors[test])
         return predictions
 
