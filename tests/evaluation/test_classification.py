@@ -9,6 +9,7 @@ from scipy import sparse
 from sklearn.metrics import f1_score
 
 from unpadded.common.errors import InputError
+from unpadded.evaluation import classification
 from unpadded.evaluation.classification import classify_all, copied, learning_curve, refuse_leak, split_documents
 from unpadded.evaluation.logistic import DENSE_GRID, bootstrap_macro_f1, fit_classifier
 from unpadded.evaluation.scores import FitRecord, Representation
@@ -133,9 +134,13 @@ def test_bad_splits_are_named(labels, train, test, message):
     ids = [str(i) for i in range(len(labels))]
     with pytest.raises(InputError, match=message):
         classify_all(
-            [lm(noise(len(labels)))], list(labels), corpus_name="tiny", ids=ids,
-            train=np.array(train, dtype=int), test=np.array(test, dtype=int),
-        )  # fmt: skip
+            [lm(noise(len(labels)))],
+            list(labels),
+            corpus_name="tiny",
+            ids=ids,
+            train=np.array(train, dtype=int),
+            test=np.array(test, dtype=int),
+        )
 
 
 def test_broken_vectors_are_refused():
@@ -175,11 +180,12 @@ def test_the_penalty_is_the_one_that_cross_validation_prefers():
     assert fit_classifier(wide, codes, C=0.5)[1] == 0.5
 
 
-def test_the_learning_curve_ends_at_the_classification_score_and_rises():
+def test_the_learning_curve_ends_at_the_classification_score_and_rises(monkeypatch):
     vectors, labels, ids = clouds(noise=0.6, per_topic=60)
     train, test = split_documents(labels)
     scores, details = classify_all([lm(vectors)], labels, corpus_name="tiny", ids=ids, train=train, test=test)
-    curve = learning_curve([lm(vectors)], labels, details, train=train, per_class=(2, 10, 1000))
+    monkeypatch.setattr(classification, "PER_CLASS", (2, 10, 1000))
+    curve = learning_curve([lm(vectors)], labels, details, train=train)
     assert curve["per_class"].tolist() == [2, 10, 0]
     assert curve["n_train"].tolist() == [8, 40, 180]
     assert curve["accuracy"].iloc[-1] == scores["value"].iloc[0]

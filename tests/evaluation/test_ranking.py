@@ -119,9 +119,13 @@ def test_rr_at_10_is_nothing_beyond_the_tenth_document():
     documents, ids = lm(vectors), [f"d{i:02d}" for i in range(14)]
     for place, expected in ((0, 1), (9, 1 / 10), (10, 0)):
         scores, _ = rank_judged(
-            [documents], [lm([[1, 0], [0, 1]])], corpus_name="tiny", ids=ids, query_ids=["q", "r"],
+            [documents],
+            [lm([[1, 0], [0, 1]])],
+            corpus_name="tiny",
+            ids=ids,
+            query_ids=["q", "r"],
             relevance={"q": {ids[place]: 1}},
-        )  # fmt: skip
+        )
         assert scores.set_index("metric").loc["RR@10", "value"] == pytest.approx(expected)
 
 

@@ -23,9 +23,14 @@ def judged_corpus(tiny_corpus) -> Corpus:
     queries = dict(zip(("q1", "q2"), make_texts(2, seed=5)[0], strict=True))
     relevance = {"q1": {"d0": 1}, "q2": {"d1": 1}}
     return Corpus(
-        "judged", tiny_corpus.ids, tiny_corpus.texts, labels=tiny_corpus.labels, split=tiny_corpus.split,
-        queries=queries, relevance=relevance,
-    )  # fmt: skip
+        "judged",
+        tiny_corpus.ids,
+        tiny_corpus.texts,
+        labels=tiny_corpus.labels,
+        split=tiny_corpus.split,
+        queries=queries,
+        relevance=relevance,
+    )
 
 
 @pytest.fixture(scope="module")

@@ -68,8 +68,11 @@ def test_the_speed_table_has_each_method_once_and_the_errors():
 def test_batches_that_would_not_fit_are_left_out():
     table = speed_table(random_model(), random_documents(UNEQUAL), sizes=[1, 4], most_padded=100)
     assert table.groupby("method").batch_size.max().to_dict() == {
-        "loop": 1, "naive padded": 1, "sorted padded": 1, "unpadded": 4,
-    }  # fmt: skip
+        "loop": 1,
+        "naive padded": 1,
+        "sorted padded": 1,
+        "unpadded": 4,
+    }
 
 
 def test_bad_choices_are_refused_with_the_mend():
@@ -128,8 +131,12 @@ def test_small_batches_are_timed_over_fewer_documents():
 def test_wrong_is_relative_to_the_vector():
     small = np.array([[1e-6, 2e-6], [1.0, 2.0]])
     found = speed._errors(small + 1e-8, small)
-    assert found == {"max_abs_diff": pytest.approx(1e-8), "max_relative_diff": pytest.approx(5e-3),
-                     "wrong_documents": 1, "compared": 2}  # fmt: skip
+    assert found == {
+        "max_abs_diff": pytest.approx(1e-8),
+        "max_relative_diff": pytest.approx(5e-3),
+        "wrong_documents": 1,
+        "compared": 2,
+    }
 
 
 def test_the_product_rate_counts_multiply_adds():

@@ -14,12 +14,13 @@ from unpadded.evaluation.logistic import bootstrap_macro_f1, fit_classifier, sid
 from unpadded.evaluation.scores import Representation, check_names, checked_vectors, score_row, to_frame
 from unpadded.evaluation.statistics import bootstrap_mean
 
-PER_CLASS = (10, 30, 100, 300)
+TEST_SHARE = 0.25  # of each topic, where a corpus has no split of its own
+PER_CLASS = (10, 30, 100, 300)  # training documents of each topic that the learning curve is measured at
 
 
 @dataclass(frozen=True, eq=False)
 class ClassificationDetails:
-    """``truth`` and predictions of the test documents; ``test`` their positions in the corpus; ``C`` the chosen ones."""
+    """`truth` and predictions of the test documents; `test` their positions in the corpus; `C` the chosen ones."""
 
     test: np.ndarray
     truth: np.ndarray
@@ -32,13 +33,17 @@ class ClassificationDetails:
 
 
 def split_documents(
-    labels: Sequence[str] | None, split: Sequence[str] | None = None, *, n: int | None = None,
-    texts: Sequence[str] | None = None, test_size: float = 0.25, seed: int = 0,
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Positions of (training, test) documents: the corpus's own ``split``, or else a seeded, stratified draw.
+    labels: Sequence[str] | None,
+    split: Sequence[str] | None = None,
+    *,
+    n: int | None = None,
+    texts: Sequence[str] | None = None,
+    seed: int = 0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of (training, test) documents: the corpus's own `split`, or else a seeded, stratified draw.
 
-    Without labels (then ``n`` says how many documents) and split nothing is held out. A topic with one document trains,
-    any other has at least one in both parts. With ``texts`` a drawn test document that is a copy of a training document
+    Without labels (then `n` says how many documents) and split nothing is held out. A topic with one document trains,
+    any other has at least one in both parts. With `texts` a drawn test document that is a copy of a training document
     joins it; a given split stays as it is. Raises InputError when a given split lacks a part, or nothing can be held out.
     """
     if split is not None:
@@ -53,7 +58,7 @@ def split_documents(
         return np.arange(n or 0), np.empty(0, dtype=int)
     labels = np.asarray(labels)
     _, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    n_test = np.clip(np.round(test_size * counts).astype(int), 1, None) * (counts > 1)
+    n_test = np.clip(np.round(TEST_SHARE * counts).astype(int), 1, None) * (counts > 1)
     in_test = _rank_within_topic(labels, seed) < n_test[codes]
     if texts is not None:
         in_test[copied(texts, np.flatnonzero(~in_test), np.flatnonzero(in_test))] = False
@@ -65,19 +70,25 @@ def split_documents(
 
 
 def copied(texts: Sequence[str], train: np.ndarray, test: np.ndarray) -> np.ndarray:
-    """Positions of the ``test`` documents whose text is also that of a ``train`` document, int64 [m]."""
+    """Positions of the `test` documents whose text is also that of a `train` document, int64 [m]."""
     known = {texts[i] for i in train}
     return np.array([i for i in test if texts[i] in known], dtype=np.int64)
 
 
 def classify_all(
-    representations: Sequence[Representation], labels: Sequence[str], *, corpus_name: str, ids: Sequence[str],
-    train: np.ndarray, test: np.ndarray, seed: int = 0,
-) -> tuple[pd.DataFrame, ClassificationDetails]:  # fmt: skip
-    """Logistic regression on the ``train`` vectors, C by cross-validation, scored on ``test``; (long table, details).
+    representations: Sequence[Representation],
+    labels: Sequence[str],
+    *,
+    corpus_name: str,
+    ids: Sequence[str],
+    train: np.ndarray,
+    test: np.ndarray,
+    seed: int = 0,
+) -> tuple[pd.DataFrame, ClassificationDetails]:
+    """Logistic regression on the `train` vectors, C by cross-validation, scored on `test`; (long table, details).
 
     accuracy and macro_f1 with bootstrap intervals over test documents. Raises InputError when anything fitted saw a test
-    document, when ``train`` and ``test`` overlap, for one topic only, and for a test topic without training document.
+    document, when `train` and `test` overlap, for one topic only, and for a test topic without training document.
     """
     check_names(representations)
     labels, ids = np.asarray(labels), np.asarray(ids).astype(str)
@@ -101,14 +112,22 @@ def classify_all(
         macro_f1 = bootstrap_macro_f1(codes[test], predicted, seed=seed)
         for metric, interval in (("accuracy", accuracy), ("macro_f1", macro_f1)):
             rows.append(
-                score_row(representation, interval, corpus=corpus_name, task="classification", metric=metric,
-                          n=len(test), seed=seed, seconds=seconds)
-            )  # fmt: skip
+                score_row(
+                    representation,
+                    interval,
+                    corpus=corpus_name,
+                    task="classification",
+                    metric=metric,
+                    n=len(test),
+                    seed=seed,
+                    seconds=seconds,
+                )
+            )
     return to_frame(rows), ClassificationDetails(test, labels[test], predictions, chosen_c)
 
 
 def refuse_leak(representation: Representation, test_ids: Sequence[str]) -> None:
-    """Raise InputError when something fitted for ``representation`` saw one of the test documents."""
+    """Raise InputError when something fitted for `representation` saw one of the test documents."""
     test_ids = {str(i) for i in test_ids}
     for record in representation.fitted:
         seen = record.ids & test_ids
@@ -120,12 +139,16 @@ def refuse_leak(representation: Representation, test_ids: Sequence[str]) -> None
 
 
 def learning_curve(
-    representations: Sequence[Representation], labels: Sequence[str], details: ClassificationDetails, *, train: np.ndarray,
-    per_class: Sequence[int] = PER_CLASS, seed: int = 0,
-) -> pd.DataFrame:  # fmt: skip
-    """Test accuracy against training documents per topic, from the first of ``per_class`` to all; nested draws by ``seed``.
+    representations: Sequence[Representation],
+    labels: Sequence[str],
+    details: ClassificationDetails,
+    *,
+    train: np.ndarray,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Test accuracy against training documents per topic, from the first of PER_CLASS to all; nested draws by `seed`.
 
-    ``details`` are classify_all's: C and the score on all training documents are taken from there, not computed again, so C
+    `details` are classify_all's: C and the score on all training documents are taken from there, not computed again, so C
     was chosen with all labels. Intervals are over test documents, for the labels as they were drawn once.
     Returns columns method, per_class (0 for all), n_train, accuracy, ci_low, ci_high.
     """
@@ -136,7 +159,7 @@ def learning_curve(
         """Training documents per topic (0 for all) -> how many in total, and the topics predicted for the test documents."""
         name, vectors = representation.name, representation.vectors
         predictions = {0: (len(train), details.predictions[name])}
-        for size in (size for size in per_class if (rank >= size).any()):
+        for size in (size for size in PER_CLASS if (rank >= size).any()):
             some = train[rank < size]
             model, _ = fit_classifier(vectors[some], labels[some], C=details.C[name])
             predictions[size] = len(some), model.predict(vectors[test])

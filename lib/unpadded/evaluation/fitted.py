@@ -19,11 +19,11 @@ from unpadded.common import atomic_write
 
 
 def fit(transformer: BaseEstimator, X: np.ndarray, folder: str | os.PathLike | None = None) -> BaseEstimator:
-    """``transformer`` fitted on ``X`` [n, width], or given what an equal one learnt from equal vectors before.
+    """`transformer` fitted on `X` [n, width], or given what an equal one learnt from equal vectors before.
 
-    What is learnt goes into a .npz file of ``folder``, named by the transformer's class and parameters, scikit-learn's
-    version and the bytes of ``X``, so nothing else is taken for it; a torn or altered file is fitted again. Without
-    ``folder`` nothing is kept.
+    What is learnt goes into a .npz file of `folder`, named by the transformer's class and parameters, scikit-learn's
+    version and the bytes of `X`, so nothing else is taken for it; a torn or altered file is fitted again. Without
+    `folder` nothing is kept.
     """
     if folder is None:
         return transformer.fit(X)

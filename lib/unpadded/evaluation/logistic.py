@@ -22,12 +22,13 @@ from unpadded.evaluation.statistics import Interval, percentile_interval
 DENSE_GRID = (1e-3, 1e-2, 1e-1, 1.0)  # scikit-learn's C, the inverse of the penalty; for standardised dense vectors
 SPARSE_GRID = (1.0, 10.0)  # for sparse vectors of unit length, whose features are far smaller
 CV_SAMPLE = 3000  # training documents the cross-validation of C looks at
+N_RESAMPLES = 1000  # of the bootstrap
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
 
 
 def fit_classifier(vectors, codes: np.ndarray, *, seed: int = 0, C: float | None = None) -> tuple[Pipeline, float]:
-    """(scaler + logistic regression fitted on ``vectors`` [n, width] and class ``codes`` [n], its C).
+    """(scaler + logistic regression fitted on `vectors` [n, width] and class `codes` [n], its C).
 
     C is chosen by three-fold cross-validation on at most CV_SAMPLE documents, unless given; of equally accurate ones the
     smallest, which is the strongest penalty. Where fewer than two classes have three documents, the middle of the grid is
@@ -41,7 +42,7 @@ def fit_classifier(vectors, codes: np.ndarray, *, seed: int = 0, C: float | None
 
 
 def _best_c(model: Pipeline, grid: Sequence[float], vectors, codes: np.ndarray, seed: int) -> float:
-    """The C of ``grid`` with the best accuracy on held-out folds of the training documents.
+    """The C of `grid` with the best accuracy on held-out folds of the training documents.
 
     GridSearchCV and not LogisticRegressionCV: that one begins each C at the solution before it and stops early beside it,
     so it judges another classifier than the one fitted in the end (on 20 Newsgroups it cost concat 0.03 of accuracy).
@@ -57,8 +58,8 @@ def _best_c(model: Pipeline, grid: Sequence[float], vectors, codes: np.ndarray, 
     return search.fit(vectors[kept], codes[kept]).best_params_["logisticregression__C"]
 
 
-def bootstrap_macro_f1(truth: np.ndarray, predicted: np.ndarray, *, n_resamples: int = 1000, seed: int = 0) -> Interval:
-    """The macro-averaged F1 over the classes of ``truth`` [n], with a percentile bootstrap interval over items.
+def bootstrap_macro_f1(truth: np.ndarray, predicted: np.ndarray, *, seed: int = 0) -> Interval:
+    """The macro-averaged F1 over the classes of `truth` [n], with a percentile bootstrap interval over items.
 
     Drawing items anew is drawing the cells of their confusion matrix from a multinomial distribution, from which F1 is
     2 x diagonal / (row sum + column sum); a class that no resample holds counts as 0.
@@ -67,15 +68,15 @@ def bootstrap_macro_f1(truth: np.ndarray, predicted: np.ndarray, *, n_resamples:
     value = f1_score(truth, predicted, average="macro", labels=classes, zero_division=0)
     table = confusion_matrix(truth, predicted)
     kept = np.isin(np.union1d(truth, predicted), classes)
-    draws = np.random.default_rng(seed).multinomial(len(truth), table.ravel() / len(truth), size=n_resamples)
-    draws = draws.reshape(n_resamples, *table.shape)
+    draws = np.random.default_rng(seed).multinomial(len(truth), table.ravel() / len(truth), size=N_RESAMPLES)
+    draws = draws.reshape(N_RESAMPLES, *table.shape)
     hits = draws.diagonal(axis1=1, axis2=2)
     f1 = 2 * hits / np.maximum(draws.sum(axis=1) + draws.sum(axis=2), 1)
     return percentile_interval(value, f1[:, kept].mean(axis=1))
 
 
 def side_by_side(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    """``function`` of every item, on as many threads as there are cores, with one linear-algebra thread each."""
+    """`function` of every item, on as many threads as there are cores, with one linear-algebra thread each."""
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # of fit_classifier: more than 200 steps change no score
         jobs = (delayed(_on_one_thread)(function, item) for item in items)

@@ -22,20 +22,20 @@ from unpadded.tokens import count_matrix, document_frequencies
 
 
 class PartNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Scale each of ``n_parts`` equal parts of a row to unit L2 length, so that no part of concat drowns the others."""
+    """Scale each of `n_parts` equal parts of a row to unit L2 length, so that no part of concat drowns the others."""
 
     def __init__(self, n_parts: int = 1) -> None:
         self.n_parts = n_parts
 
     def fit(self, X, y=None) -> PartNormalizer:
-        """Check that the width of ``X`` [n, width] divides into parts; nothing is learnt."""
+        """Check that the width of `X` [n, width] divides into parts; nothing is learnt."""
         X = validate_data(self, X, dtype=(np.float32, np.float64))
         if X.shape[1] % self.n_parts:
             raise InputError(f"n_parts: width {X.shape[1]} does not divide into {self.n_parts} parts; choose another.")
         return self
 
     def transform(self, X) -> np.ndarray:
-        """``X`` [n, width] with unit parts; a part of zeros stays zeros."""
+        """`X` [n, width] with unit parts; a part of zeros stays zeros."""
         check_is_fitted(self, "n_features_in_")
         X = validate_data(self, X, dtype=(np.float32, np.float64), reset=False)
         return normalize(X.reshape(len(X) * self.n_parts, -1)).reshape(X.shape)
@@ -44,14 +44,14 @@ class PartNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 class TopComponentsRemover(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Subtract the mean and the top principal components ("all-but-the-top", Mu and Viswanath, ICLR 2018).
 
-    ``n_components``: how many; None takes the paper's rule of thumb, width / 100, at least 1.
+    `n_components`: how many; None takes the paper's rule of thumb, width / 100, at least 1.
     """
 
     def __init__(self, n_components: int | None = None) -> None:
         self.n_components = n_components
 
     def fit(self, X, y=None) -> TopComponentsRemover:
-        """Learn mean [width] and directions [n_components, width] from ``X`` [n, width]."""
+        """Learn mean [width] and directions [n_components, width] from `X` [n, width]."""
         X = validate_data(self, X, dtype=(np.float32, np.float64), ensure_min_samples=2)
         wanted = max(1, X.shape[1] // 100) if self.n_components is None else self.n_components
         pca = PCA(min(wanted, *X.shape), svd_solver="covariance_eigh").fit(X)
@@ -59,7 +59,7 @@ class TopComponentsRemover(OneToOneFeatureMixin, TransformerMixin, BaseEstimator
         return self
 
     def transform(self, X) -> np.ndarray:
-        """``X`` [n, width] without its mean and top directions, in the dtype it came in."""
+        """`X` [n, width] without its mean and top directions, in the dtype it came in."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=(np.float32, np.float64), reset=False)
         centred = X - self.mean_.astype(X.dtype)
@@ -68,13 +68,13 @@ class TopComponentsRemover(OneToOneFeatureMixin, TransformerMixin, BaseEstimator
 
 
 class Whitener(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """Rotate to principal components of unit variance; directions below ``tolerance`` of the largest are dropped."""
+    """Rotate to principal components of unit variance; directions below `tolerance` of the largest are dropped."""
 
     def __init__(self, tolerance: float = 1e-6) -> None:
         self.tolerance = tolerance
 
     def fit(self, X, y=None) -> Whitener:
-        """Learn the whitening of ``X`` [n, width]; keeps at most n - 1 directions."""
+        """Learn the whitening of `X` [n, width]; keeps at most n - 1 directions."""
         X = validate_data(self, X, dtype=(np.float32, np.float64), ensure_min_samples=2)
         pca = PCA(svd_solver="covariance_eigh").fit(X)
         variances = pca.explained_variance_
@@ -85,7 +85,7 @@ class Whitener(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         return self
 
     def transform(self, X) -> np.ndarray:
-        """``X`` [n, width] as [n, kept directions], in the dtype it came in."""
+        """`X` [n, width] as [n, kept directions], in the dtype it came in."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=(np.float32, np.float64), reset=False)
         return (X - self.mean_.astype(X.dtype)) @ self.directions_.T.astype(X.dtype)
@@ -100,13 +100,17 @@ TRANSFORMERS: dict[str, Callable[[int], BaseEstimator]] = {
 
 
 def postprocess(
-    representation: Representation, name: str, *, ids: Sequence[str], train: Sequence[int] | np.ndarray,
+    representation: Representation,
+    name: str,
+    *,
+    ids: Sequence[str],
+    train: Sequence[int] | np.ndarray,
     keep: str | os.PathLike | None = None,
-) -> Representation:  # fmt: skip
-    """``representation`` after "none", "l2" (per part), "standardize", "remove_top" or "whiten", fitted on ``train``.
+) -> Representation:
+    """`representation` after "none", "l2" (per part), "standardize", "remove_top" or "whiten", fitted on `train`.
 
-    ``train`` holds document positions; their ids are recorded. The transformer is fitted when the vectors are first asked
-    for, and they are made anew each time; in the folder ``keep`` what it learnt is found and left (`fitted`). Raises
+    `train` holds document positions; their ids are recorded. The transformer is fitted when the vectors are first asked
+    for, and they are made anew each time; in the folder `keep` what it learnt is found and left (`fitted`). Raises
     InputError for another name or sparse vectors.
     """
     if name == "none":
@@ -126,7 +130,7 @@ def postprocess(
 
 
 class _Transformed:
-    """The vectors of ``before`` after ``transformer``, made at each call; it is fitted on ``train`` at the first."""
+    """The vectors of `before` after `transformer`, made at each call; it is fitted on `train` at the first."""
 
     def __init__(self, before: Representation, transformer: BaseEstimator, train: np.ndarray, keep) -> None:
         self.before, self.transformer, self.train, self.keep, self.ready = before, transformer, train, keep, False
@@ -140,12 +144,16 @@ class _Transformed:
 
 
 def postprocess_all(
-    representations: Sequence[Representation], names: Sequence[str] = POSTPROCESSES, *, ids: Sequence[str],
-    train: Sequence[int] | np.ndarray, keep: str | os.PathLike | None = None,
-) -> list[Representation]:  # fmt: skip
-    """Every representation as it is and after every post-processing of ``names``, grouped by representation.
+    representations: Sequence[Representation],
+    names: Sequence[str] = POSTPROCESSES,
+    *,
+    ids: Sequence[str],
+    train: Sequence[int] | np.ndarray,
+    keep: str | os.PathLike | None = None,
+) -> list[Representation]:
+    """Every representation as it is and after every post-processing of `names`, grouped by representation.
 
-    What is post-processed already (the IDF-weighted mean) stays as it is. ``keep`` as in `postprocess`.
+    What is post-processed already (the IDF-weighted mean) stays as it is. `keep` as in `postprocess`.
     """
     names = dict.fromkeys(["none", *names])  # what a post-processing is compared with is always there
     names.pop("idf", None)

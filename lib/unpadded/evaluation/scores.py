@@ -30,10 +30,10 @@ class FitRecord:
 
 @dataclass(frozen=True, eq=False)
 class Representation:
-    """One way to turn the documents of a corpus into vectors: ``vectors`` is [n_documents, width], dense or sparse.
+    """One way to turn the documents of a corpus into vectors: `vectors` is [n_documents, width], dense or sparse.
 
-    ``source`` is that matrix, or a function that makes it: then each use of ``vectors`` makes it anew, so that comparing
-    many representations of a large corpus holds one at a time. ``fitted`` lists what was fitted on the way, so that
+    `source` is that matrix, or a function that makes it: then each use of `vectors` makes it anew, so that comparing
+    many representations of a large corpus holds one at a time. `fitted` lists what was fitted on the way, so that
     classification can refuse a leak.
     """
 
@@ -55,7 +55,7 @@ class Representation:
         return base if self.postprocess == "none" else f"{base} + {self.postprocess}"
 
     def with_vectors(self, source, *, postprocess: str, record: FitRecord | None = None) -> Representation:
-        """The same documents after one more processing step; ``record`` says what that step was fitted on."""
+        """The same documents after one more processing step; `record` says what that step was fitted on."""
         fitted = self.fitted if record is None else (*self.fitted, record)
         return replace(self, source=source, postprocess=postprocess, fitted=fitted)
 
@@ -80,14 +80,14 @@ def check_names(representations: Sequence[Representation]) -> None:
 
 
 def checked_vectors(representation: Representation, n: int) -> np.ndarray | sparse.spmatrix:
-    """The vectors; raises InputError unless they are ``n`` rows of finite numbers that are not all the same."""
+    """The vectors; raises InputError unless they are `n` rows of finite numbers that are not all the same."""
     vectors = representation.vectors
     check_vectors(vectors, name=representation.name, n=n)
     return vectors
 
 
 def check_vectors(vectors, *, name: str = "vectors", n: int | None = None) -> None:
-    """Raise InputError unless ``vectors`` is a finite 2-D matrix of ``n`` rows which are not all the same row."""
+    """Raise InputError unless `vectors` is a finite 2-D matrix of `n` rows which are not all the same row."""
     if getattr(vectors, "ndim", None) != 2 or 0 in vectors.shape:
         raise InputError(f"{name}: expected a matrix [n_documents, width], got shape {np.shape(vectors)}; reshape it.")
     if n is not None and vectors.shape[0] != n:
@@ -112,16 +112,31 @@ def _is_constant(vectors) -> bool:
 
 
 def score_row(
-    representation: Representation, interval: Interval, *, corpus: str, task: str, metric: str, n: int, seed: int,
+    representation: Representation,
+    interval: Interval,
+    *,
+    corpus: str,
+    task: str,
+    metric: str,
+    n: int,
+    seed: int,
     seconds: float,
-) -> dict:  # fmt: skip
-    """One row of the long table: ``n`` documents or queries, the base ``seed``, ``seconds`` spent on this method's task."""
+) -> dict:
+    """One row of the long table: `n` documents or queries, the base `seed`, `seconds` spent on this method's task."""
     return {
-        "corpus": corpus, "task": task, "method": representation.method, "pooling": representation.pooling,
-        "postprocess": representation.postprocess, "metric": metric, "value": float(interval.value),
-        "ci_low": float(interval.low), "ci_high": float(interval.high), "n": int(n), "seed": int(seed),
+        "corpus": corpus,
+        "task": task,
+        "method": representation.method,
+        "pooling": representation.pooling,
+        "postprocess": representation.postprocess,
+        "metric": metric,
+        "value": float(interval.value),
+        "ci_low": float(interval.low),
+        "ci_high": float(interval.high),
+        "n": int(n),
+        "seed": int(seed),
         "seconds": round(float(seconds), 3),
-    }  # fmt: skip
+    }
 
 
 def to_frame(rows: Iterable[Mapping]) -> pd.DataFrame:

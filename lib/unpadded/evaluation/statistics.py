@@ -13,6 +13,7 @@ from scipy import stats
 from unpadded.common import InputError
 
 CONFIDENCE = 0.95
+SIGNIFICANCE = 0.05  # of the corrected p-value
 COMPARISON_COLUMNS = [
     "first",
     "second",
@@ -34,16 +35,14 @@ class Interval(NamedTuple):
     high: float
 
 
-def percentile_interval(value: float, resampled: np.ndarray, *, confidence: float = CONFIDENCE) -> Interval:
-    """The interval between two percentiles of ``resampled`` [n_resamples], widened to hold ``value`` if it must be."""
-    low, high = np.quantile(resampled, [(1 - confidence) / 2, (1 + confidence) / 2])
+def percentile_interval(value: float, resampled: np.ndarray) -> Interval:
+    """The interval between two percentiles of `resampled` [n_resamples], widened to hold `value` if it must be."""
+    low, high = np.quantile(resampled, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Interval(float(value), float(min(low, value)), float(max(high, value)))
 
 
-def bootstrap_mean(
-    values: np.ndarray, *, n_resamples: int = 1000, confidence: float = CONFIDENCE, seed: int = 0
-) -> Interval:
-    """The mean of ``values`` [n] with a percentile bootstrap interval over items (Efron, 1979); n = 1 has no width.
+def bootstrap_mean(values: np.ndarray, *, n_resamples: int = 1000, seed: int = 0) -> Interval:
+    """The mean of `values` [n] with a percentile bootstrap interval over items (Efron, 1979); n = 1 has no width.
 
     Raises InputError for no values or values that are not finite.
     """
@@ -51,25 +50,23 @@ def bootstrap_mean(
     if len(values) == 1:
         return Interval(values[0], values[0], values[0])
     result = stats.bootstrap(
-        (values,), np.mean, n_resamples=n_resamples, confidence_level=confidence, method="percentile",
-        batch=max(1, 4_000_000 // len(values)), rng=np.random.default_rng(seed),
-    )  # fmt: skip
-    return percentile_interval(values.mean(), result.bootstrap_distribution, confidence=confidence)
-
-
-def paired_test(first: np.ndarray, second: np.ndarray, *, n_resamples: int = 9999, seed: int = 0) -> float:
-    """p-value (two-sided) of a paired randomization test: the mean difference under random swaps within each pair [n].
-
-    Fisher's randomization as Smucker et al. (CIKM 2007) recommend it for retrieval; exact where all swaps can be tried.
-    """
-    difference = _finite(first, "first") - _finite(second, "second")
-    return float(_swap_tests(difference[:, None], n_resamples=n_resamples, seed=seed)[0])
+        (values,),
+        np.mean,
+        n_resamples=n_resamples,
+        confidence_level=CONFIDENCE,
+        method="percentile",
+        batch=max(1, 4_000_000 // len(values)),
+        rng=np.random.default_rng(seed),
+    )
+    return percentile_interval(values.mean(), result.bootstrap_distribution)
 
 
 def _swap_tests(differences: np.ndarray, *, n_resamples: int, seed: int) -> np.ndarray:
-    """p-values [m] of ``differences`` [n, m]; the same swaps for all columns, so one matrix product tests them together.
+    """Two-sided p-values [m] of paired randomization tests of the means of `differences` [n, m] under random swaps.
 
-    scipy.stats.permutation_test does one column at a time, and took a hundred times as long on 1,000 queries.
+    Fisher's randomization as Smucker et al. (CIKM 2007) recommend it for retrieval; exact where all swaps can be tried. The
+    swaps are the same for all columns, so that one matrix product tests them together: scipy.stats.permutation_test does
+    one column at a time, and took a hundred times as long on 1,000 queries.
     """
     n, m = differences.shape
     observed = np.abs(differences.sum(axis=0)) * (1 - 1e-12)  # a swap that only reorders the sum counts as equal
@@ -97,10 +94,13 @@ def holm(p_values: np.ndarray) -> np.ndarray:
 
 
 def compare(
-    per_item: Mapping[str, np.ndarray] | pd.DataFrame, *, pairs: Sequence[tuple[str, str]] | None = None,
-    alpha: float = 0.05, n_resamples: int = 9999, seed: int = 0,
-) -> pd.DataFrame:  # fmt: skip
-    """Pairs of methods (all, or ``pairs``) tested on the same items (name -> values [n]); columns COMPARISON_COLUMNS.
+    per_item: Mapping[str, np.ndarray] | pd.DataFrame,
+    *,
+    pairs: Sequence[tuple[str, str]] | None = None,
+    n_resamples: int = 9999,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Pairs of methods (all, or `pairs`) tested on the same items (name -> values [n]); columns COMPARISON_COLUMNS.
 
     Holm's correction is over the pairs that are tested. Raises InputError when the methods have different numbers of items
     or values that are not finite.
@@ -121,7 +121,7 @@ def compare(
     frame["difference"] = differences.mean(axis=0)
     frame["p_value"] = _swap_tests(differences, n_resamples=n_resamples, seed=seed)
     frame["p_holm"] = holm(frame["p_value"].to_numpy())
-    frame["significant"] = frame["p_holm"] < alpha
+    frame["significant"] = frame["p_holm"] < SIGNIFICANCE
     frame["n"] = len(values)
     return frame[COMPARISON_COLUMNS]
 
@@ -143,9 +143,13 @@ def verdict(comparison: pd.DataFrame, first: str, second: str, *, metric: str = 
 
 
 def verdicts(
-    per_item: Mapping[str, np.ndarray] | pd.DataFrame, pairs: Sequence[tuple[str, str]], *, metric: str = "", seed: int = 0
-) -> list[str]:  # fmt: skip
-    """One sentence for each of ``pairs`` whose methods were both measured, tested together; see compare and verdict."""
+    per_item: Mapping[str, np.ndarray] | pd.DataFrame,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    metric: str = "",
+    seed: int = 0,
+) -> list[str]:
+    """One sentence for each of `pairs` whose methods were both measured, tested together; see compare and verdict."""
     measured = [(first, second) for first, second in pairs if first != second and {first, second} <= set(per_item)]
     if not measured:
         return []

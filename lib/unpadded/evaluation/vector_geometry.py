@@ -13,20 +13,19 @@ from sklearn.preprocessing import normalize
 from unpadded.common import InputError
 from unpadded.evaluation.scores import Representation, check_names, checked_vectors
 
+N_PAIRS, PCA_SAMPLE = 20_000, 5000  # pairs of documents for the mean cosine, documents for the PCA
 
-def geometry(
-    representations: Sequence[Representation], lengths: Sequence[int], *, n_pairs: int = 20_000, n_sample: int = 5000,
-    seed: int = 0,
-) -> pd.DataFrame:  # fmt: skip
-    """One row per dense representation of documents of ``lengths`` tokens [n]; the columns:
+
+def geometry(representations: Sequence[Representation], lengths: Sequence[int]) -> pd.DataFrame:
+    """One row per dense representation of documents of `lengths` tokens [n]; the columns:
 
     mean_cosine of random pairs, effective_dimension, width, mean_norm, norm_length_correlation (Spearman),
-    component_1..3_length_correlation (|Spearman|), top_variance_share. PCA looks at ``n_sample`` documents.
+    component_1..3_length_correlation (|Spearman|), top_variance_share. PCA looks at PCA_SAMPLE documents.
     """
     lengths = np.asarray(lengths)
     check_names(representations)
-    rng = np.random.default_rng(seed)
-    sample = np.sort(rng.choice(len(lengths), min(n_sample, len(lengths)), replace=False))
+    rng = np.random.default_rng(0)
+    sample = np.sort(rng.choice(len(lengths), min(PCA_SAMPLE, len(lengths)), replace=False))
     rows = []
     for representation in representations:
         vectors = _dense(representation, len(lengths))
@@ -35,7 +34,7 @@ def geometry(
         norms = np.linalg.norm(vectors, axis=1)
         row = {
             "method": representation.name,
-            "mean_cosine": mean_cosine(vectors, n_pairs=n_pairs, seed=seed),
+            "mean_cosine": mean_cosine(vectors),
             "effective_dimension": effective_dimension(pca.explained_variance_),
             "width": vectors.shape[1],
             "mean_norm": float(norms.mean()),
@@ -48,18 +47,18 @@ def geometry(
     return pd.DataFrame(rows)
 
 
-def mean_cosine(vectors: np.ndarray, *, n_pairs: int = 20_000, seed: int = 0) -> float:
-    """The mean cosine of random pairs of different rows of ``vectors`` [n, width]: 0 isotropic, 1 all in one direction.
+def mean_cosine(vectors: np.ndarray) -> float:
+    """The mean cosine of random pairs of different rows of `vectors` [n, width]: 0 isotropic, 1 all in one direction.
 
     The measure of anisotropy of Ethayarajh (EMNLP 2019).
     """
     if len(vectors) < 2:
         raise InputError(f"vectors: {len(vectors)} document has no pair; pass at least two.")
-    rng = np.random.default_rng(seed)
-    first = rng.integers(len(vectors), size=n_pairs)
-    second = (first + rng.integers(1, len(vectors), size=n_pairs)) % len(vectors)
+    rng = np.random.default_rng(0)
+    first = rng.integers(len(vectors), size=N_PAIRS)
+    second = (first + rng.integers(1, len(vectors), size=N_PAIRS)) % len(vectors)
     unit = normalize(vectors)
-    batches = np.array_split(np.arange(n_pairs), max(1, n_pairs // 2000))
+    batches = np.array_split(np.arange(N_PAIRS), max(1, N_PAIRS // 2000))
     cosines = [np.einsum("ij,ij->i", unit[first[b]], unit[second[b]]) for b in batches]
     return float(np.concatenate(cosines).mean())
 

@@ -1,6 +1,6 @@
 """Baselines: random vectors, TF-IDF, LSA, means of token vectors (the model's own, trained here, pretrained), BM25.
 
-Whatever is fitted is fitted on ``train`` documents only and records their ids.
+Whatever is fitted is fitted on `train` documents only and records their ids.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from unpadded.evaluation.postprocess import idf_weights
 from unpadded.evaluation.scores import FitRecord, Representation
 from unpadded.tokens import mean_rows
 
+MOST_WORDS = 20_000  # the most frequent words, which TF-IDF counts
+
 
 def random_vectors(n: int, *, width: int = 100, seed: int = 0) -> Representation:
     """Gaussian noise, float32 [n, width]: what chance scores."""
@@ -29,17 +31,15 @@ def random_vectors(n: int, *, width: int = 100, seed: int = 0) -> Representation
     return Representation("random", "", "none", vectors)
 
 
-def tfidf(
-    texts: Sequence[str], ids: Sequence[str], *, train: Sequence[int] | np.ndarray, max_features: int = 20_000
-) -> Representation:
+def tfidf(texts: Sequence[str], ids: Sequence[str], *, train: Sequence[int] | np.ndarray) -> Representation:
     """TF-IDF of words, sublinear term frequency, unit length; sparse float32 [n, vocabulary].
 
-    ``train`` holds the positions of the documents to fit on. From 100 documents on, words in fewer than three of them or
+    `train` holds the positions of the documents to fit on. From 100 documents on, words in fewer than three of them or
     in more than half are dropped. Raises InputError when no word is left.
     """
     train = np.asarray(train)
     bounds = {"min_df": 3, "max_df": 0.5} if len(train) >= 100 else {}
-    vectorizer = TfidfVectorizer(sublinear_tf=True, max_features=max_features, dtype=np.float32, **bounds)
+    vectorizer = TfidfVectorizer(sublinear_tf=True, max_features=MOST_WORDS, dtype=np.float32, **bounds)
     try:
         vectorizer.fit([texts[i] for i in train])
     except ValueError:
@@ -52,7 +52,7 @@ def tfidf(
 def lsa(
     tfidf_vectors: Representation, *, train: Sequence[int] | np.ndarray, width: int = 100, seed: int = 0
 ) -> Representation:
-    """Latent semantic analysis (Deerwester et al., 1990): TF-IDF cut to ``width`` dimensions, unit length; float32."""
+    """Latent semantic analysis (Deerwester et al., 1990): TF-IDF cut to `width` dimensions, unit length; float32."""
     matrix, train = tfidf_vectors.vectors, np.asarray(train)
     width = max(1, min(width, matrix.shape[1] - 1, len(train) - 1))
     if matrix.shape[1] < 2:  # one word: nothing to decompose
@@ -63,13 +63,17 @@ def lsa(
 
 
 def input_embeddings(
-    token_ids: Sequence[np.ndarray], table: np.ndarray, ids: Sequence[str], *, train: Sequence[int] | np.ndarray,
+    token_ids: Sequence[np.ndarray],
+    table: np.ndarray,
+    ids: Sequence[str],
+    *,
+    train: Sequence[int] | np.ndarray,
     idf: bool = False,
-) -> Representation:  # fmt: skip
+) -> Representation:
     """The mean of the model's own input embeddings over a document's tokens; float32 [n, table width].
 
-    token_ids: one int array per document; table: float [vocabulary, width]. With ``idf`` tokens are weighted by their
-    inverse document frequency in the ``train`` documents. A document without tokens gets zeros.
+    token_ids: one int array per document; table: float [vocabulary, width]. With `idf` tokens are weighted by their
+    inverse document frequency in the `train` documents. A document without tokens gets zeros.
     """
     if not idf:
         return Representation("input_embeddings", "", "none", mean_rows(token_ids, table))
@@ -79,33 +83,47 @@ def input_embeddings(
 
 
 def word_vectors(
-    token_ids: Sequence[np.ndarray], n_vocabulary: int, ids: Sequence[str], *, train: Sequence[int] | np.ndarray,
-    width: int = 100, seed: int = 0,
-) -> Representation:  # fmt: skip
-    """The IDF-weighted mean of word vectors (PPMI-SVD) trained on the ``train`` documents; float32 [n, width]."""
+    token_ids: Sequence[np.ndarray],
+    n_vocabulary: int,
+    ids: Sequence[str],
+    *,
+    train: Sequence[int] | np.ndarray,
+    width: int = 100,
+    seed: int = 0,
+) -> Representation:
+    """The IDF-weighted mean of word vectors (PPMI-SVD) trained on the `train` documents; float32 [n, width]."""
     make, train = partial(ppmi_vectors, width=width, seed=seed), np.asarray(train)
     vectors = _means_of_trained(make, token_ids, n_vocabulary, train)
     return Representation("word_vectors", "", "none", vectors, (_record("word vectors", ids, train),))
 
 
 def fasttext(
-    token_ids: Sequence[np.ndarray], n_vocabulary: int, ids: Sequence[str], *, train: Sequence[int] | np.ndarray,
+    token_ids: Sequence[np.ndarray],
+    n_vocabulary: int,
+    ids: Sequence[str],
+    *,
+    train: Sequence[int] | np.ndarray,
     width: int = 100,
-) -> Representation:  # fmt: skip
-    """The IDF-weighted mean of fastText's word vectors trained on the ``train`` documents; float32 [n, width]."""
+) -> Representation:
+    """The IDF-weighted mean of fastText's word vectors trained on the `train` documents; float32 [n, width]."""
     make, train = partial(fasttext_vectors, width=width), np.asarray(train)
     vectors = _means_of_trained(make, token_ids, n_vocabulary, train)
     return Representation("fasttext", "", "none", vectors, (_record("fasttext", ids, train),))
 
 
 def all_baselines(
-    texts: Sequence[str], ids: Sequence[str], *, train: Sequence[int] | np.ndarray,
-    token_ids: Sequence[np.ndarray] | None = None, table: np.ndarray | None = None, learned: FitRecord | None = None,
+    texts: Sequence[str],
+    ids: Sequence[str],
+    *,
+    train: Sequence[int] | np.ndarray,
+    token_ids: Sequence[np.ndarray] | None = None,
+    table: np.ndarray | None = None,
+    learned: FitRecord | None = None,
     seed: int = 0,
-) -> list[Representation]:  # fmt: skip
-    """random, tfidf, lsa; with ``token_ids`` and the embedding ``table`` those of tokens; wordllama where installed.
+) -> list[Representation]:
+    """random, tfidf, lsa; with `token_ids` and the embedding `table` those of tokens; wordllama where installed.
 
-    ``learned`` says what the table was trained on, and goes with the representations that use it.
+    `learned` says what the table was trained on, and goes with the representations that use it.
     """
     words = tfidf(texts, ids, train=train)
     found = [random_vectors(len(texts), seed=seed), words, lsa(words, train=train, seed=seed)]

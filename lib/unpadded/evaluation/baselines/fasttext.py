@@ -16,7 +16,7 @@ import numpy as np
 
 
 def fasttext_vectors(token_ids: Sequence[np.ndarray], n_vocabulary: int, *, width: int = 100) -> np.ndarray:
-    """A vector for every token, float32 [n_vocabulary, width], from the documents ``token_ids`` (int arrays).
+    """A vector for every token, float32 [n_vocabulary, width], from the documents `token_ids` (int arrays).
 
     fastText's own settings, but for the words: all that occur. Tokens that never occur get zeros.
     """

@@ -19,7 +19,7 @@ MOST_CONTEXTS = 4_000  # the most frequent tokens; rarer ones tell little as con
 
 
 def ppmi_vectors(token_ids: Sequence[np.ndarray], n_vocabulary: int, *, width: int = 100, seed: int = 0) -> np.ndarray:
-    """A vector for every token, float32 [n_vocabulary, width], from the documents ``token_ids`` (int arrays).
+    """A vector for every token, float32 [n_vocabulary, width], from the documents `token_ids` (int arrays).
 
     Left singular vectors scaled by the roots of their singular values. Tokens that never occur get zeros.
     """

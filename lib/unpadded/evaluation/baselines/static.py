@@ -18,7 +18,7 @@ from unpadded.tokens import mean_rows
 
 TABLE, TOKENIZER = "weights/l2_supercat_256.safetensors", "tokenizers/l2_supercat_tokenizer_config.json"
 UNKNOWN_TEXTS = FitRecord("pretrained vectors", frozenset())
-TOGETHER = 1_000  # texts whose tokens are Python objects at the same time
+BATCH = 1_000  # texts whose tokens are Python objects at the same time
 
 
 def installed() -> Path | None:
@@ -44,8 +44,8 @@ def static_vectors(texts: Sequence[str]) -> Representation | None:
     tokenizer.no_truncation()
     table = load_file(folder / TABLE)["embedding.weight"].astype(np.float32)
     vectors = [
-        mean_rows([np.array(found.ids, np.int32) for found in _encoded(tokenizer, texts[i : i + TOGETHER])], table)
-        for i in range(0, len(texts), TOGETHER)
+        mean_rows([np.array(found.ids, np.int32) for found in _encoded(tokenizer, texts[i : i + BATCH])], table)
+        for i in range(0, len(texts), BATCH)
     ]
     return Representation("wordllama", "", "none", np.concatenate(vectors), (UNKNOWN_TEXTS,))
 

@@ -55,15 +55,13 @@ def _ratio(over: np.ndarray, under: np.ndarray) -> np.ndarray:
     return np.where(flat, 1.0, over / np.where(flat, 1.0, under))
 
 
-def agreement_intervals(
-    truth: np.ndarray, clusters: np.ndarray, *, n_resamples: int = 200, seed: int = 0
-) -> dict[str, Interval]:
+def agreement_intervals(truth: np.ndarray, clusters: np.ndarray, *, seed: int = 0) -> dict[str, Interval]:
     """Each metric of one clustering [n] against the topics, value +- 1.96 standard deviations over document resamples."""
-    draws = resampled_scores(truth, clusters, n_resamples=n_resamples, rng=np.random.default_rng(seed))
+    draws = resampled_scores(truth, clusters, n_resamples=200, rng=np.random.default_rng(seed))
     return {name: around(metric(truth, clusters), draws[name].std(ddof=1), name) for name, metric in METRICS.items()}
 
 
 def around(value: float, spread: float, metric: str) -> Interval:
-    """value +- 1.96 ``spread``, cut where the metric ends."""
+    """value +- 1.96 `spread`, cut where the metric ends."""
     half = 1.96 * float(spread)
     return Interval(float(value), max(LOWEST.get(metric, -1.0), value - half), max(value, min(1.0, value + half)))

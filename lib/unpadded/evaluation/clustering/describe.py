@@ -19,10 +19,11 @@ from unpadded.evaluation.clustering.kmeans import Clustering
 from unpadded.evaluation.scores import Representation, check_names, checked_vectors, score_row, to_frame
 
 AGREEMENT = [name for name in METRICS if name != "NMI"]  # equal to the V-measure
+DENSITY_SAMPLE, DENSITY_WIDTH = 3000, 10  # documents and principal components that HDBSCAN sees
 
 
 def confusion(clusters: np.ndarray, labels: Sequence[str]) -> pd.DataFrame:
-    """Documents of each topic (row) in each cluster (column, ``clusters`` int [n]).
+    """Documents of each topic (row) in each cluster (column, `clusters` int [n]).
 
     Columns are ordered so that the best one-to-one matching (Kuhn, 1955, through scipy) lies on the diagonal.
     """
@@ -33,9 +34,15 @@ def confusion(clusters: np.ndarray, labels: Sequence[str]) -> pd.DataFrame:
 
 
 def nearest_documents(
-    clustering: Clustering, vectors: np.ndarray, texts: Sequence[str], labels: Sequence[str], *, k: int = 3, width: int = 100
-) -> pd.DataFrame:  # fmt: skip
-    """The ``k`` documents nearest to each centre (Euclidean): columns cluster, size, rank, topic, text (its beginning)."""
+    clustering: Clustering,
+    vectors: np.ndarray,
+    texts: Sequence[str],
+    labels: Sequence[str],
+    *,
+    k: int = 3,
+    width: int = 100,
+) -> pd.DataFrame:
+    """The `k` documents nearest to each centre (Euclidean): columns cluster, size, rank, topic, text (its beginning)."""
     rows = []
     for cluster, centre in enumerate(clustering.centers):
         members = np.flatnonzero(clustering.clusters == cluster)
@@ -47,14 +54,12 @@ def nearest_documents(
     return pd.DataFrame(rows, columns=["cluster", "size", "rank", "topic", "text"])
 
 
-def cluster_terms(
-    clusters: np.ndarray, texts: Sequence[str], *, k: int = 8, max_features: int = 20_000
-) -> pd.DataFrame:
-    """The ``k`` terms that mark each cluster, by class-based TF-IDF (Grootendorst, 2022); columns cluster, size, terms.
+def cluster_terms(clusters: np.ndarray, texts: Sequence[str], *, k: int = 8) -> pd.DataFrame:
+    """The `k` terms that mark each cluster, by class-based TF-IDF (Grootendorst, 2022); columns cluster, size, terms.
 
     Weight of a term in a cluster: its share of the cluster's words times ln(1 + words per cluster / its count).
     """
-    vectorizer = CountVectorizer(stop_words="english", max_features=max_features, token_pattern=r"(?u)\b[^\W\d_]{2,}\b")
+    vectorizer = CountVectorizer(stop_words="english", max_features=20_000, token_pattern=r"(?u)\b[^\W\d_]{2,}\b")
     members = pd.get_dummies(pd.Series(np.asarray(clusters)), dtype=int)
     try:
         counts = vectorizer.fit_transform(texts)
@@ -68,10 +73,15 @@ def cluster_terms(
 
 
 def density_clusters(
-    representations: Sequence[Representation], labels: Sequence[str], *, corpus_name: str, ids: Sequence[str],
-    n_sample: int = 3000, width: int = 10, min_cluster_size: int = 15, seed: int = 0,
-) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
-    """HDBSCAN, which is not told the number of clusters, on ``width`` principal components of a sample of documents.
+    representations: Sequence[Representation],
+    labels: Sequence[str],
+    *,
+    corpus_name: str,
+    ids: Sequence[str],
+    min_cluster_size: int = 15,
+    seed: int = 0,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """HDBSCAN, which is not told the number of clusters, on the first principal components of a sample of documents.
 
     The components are fitted on the sample itself, without labels. Returns the long table (metrics "HDBSCAN v_measure",
     ... with intervals over documents; the noise counts as one more cluster) and a frame with a row for each representation
@@ -79,13 +89,15 @@ def density_clusters(
     """
     check_names(representations)
     order = np.argsort(np.asarray(ids), kind="stable")
-    sample = order[np.sort(np.random.default_rng(seed).choice(len(order), min(n_sample, len(order)), replace=False))]
+    sample = order[
+        np.sort(np.random.default_rng(seed).choice(len(order), min(DENSITY_SAMPLE, len(order)), replace=False))
+    ]
     truth = np.asarray(labels)[sample]
     rows, found = [], []
     for representation in representations:
         start = time.perf_counter()
         vectors = checked_vectors(representation, len(labels))[sample]
-        size = max(1, min(width, *(extent - 1 for extent in vectors.shape)))
+        size = max(1, min(DENSITY_WIDTH, *(extent - 1 for extent in vectors.shape)))
         reducer = (PCA if isinstance(vectors, np.ndarray) else TruncatedSVD)(size, random_state=seed)
         density = HDBSCAN(min_cluster_size=max(2, min(min_cluster_size, len(sample) // 4)), copy=True)
         clusters = density.fit_predict(reducer.fit_transform(vectors))
@@ -96,9 +108,15 @@ def density_clusters(
         seconds = time.perf_counter() - start
         rows += [
             score_row(
-                representation, intervals[metric], corpus=corpus_name, task="clustering", metric=f"HDBSCAN {metric}",
-                n=len(sample), seed=seed, seconds=seconds,
+                representation,
+                intervals[metric],
+                corpus=corpus_name,
+                task="clustering",
+                metric=f"HDBSCAN {metric}",
+                n=len(sample),
+                seed=seed,
+                seconds=seconds,
             )
             for metric in AGREEMENT
-        ]  # fmt: skip
+        ]
     return to_frame(rows), pd.DataFrame(found)

@@ -27,10 +27,9 @@ from unpadded.evaluation.clustering.agreement import METRICS, around, resampled_
 from unpadded.evaluation.scores import Representation, check_names, check_vectors, checked_vectors, score_row, to_frame
 from unpadded.evaluation.statistics import Interval
 
+SMALLEST_BLOCK = 8  # documents of a block that is scored by itself
 INIT_SAMPLE = 3000  # documents k-means++ looks at: on 20,000 it would take as long as the iterations themselves
-MAX_ITERATIONS = (
-    50  # later ones move few documents: on 20 Newsgroups the scores of 50 and 300 differ by less than a seed
-)
+MAX_ITERATIONS = 50  # on 20 Newsgroups the scores of 50 and 300 differ by less than those of two seeds
 TRANSDUCTIVE = "Clustering is transductive: it is scored on the very documents the clusters were formed from."
 
 
@@ -39,7 +38,7 @@ class Clustering:
     """k-means of one representation: everything a table, a test or a picture needs.
 
     assignments int32 [n_seeds, n]; values DataFrame [n_seeds x metric]; resampled metric -> [n_seeds, n_resamples];
-    blocks DataFrame [n_blocks x metric]; centers [k, width] and ``best`` belong to the seed of least inertia.
+    blocks DataFrame [n_blocks x metric]; centers [k, width] and `best` belong to the seed of least inertia.
     """
 
     assignments: np.ndarray
@@ -81,10 +80,10 @@ class ClusteringDetails:
         parts = {name: clustering.spreads() for name, clustering in self.clusterings.items()}
         return pd.concat(parts, names=["method", "metric"]).reset_index()
 
-    def best(self, metric: str = "v_measure", *, among: Sequence[str] = ()) -> str:
-        """The name of the representation with the highest mean over seeds, of those ``among`` that were clustered, or all."""
+    def best(self, *, among: Sequence[str] = ()) -> str:
+        """The name of the representation with the highest mean V-measure over seeds, of those `among` or of all."""
         names = [name for name in self.clusterings if name in among] or list(self.clusterings)
-        return max(names, key=lambda name: self.clusterings[name].values[metric].mean())
+        return max(names, key=lambda name: self.clusterings[name].values["v_measure"].mean())
 
     def per_item(self, metric: str = "AMI") -> dict[str, np.ndarray]:
         """For statistics.compare: method -> score [n_blocks] of disjoint blocks of documents, each under its own seed.
@@ -95,12 +94,18 @@ class ClusteringDetails:
 
 
 def cluster_all(
-    representations: Sequence[Representation], labels: Sequence[str], *, corpus_name: str, ids: Sequence[str] | None = None,
-    n_seeds: int = 10, seed: int = 0, **options,
-) -> tuple[pd.DataFrame, ClusteringDetails]:  # fmt: skip
+    representations: Sequence[Representation],
+    labels: Sequence[str],
+    *,
+    corpus_name: str,
+    ids: Sequence[str] | None = None,
+    n_seeds: int = 10,
+    seed: int = 0,
+    **options,
+) -> tuple[pd.DataFrame, ClusteringDetails]:
     """Score every representation of the same documents; returns (long table, details). Options: evaluate_clustering's.
 
-    With ``ids`` the result does not depend on the order of the documents. Raises InputError like evaluate_clustering.
+    With `ids` the result does not depend on the order of the documents. Raises InputError like evaluate_clustering.
     """
     check_names(representations)
     rows, clusterings = [], {}
@@ -110,19 +115,32 @@ def cluster_all(
         clusterings[representation.name] = result
         rows += [
             score_row(
-                representation, result.interval(metric), corpus=corpus_name, task="clustering", metric=metric,
-                n=len(labels), seed=seed, seconds=result.seconds,
+                representation,
+                result.interval(metric),
+                corpus=corpus_name,
+                task="clustering",
+                metric=metric,
+                n=len(labels),
+                seed=seed,
+                seconds=result.seconds,
             )
             for metric in result.values.columns
-        ]  # fmt: skip
+        ]
     return to_frame(rows), ClusteringDetails(np.asarray(labels), clusterings)
 
 
 def evaluate_clustering(
-    vectors, labels: Sequence[str], *, ids: Sequence[str] | None = None, n_clusters: int | None = None, n_seeds: int = 10,
-    n_resamples: int = 20, n_silhouette: int = 1000, seed: int = 0,
-) -> Clustering:  # fmt: skip
-    """k-means of ``vectors`` [n, width] under seeds seed, seed + 1, ...; V-measure, NMI, AMI, ARI and silhouette.
+    vectors,
+    labels: Sequence[str],
+    *,
+    ids: Sequence[str] | None = None,
+    n_clusters: int | None = None,
+    n_seeds: int = 10,
+    n_resamples: int = 20,
+    n_silhouette: int = 1000,
+    seed: int = 0,
+) -> Clustering:
+    """k-means of `vectors` [n, width] under seeds seed, seed + 1, ...; V-measure, NMI, AMI, ARI and silhouette.
 
     The silhouette (Euclidean) is taken on a sample and left out where a clustering has fewer than two clusters.
     Raises InputError for one topic only, more clusters than documents, vectors that are constant or not finite.
@@ -142,9 +160,7 @@ def evaluate_clustering(
     assignments[:, order] = found
     blocks = _score_blocks(truth, found, seed=seed)
     centers = fits[best].cluster_centers_
-    return Clustering(
-        assignments, pd.DataFrame(values), resampled, blocks, centers, best, time.perf_counter() - start
-    )  # fmt: skip
+    return Clustering(assignments, pd.DataFrame(values), resampled, blocks, centers, best, time.perf_counter() - start)
 
 
 def _check_clusters(topics: np.ndarray, n: int, n_clusters: int | None) -> int:
@@ -221,13 +237,13 @@ def _add_silhouette(values: dict, resampled: dict, vectors, found: np.ndarray, *
     resampled["silhouette"] = np.array([samples[draws].mean(axis=1) for samples in per_seed])
 
 
-def _score_blocks(truth: np.ndarray, found: np.ndarray, *, seed: int, smallest: int = 8) -> pd.DataFrame:
+def _score_blocks(truth: np.ndarray, found: np.ndarray, *, seed: int) -> pd.DataFrame:
     """Disjoint random blocks of documents, as many as seeds: items of a paired test that share no document and no fit.
 
     More blocks than seeds would count the luck of one start several times.
     """
     shuffled = np.random.default_rng(seed).permutation(len(truth))
-    blocks = np.array_split(shuffled, max(1, min(len(found), len(truth) // smallest)))
+    blocks = np.array_split(shuffled, max(1, min(len(found), len(truth) // SMALLEST_BLOCK)))
     rows = [
         {name: metric(truth[rows], clusters[rows]) for name, metric in METRICS.items()}
         for rows, clusters in zip(blocks, found, strict=False)

@@ -27,6 +27,7 @@ from unpadded.evaluation.statistics import bootstrap_mean
 METRICS = {"nDCG@10": nDCG @ 10, "AP": AP, "Rprec": Rprec, "P@10": P @ 10, "R@100": R @ 100, "RR@10": RR}
 # RR@10 is cut from RR here: for it ir-measures has a provider that takes three times as long as all other metrics together.
 DEPTH = 1000  # documents a ranking keeps
+SHOWN = 80  # characters of an example
 EVALUATED_TOGETHER = 250  # queries whose rankings are Python dictionaries at the same time; fewer where these are deep:
 DICTIONARY_ENTRIES = 1_000_000  # documents in these dictionaries, of about 100 bytes each
 JUDGMENTS_KEPT = 5_000_000  # up to here all judgments stay in memory; more are made anew for every method, by block
@@ -38,7 +39,7 @@ Judge = Callable[[str], Mapping[str, int]]  # the same, of one query when it is 
 
 @dataclass(frozen=True, eq=False)
 class RankingDetails:
-    """Per-query values and first documents of every method; ``query_ids`` [q], ``note`` says what was left out.
+    """Per-query values and first documents of every method; `query_ids` [q], `note` says what was left out.
 
     values: metric -> DataFrame [q x method]; first: method -> int array [q, 10] of document positions, -1 where none.
     """
@@ -59,12 +60,19 @@ def duplicate_groups(texts: Sequence[str]) -> np.ndarray:
 
 
 def rank_topics(
-    representations: Sequence[Representation], labels: Sequence[str], *, corpus_name: str, ids: Sequence[str],
-    texts: Sequence[str] | None = None, n_queries: int = 1000, bm25: bool = False, seed: int = 0,
-) -> tuple[pd.DataFrame, RankingDetails]:  # fmt: skip
-    """Same-topic retrieval: up to ``n_queries`` documents, drawn by ``seed``, each search all others; (long table, details).
+    representations: Sequence[Representation],
+    labels: Sequence[str],
+    *,
+    corpus_name: str,
+    ids: Sequence[str],
+    texts: Sequence[str] | None = None,
+    n_queries: int = 1000,
+    bm25: bool = False,
+    seed: int = 0,
+) -> tuple[pd.DataFrame, RankingDetails]:
+    """Same-topic retrieval: up to `n_queries` documents, drawn by `seed`, each search all others; (long table, details).
 
-    A document never finds itself; with ``texts`` nor any copy of its text, which is neither hit nor miss. Queries left
+    A document never finds itself; with `texts` nor any copy of its text, which is neither hit nor miss. Queries left
     without a relevant document are dropped and counted in the note. Raises InputError for fewer than two topics.
     """
     check_names(representations)
@@ -93,13 +101,21 @@ def rank_topics(
 
 
 def rank_judged(
-    documents: Sequence[Representation], queries: Sequence[Representation], *, corpus_name: str, ids: Sequence[str],
-    query_ids: Sequence[str], relevance: Judgments, texts: Sequence[str] | None = None,
-    query_texts: Sequence[str] | None = None, bm25: bool = False, seed: int = 0,
-) -> tuple[pd.DataFrame, RankingDetails]:  # fmt: skip
+    documents: Sequence[Representation],
+    queries: Sequence[Representation],
+    *,
+    corpus_name: str,
+    ids: Sequence[str],
+    query_ids: Sequence[str],
+    relevance: Judgments,
+    texts: Sequence[str] | None = None,
+    query_texts: Sequence[str] | None = None,
+    bm25: bool = False,
+    seed: int = 0,
+) -> tuple[pd.DataFrame, RankingDetails]:
     """Search with given queries and judgments (BEIR layout); queries are encoded as documents are; (long table, details).
 
-    ``queries`` holds the same representations in the same order, with a row per query id. Queries without a relevant
+    `queries` holds the same representations in the same order, with a row per query id. Queries without a relevant
     document (no judgment above 0) are left out and counted in the note; raises InputError when none is left.
     """
     check_names(documents)
@@ -121,23 +137,28 @@ def rank_judged(
 
 
 def example_results(
-    details: RankingDetails, texts: Sequence[str], *, queries: Mapping[str, str], labels: Sequence[str] | None = None,
-    n_queries: int = 3, k: int = 3, width: int = 80,
-) -> pd.DataFrame:  # fmt: skip
-    """Example queries with their first ``k`` documents, a column per method: the beginning of each text, its topic first.
+    details: RankingDetails,
+    texts: Sequence[str],
+    *,
+    queries: Mapping[str, str],
+    labels: Sequence[str] | None = None,
+    n_queries: int = 3,
+    k: int = 3,
+) -> pd.DataFrame:
+    """Example queries with their first `k` documents, a column per method: the beginning of each text, its topic first.
 
-    ``queries`` maps query ids to texts (for same-topic ranking: dict(zip(ids, texts))).
+    `queries` maps query ids to texts (for same-topic ranking: dict(zip(ids, texts))).
     """
 
     def show(position: int) -> str:
         if position < 0:
             return ""
         topic = f"[{labels[position]}] " if labels is not None else ""
-        return topic + " ".join(texts[position].split())[:width]
+        return topic + " ".join(texts[position].split())[:SHOWN]
 
     rows = []
     for i, query_id in enumerate(details.query_ids[:n_queries]):
-        query = " ".join(queries[query_id].split())[:width]
+        query = " ".join(queries[query_id].split())[:SHOWN]
         for rank in range(min(k, *(first.shape[1] for first in details.first.values()))):
             found = {name: show(first[i, rank]) for name, first in details.first.items()}
             rows.append({"query": query, "rank": rank + 1, **found})
@@ -179,9 +200,9 @@ def _bm25_scorer(texts, query_texts, kept, by_id) -> Scorer:
 
 
 def _rank(scorers, n_relevant, judge, ids, by_id, excluded, corpus_name, seed, note):
-    """Search and evaluate with every scorer, made one at a time; scorers see the documents in the order ``by_id``.
+    """Search and evaluate with every scorer, made one at a time; scorers see the documents in the order `by_id`.
 
-    ``n_relevant``: query id -> number of relevant documents, in the order of the scorers' queries.
+    `n_relevant`: query id -> number of relevant documents, in the order of the scorers' queries.
     """
     query_ids, position_by_id = list(n_relevant), np.argsort(by_id)
     hidden = [position_by_id[excluded.get(q, np.empty(0, dtype=int))] for q in query_ids]
@@ -200,15 +221,23 @@ def _rank(scorers, n_relevant, judge, ids, by_id, excluded, corpus_name, seed, n
             values[metric][representation.name] = table[metric].to_numpy()
             interval = bootstrap_mean(values[metric][representation.name], seed=seed)
             rows.append(
-                score_row(representation, interval, corpus=corpus_name, task="ranking", metric=metric, n=len(query_ids),
-                          seed=seed, seconds=seconds)
-            )  # fmt: skip
+                score_row(
+                    representation,
+                    interval,
+                    corpus=corpus_name,
+                    task="ranking",
+                    metric=metric,
+                    n=len(query_ids),
+                    seed=seed,
+                    seconds=seconds,
+                )
+            )
     frames = {metric: pd.DataFrame(columns, index=query_ids) for metric, columns in values.items()}
     return to_frame(rows), RankingDetails(query_ids, frames, first, note)
 
 
 def _evaluators(judge: Judge, query_ids: list[str], depth: int) -> Iterator[tuple[slice, ir_measures.Evaluator]]:
-    """One ir-measures evaluator per block of queries, whose rankings have ``depth`` documents."""
+    """One ir-measures evaluator per block of queries, whose rankings have `depth` documents."""
     together = max(1, min(EVALUATED_TOGETHER, DICTIONARY_ENTRIES // depth))
     for block in gen_batches(len(query_ids), together):
         yield block, ir_measures.evaluator(list(METRICS.values()), {q: judge(q) for q in query_ids[block]})

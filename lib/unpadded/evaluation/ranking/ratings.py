@@ -30,8 +30,13 @@ class RatingDetails:
 
 
 def rank_ratings(
-    representations: Sequence[Representation], *, corpus_name: str, ids: Sequence[str], ratings: pd.DataFrame, seed: int = 0
-) -> tuple[pd.DataFrame, RatingDetails]:  # fmt: skip
+    representations: Sequence[Representation],
+    *,
+    corpus_name: str,
+    ids: Sequence[str],
+    ratings: pd.DataFrame,
+    seed: int = 0,
+) -> tuple[pd.DataFrame, RatingDetails]:
     """Spearman of cosine against rating over all pairs, and nDCG@10 of each document's neighbours by rating.
 
     ratings: columns first, second (document ids), rating (0 or more). Intervals resample documents, because pairs that
@@ -67,10 +72,17 @@ def rank_ratings(
         }
         rows += [
             score_row(
-                representation, interval, corpus=corpus_name, task="ranking", metric=metric, n=n, seed=seed, seconds=seconds
+                representation,
+                interval,
+                corpus=corpus_name,
+                task="ranking",
+                metric=metric,
+                n=n,
+                seed=seed,
+                seconds=seconds,
             )
             for metric, (interval, n) in intervals.items()
-        ]  # fmt: skip
+        ]
     table = pd.DataFrame(values)
     return to_frame(rows), RatingDetails(pairs, table.set_axis([ids[i] for i in table.index]))
 
@@ -109,9 +121,9 @@ def _bootstrap_spearman(first, second, cosine, rating, *, seed: int, n_resamples
 
 def _neighbour_ndcg(first, second, rating, cosine) -> pd.Series:
     """nDCG@10 per rated document over the documents it was rated with; those rated 0 throughout are left out."""
-    both = pd.DataFrame({
-        "document": np.concatenate([first, second]), "rating": np.tile(rating, 2), "cosine": np.tile(cosine, 2)
-    })  # fmt: skip
+    both = pd.DataFrame(
+        {"document": np.concatenate([first, second]), "rating": np.tile(rating, 2), "cosine": np.tile(cosine, 2)}
+    )
     values = {
         document: ndcg_score([group["rating"]], [group["cosine"]], k=10)
         for document, group in both.groupby("document")

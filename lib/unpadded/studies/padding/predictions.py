@@ -72,12 +72,18 @@ def _loaders(lm, documents: Sequence[np.ndarray], labels: Sequence[str], valid: 
 
     train = np.setdiff1d(np.arange(len(documents)), valid).tolist()
     datasets = Datasets(
-        range(len(documents)), tfms=[[tokens_of], [label_of, Categorize(sorted(set(labels)))]], splits=[train, list(valid)]
-    )  # fmt: skip
+        range(len(documents)),
+        tfms=[[tokens_of], [label_of, Categorize(sorted(set(labels)))]],
+        splits=[train, list(valid)],
+    )
     dls = datasets.dataloaders(
-        bs=min(batch_size, len(train)), val_bs=64, dl_type=SortedDL, before_batch=Pad_Chunk(seq_len=BPTT), num_workers=0,
+        bs=min(batch_size, len(train)),
+        val_bs=64,
+        dl_type=SortedDL,
+        before_batch=Pad_Chunk(seq_len=BPTT),
+        num_workers=0,
         device=torch.device("cpu"),
-    )  # fmt: skip
+    )
     dls.vocab = L(list(lm.vocab), sorted(set(labels)))
     return dls
 
