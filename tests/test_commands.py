@@ -230,7 +230,9 @@ def test_pip_installs_the_clone_and_an_environment_without_a_network(clone, tmp_
     built = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(tmp_path / "index"), str(clone)]
     subprocess.run([*pip, *built], check=True, capture_output=True)  # what `pip install PATH_OF_THIS_CLONE` builds
     wheel = next((tmp_path / "index").glob("unpadded-*.whl"))
-    assert "unpadded/explore/lab_settings" in "".join(zipfile.ZipFile(wheel).namelist())
+    packed = zipfile.ZipFile(wheel).namelist()
+    assert "unpadded/explore/lab_settings" in "".join(packed)
+    assert {"unpadded/report/templates/page.html", "unpadded/report/templates/style.css"} <= set(packed)
     (tmp_path / "requirements.lock").write_text("unpadded\n")  # the lock itself is gigabytes
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))  # stands for the package index
     monkeypatch.setenv("PIP_NO_INDEX", "1")

@@ -14,13 +14,14 @@ from tiny_run import make_run
 from unpadded.cli.main import main
 from unpadded.common.errors import InputError
 from unpadded.report.alt_text import LONGEST, describe
+from unpadded.report.comparison import with_links
 from unpadded.report.figures import description_of, keep, size_of
-from unpadded.report.html import document, picture, table
 from unpadded.report.maps.page import hover_chart, write_map_page
 from unpadded.report.maps.tables import cut, load_map, map_path, map_table, save_map, title_and_beginning
 from unpadded.report.notebooks import answer_of, title_of, with_alternatives
 from unpadded.report.plots.scores import learning_curves, loss_curve
 from unpadded.report.plots.style import POOLING_COLOURS, label_ends
+from unpadded.report.rendering import templates, write_html
 from unpadded.report.run_page import EXECUTED, first_picture
 
 ROOT = Path(__file__).parents[2]
@@ -184,7 +185,25 @@ def test_a_run_without_maps_has_no_map_page(tmp_path):
     assert write_map_page(tmp_path) is None
 
 
-def test_tables_and_pictures_are_escaped():
-    html = table(pd.DataFrame({"<a>": ["<b>"]})) + picture('x".png', 'an "alternative"') + document("<t>", "")
+def test_tables_pictures_and_titles_are_escaped(tmp_path):
+    parts = templates().get_template("parts.html").module
+    figure = {"source": 'x".png', "alt": 'an "alternative"', "width": 1, "height": 1}
+    page = write_html(tmp_path / "x.html", "notebook.html", title="<t>", file="x.ipynb", notebook="")
+    html = parts.table(pd.DataFrame({"<a>": ["<b>"]})) + parts.picture(figure) + page.read_text()
     for raw in ("<a>", "<b>", 'x".png', "<t>"):
         assert raw not in html
+    assert "an &#34;alternative&#34;" in html
+
+
+def test_a_document_cannot_end_the_maps_script(report, tmp_path):
+    points = load_map(map_path(report, "tiny"))
+    save_map(points.assign(title="</script><h1>mine</h1>"), map_path(tmp_path, "tiny"))
+    page = write_map_page(tmp_path).read_text()
+    assert page.count("<h1>") == 1
+    assert "\\u003c/script\\u003e" in page
+
+
+def test_links_in_a_table_are_the_only_html_in_it():
+    shown = with_links(pd.DataFrame({"run": ["<b>"], "notebook": ["runs/<i>/06_clustering.html"]}))
+    assert '<a href="runs/&lt;i&gt;/06_clustering.html">06_clustering</a>' in shown
+    assert "<td>&lt;b&gt;</td>" in shown

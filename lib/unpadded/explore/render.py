@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from unpadded.explore.pairs import ALONE
-from unpadded.report import POOLING_COLOURS, cut, escape, title_and_beginning
+from unpadded.report import POOLING_COLOURS, cut, title_and_beginning
 
 MOST_SHADED = 300  # tokens of a document that are shown
 SOFT = "color:var(--jp-content-font-color2,#666);font-size:.9em"
@@ -30,6 +31,11 @@ class Found:
     terms: np.ndarray  # what each token adds to the similarity, float64 [n_tokens]
     words: Sequence[str]  # those that lift it most
     shared: Sequence[str]  # rare words that the query has too
+
+
+def escape(value: object) -> str:
+    """The value as HTML text, safe in attributes too."""
+    return html.escape(str(value))
 
 
 def results(found: Sequence[Found]) -> str:

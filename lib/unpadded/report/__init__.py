@@ -16,7 +16,6 @@ if TYPE_CHECKING:
         with_links,
     )
     from unpadded.report.figures import keep
-    from unpadded.report.html import escape
     from unpadded.report.maps.tables import (
         cut,
         load_map,

@@ -1,15 +1,16 @@
 """Runs side by side, one's own choice or a sweep's: their scores, their leaders and what they cost."""
 
-import html
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
+from markupsafe import Markup
 
 from unpadded.common import SWEEP_SUMMARY, InputError, read_json
 from unpadded.evaluation import read_scores
 from unpadded.report.plots.scores import method_names
+from unpadded.report.rendering import table_html
 from unpadded.report.run_page import HEADLINE
 
 HEADLINE_METRICS = [metric for metrics in HEADLINE.values() for metric in metrics]
@@ -73,12 +74,11 @@ def best_runs(scores: pd.DataFrame, folder: str | os.PathLike) -> pd.DataFrame:
     return best[["corpus", "task", "metric", "run", "name", "value", "ci_low", "ci_high", "notebook"]]
 
 
-def with_links(table: pd.DataFrame, column: str = "notebook") -> str:
-    """The table as HTML in which `column`'s paths are links."""
-    linked = table.assign(
-        **{column: [f'<a href="{html.escape(p)}">{html.escape(Path(p).stem)}</a>' for p in table[column]]}
-    )
-    return linked.to_html(index=False, escape=False)
+def with_links(table: pd.DataFrame) -> str:
+    """The table as HTML in which the paths of its column `notebook` are links."""
+    link = Markup('<a href="{}">{}</a>')
+    links = [link.format(path, Path(path).stem) for path in table["notebook"]]
+    return str(table_html(table.assign(notebook=pd.Series(links, table.index, dtype=object))))
 
 
 def stage_minutes(folders: Sequence[str | os.PathLike]) -> pd.DataFrame:

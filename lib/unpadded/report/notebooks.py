@@ -5,12 +5,13 @@ import re
 from pathlib import Path
 
 import nbformat
+from markupsafe import Markup
 from nbconvert import HTMLExporter
 from nbconvert.filters import markdown2html
 from nbformat import NotebookNode
 
 from unpadded.common import atomic_write
-from unpadded.report.html import write_document
+from unpadded.report.rendering import write_html
 
 ANSWER = "**Answer.**"
 NO_WORDS = ("<Figure size", "<IPython.core.display.Image")  # what a picture's text says when it says nothing
@@ -26,10 +27,8 @@ def write_page(notebook: Path) -> Path:
     exporter = HTMLExporter(template_name="basic", embed_images=True, exclude_anchor_links=True)
     exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
     body, _ = exporter.from_notebook_node(content)
-    home = '<nav><a href="index.html">All of this run</a>'
-    home += f'<a href="{notebook.name}">As a notebook</a></nav>'
-    title = title_of(content) or notebook.stem
-    return write_document(notebook.with_suffix(".html"), title, f"{home}\n<main>{_without_scripts(body)}</main>")
+    title, page = title_of(content) or notebook.stem, notebook.with_suffix(".html")
+    return write_html(page, "notebook.html", title=title, file=notebook.name, notebook=_without_scripts(body))
 
 
 def code_of(notebook: NotebookNode) -> list[str]:
@@ -60,11 +59,11 @@ def title_of(notebook: NotebookNode) -> str:
     return next((heading.splitlines()[0][2:].strip() for heading in headings), "")
 
 
-def answer_of(notebook: NotebookNode) -> str:
+def answer_of(notebook: NotebookNode) -> Markup:
     """The notebook's answer as HTML, without the word itself; empty where it has none."""
     answers = (cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     found = next((text for text in answers if text.startswith(ANSWER)), "")
-    return markdown2html(found.removeprefix(ANSWER).strip()) if found else ""
+    return Markup(markdown2html(found.removeprefix(ANSWER).strip()) if found else "")
 
 
 def with_alternatives(notebook: NotebookNode) -> NotebookNode:
@@ -82,6 +81,6 @@ def with_alternatives(notebook: NotebookNode) -> NotebookNode:
     return notebook
 
 
-def _without_scripts(body: str) -> str:
-    """Pages hold what was drawn, never what would draw itself: scripts of widgets find no page to run in."""
-    return re.sub(r"<script\b.*?</script>", "", body, flags=re.DOTALL | re.IGNORECASE)
+def _without_scripts(body: str) -> Markup:
+    """The HTML without its scripts: those of widgets would fetch a library that draws them."""
+    return Markup(re.sub(r"<script\b.*?</script>", "", body, flags=re.DOTALL | re.IGNORECASE))

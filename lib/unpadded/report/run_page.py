@@ -1,6 +1,7 @@
 """The pages of a run: a front page with what came out, the map of its documents, and its notebooks."""
 
 import base64
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -10,10 +11,10 @@ import pandas as pd
 from unpadded.common import read_json
 from unpadded.evaluation import read_scores
 from unpadded.report.figures import description_of, size_of
-from unpadded.report.html import escape, picture, table, write_document
 from unpadded.report.maps.page import write_map_page
 from unpadded.report.notebooks import answer_of, refresh_text, title_of, write_page
 from unpadded.report.plots.scores import method_names
+from unpadded.report.rendering import write_html
 
 HEADLINE = {  # task -> the metrics whose best rows the front page shows
     "clustering": ["v_measure"],
@@ -59,50 +60,31 @@ def write_index(folder: Path) -> Path:
     """
     folder = Path(folder)
     summary = read_json(folder / "run.json") if (folder / "run.json").exists() else {}
-    hover = write_map_page(folder)
-    parts = [
-        *_head(folder, summary),
-        *_scores(folder),
-        *_map(folder, hover),
-        *_answers(folder, is_reference=summary.get("profile") == "reference"),
-    ]
-    return write_document(folder / "index.html", f"Unpadded: {summary.get('corpus', folder.name)}", "\n".join(parts))
+    name, drawn, hover = summary.get("corpus", folder.name), folder / "figures" / MAP, write_map_page(folder)
+    return write_html(
+        folder / "index.html",
+        "run.html",
+        title=f"Unpadded: {name}",
+        name=name,
+        summary=summary,
+        minutes=sum(stage["seconds"] for stage in summary.get("stages", {}).values()) / 60,
+        scores=_scores(folder),
+        map=figure_of(drawn) if drawn.exists() else None,
+        map_page=hover.name if hover else "",
+        questions=[*_questions(folder)],
+    )
 
 
-def _head(folder: Path, summary: dict) -> list[str]:
-    name, profile = summary.get("corpus", folder.name), summary.get("profile", "")
-    parts = [f"<h1>{escape(name)}{f', profile {escape(profile)}' if profile else ''}</h1>"]
-    if summary:
-        minutes = sum(stage["seconds"] for stage in summary["stages"].values()) / 60
-        facts = (
-            f"{summary['documents']:,} documents; {minutes:.1f} minutes of notebooks; unpadded {summary['version']}."
-        )
-        parts.append(f"<p>{facts}</p>")
-        notes = "".join(f"<li>{escape(note)}</li>" for note in summary["notes"])
-        if notes:
-            parts.append(f"<details><summary>Notes on the documents</summary><ul class=note>{notes}</ul></details>")
-    return parts
-
-
-def _scores(folder: Path) -> list[str]:
+def _scores(folder: Path) -> dict:
+    """The headline table of each corpus, under "tables", and the cells that are best, under "best"."""
     if not (folder / "scores.csv").exists():
-        return []
+        return {"tables": [], "best": set()}
     rows = plain(headline(read_scores(folder / "scores.csv")))
     measured = [column for column in rows.columns if ": " in column]
-    best, rows = leaders(rows, measured), rows.assign(name=method_names)
-    words = (
-        "last, mean, max and concat are the language model's poolings, the others baselines. With 95&nbsp;% intervals; "
-        "the best of each column is bold. Post-processed vectors are in the notebooks, every value in "
-        '<a href="scores.csv">scores.csv</a>.'
-    )
-    parts = [f"<h2>What came out</h2><p>{words}</p>"]
+    best, rows, tables = leaders(rows, measured), rows.assign(name=method_names), []
     for corpus, part in rows.groupby("corpus", sort=False):
-        shown = [column for column in measured if (part[column] != "").any()]
-        shown = table(part[["name", *shown]], best=best)
-        first = corpus == rows.corpus.iloc[0]
-        title = f"<h3>{escape(corpus)}</h3>" if first else f"<summary>{escape(corpus)}</summary>"
-        parts.append(f"{title}{shown}" if first else f"<details>{title}{shown}</details>")
-    return parts
+        tables.append((corpus, part[["name", *(column for column in measured if (part[column] != "").any())]]))
+    return {"tables": tables, "best": best}
 
 
 def plain(rows: pd.DataFrame) -> pd.DataFrame:
@@ -120,21 +102,10 @@ def leaders(rows: pd.DataFrame, measured: list[str]) -> set[tuple[object, str]]:
     return found
 
 
-def _map(folder: Path, hover: Path | None) -> list[str]:
-    drawn = folder / "figures" / MAP
-    if not drawn.exists():
-        return []
-    parts = ["<h2>The documents under each pooling</h2>"]
-    if hover is not None:
-        parts.append(
-            f'<p><a href="{hover.name}">The same map to point at</a>: titles, and one document on every map.</p>'
-        )
-    return [*parts, figure_of(drawn, link=hover.name if hover else "")]
-
-
-def figure_of(path: Path, *, link: str = "") -> str:
-    """A kept figure, for a page beside the folder `figures`: with its words, its size, and where a click leads."""
-    return picture(f"figures/{quote(path.name)}", description_of(path), size=size_of(path), link=link)
+def figure_of(path: Path) -> dict:
+    """A kept figure for the template `picture` of a page beside the folder `figures`: where it is, its words, its size."""
+    width, height = size_of(path)
+    return {"source": f"figures/{quote(path.name)}", "alt": description_of(path), "width": width, "height": height}
 
 
 def first_picture(folder: Path, notebook: nbformat.NotebookNode) -> Path | None:
@@ -145,21 +116,17 @@ def first_picture(folder: Path, notebook: nbformat.NotebookNode) -> Path | None:
     return next((kept[png] for png in map(base64.b64decode, shown) if png in kept), None)
 
 
-def _answers(folder: Path, *, is_reference: bool) -> list[str]:
-    """One section a notebook: its question, its answer and the first of its pictures."""
-    parts = ["<h2>Questions and answers</h2>"]
-    if not is_reference:
-        parts.append("<p class=note>The answers report the reference run; the pictures and tables are this run's.</p>")
+def _questions(folder: Path) -> Iterator[dict]:
+    """For each notebook its question, its answer and the first of its pictures."""
     for path in sorted(folder.glob(EXECUTED)):
         try:
             notebook = nbformat.read(path, as_version=4)
         except ValueError:  # torn by a full disk; the next start executes it again
             continue
-        title = escape(title_of(notebook) or path.stem)
-        parts.append(f'<section><h3><a href="{path.stem}.html">{title}</a></h3>{answer_of(notebook)}')
         drawn = first_picture(folder, notebook)
-        parts += [figure_of(drawn, link=f"{path.stem}.html")] if drawn else []
-        parts.append(
-            f'<nav><a href="{path.stem}.html">Read it</a><a href="{path.name}">As a notebook</a></nav></section>'
-        )
-    return parts
+        yield {
+            "stem": path.stem,
+            "title": title_of(notebook) or path.stem,
+            "answer": answer_of(notebook),
+            "figure": figure_of(drawn) if drawn else None,
+        }

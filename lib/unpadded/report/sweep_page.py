@@ -1,12 +1,13 @@
 """The front page of a sweep: its question, what came out, its runs, and what failed."""
 
 from pathlib import Path
-from urllib.parse import quote
+
+import pandas as pd
 
 from unpadded.common import SWEEP_SUMMARY, read_json
 from unpadded.report.comparison import leaderboard, read_runs
-from unpadded.report.html import escape, table, write_document
 from unpadded.report.notebooks import refresh_text, write_page
+from unpadded.report.rendering import write_html
 from unpadded.report.run_page import EXECUTED, figure_of, write_index
 
 COMPARISON = "09_compare_runs"
@@ -30,18 +31,17 @@ def write_sweep_index(folder: Path, *, anew: bool = False) -> Path:
     summary = read_json(folder / SWEEP_SUMMARY)
     for run in summary["runs"]:
         _write_run(folder / "runs" / run["name"], anew=anew)
-    done = sum(run["finished"] for run in summary["runs"])
-    parts = [
-        f"<h1>{escape(summary['question'] or summary['name'])}</h1>",
-        f"<p>Sweep <b>{escape(summary['name'])}</b>: {done} of {len(summary['runs'])} runs done; unpadded "
-        f"{escape(summary['version'])}.</p>",
-        *_failures(summary["runs"]),
-        *_scores(folder),
-        *_pictures(folder),
-        "<h2>The runs</h2>",
-        _runs(folder, summary),
-    ]
-    return write_document(folder / "index.html", f"Unpadded: {summary['name']}", "\n".join(parts))
+    return write_html(
+        folder / "index.html",
+        "sweep.html",
+        title=f"Unpadded: {summary['name']}",
+        summary=summary,
+        runs=[run | _facts(folder / "runs" / run["name"], run["stages"]) for run in summary["runs"]],
+        best=_best(folder),
+        comparison=COMPARISON,
+        is_compared=(folder / f"{COMPARISON}.html").exists(),
+        figures=[figure_of(path) for path in sorted((folder / "figures").glob("*.png"))],
+    )
 
 
 def _refresh(notebook: Path, sources: Path) -> None:
@@ -57,63 +57,17 @@ def _write_run(folder: Path, *, anew: bool) -> None:
         write_index(folder)
 
 
-def _failures(runs: list[dict]) -> list[str]:
-    failed = [run for run in runs if run["failure"]]
-    if not failed:
-        return []
-    lines = "".join(f"<li>{_link(run['name'])}: {escape(run['failure'])}</li>" for run in failed)
-    return [f"<h2>What failed</h2><ul>{lines}</ul><p class=note>The same command tries these again.</p>"]
+def _facts(folder: Path, stages: list[str]) -> dict:
+    """A run's minutes, and those of its stages that have a page."""
+    seconds = sum(read_json(path)["seconds"] for path in folder.glob("stages/*.json"))
+    return {"minutes": seconds / 60, "pages": [stage for stage in stages if (folder / f"{stage}.html").exists()]}
 
 
-def _scores(folder: Path) -> list[str]:
+def _best(folder: Path) -> pd.DataFrame | None:
+    """The three best of each task, with their intervals as text; None before there are scores."""
     if not (folder / "scores.parquet").exists():
-        return []
+        return None
     best = leaderboard(read_runs([folder]), k=3).reset_index()
-    best["value"] = [
-        f"{v:.3f} [{a:.3f}, {b:.3f}]" for v, a, b in zip(best.value, best.ci_low, best.ci_high, strict=True)
-    ]
-    columns = ["corpus", "task", "metric", "name", "value", "run"]
-    links = ", ".join(f'<a href="{name}">{name}</a>' for name in ("scores.csv", "scores.parquet"))
-    compared = (
-        f'<nav><a href="{COMPARISON}.html">The comparison</a><a href="{COMPARISON}.ipynb">As a notebook</a></nav>'
-    )
-    return [
-        f"<h2>What came out</h2><p>The three best of each task, with 95&nbsp;% intervals. All values: {links}.</p>",
-        table(best[columns]),
-        compared if (folder / f"{COMPARISON}.html").exists() else "",
-    ]
-
-
-def _pictures(folder: Path) -> list[str]:
-    drawn = sorted((folder / "figures").glob("*.png"))
-    return [figure_of(path, link=f"{COMPARISON}.html") for path in drawn]
-
-
-def _runs(folder: Path, summary: dict) -> str:
-    """One row a run: what sets it apart, whether it is done, its minutes, its notebooks."""
-    rows = []
-    for run in summary["runs"]:
-        state = "done" if run["finished"] else "failed" if run["failure"] else "not yet"
-        cells = [_link(run["name"]), *(escape(run["parameters"][name]) for name in summary["varied"]), state]
-        cells.append(f"{_minutes(folder / 'runs' / run['name']):.1f}")
-        base = f"runs/{quote(run['name'])}"
-        cells.append(
-            " ".join(
-                f'<a href="{base}/{stage}.html">{stage[:2]}</a>'
-                for stage in run["stages"]
-                if (folder / "runs" / run["name"] / f"{stage}.html").exists()
-            )
-        )
-        rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-    titles = ["run", *map(escape, summary["varied"]), "state", "minutes", "notebooks"]
-    head = "".join(f'<th scope="col">{title}</th>' for title in titles)
-    body = f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
-    return f'<div class="scroll" tabindex="0"><table>{body}</table></div>'
-
-
-def _minutes(folder: Path) -> float:
-    return sum(read_json(path)["seconds"] for path in folder.glob("stages/*.json")) / 60
-
-
-def _link(name: str) -> str:
-    return f'<a href="runs/{quote(name)}/index.html">{escape(name)}</a>'
+    values = zip(best.value, best.ci_low, best.ci_high, strict=True)
+    best["value"] = [f"{value:.3f} [{low:.3f}, {high:.3f}]" for value, low, high in values]
+    return best[["corpus", "task", "metric", "name", "value", "run"]]

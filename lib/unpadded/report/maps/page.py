@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 from matplotlib.colors import to_hex
 
 from unpadded.common import read_json
-from unpadded.report.html import escape, write_document
 from unpadded.report.maps.tables import load_map, map_path, poolings_of
 from unpadded.report.maps.umap_maps import sample_documents, topic_colours
+from unpadded.report.rendering import write_html
 
 MOST = 2000  # points: with four maps this is what a phone still draws at once
-STYLE = "#map { width: 100%; min-height: 20rem; } #map .vega-embed, #map canvas { max-width: 100%; }"
-DRAW = """
-const dark = matchMedia("(prefers-color-scheme: dark)");
-function draw() {
-  const width = document.getElementById("map").clientWidth, columns = width > 640 ? 2 : 1;
-  const size = Math.floor((width - 24 * columns) / columns);
-  spec.columns = columns;
-  for (const panel of spec.concat) { panel.width = size; panel.height = Math.min(size, 440); }
-  const legend = { orient: "bottom", columns: Math.max(1, Math.floor(width / 190)), symbolLimit: 60, labelLimit: 150 };
-  vegaEmbed("#map", spec, { actions: false, renderer: "canvas", theme: dark.matches ? "dark" : undefined,
-    config: { background: "transparent", legend, view: { stroke: "transparent" }, concat: { spacing: 20 } } });
-}
-draw();
-dark.addEventListener("change", draw);
-"""
 
 
 def write_map_page(folder: Path) -> Path | None:
@@ -43,16 +28,15 @@ def write_map_page(folder: Path) -> Path | None:
         return None
     points = load_map(found)
     shown = points.iloc[sample_documents(len(points), n_sample=MOST)]
-    spec = json.dumps(hover_chart(shown)).replace("</", "<\\/")
-    body = (
-        '<nav><a href="index.html">All of this run</a></nav>'
-        f"<h1>{escape(found.stem)}: the documents under each pooling</h1>"
-        f"<p>{len(shown):,} documents, UMAP. Point at one to find it on every map; click a topic below to see it alone. "
-        "Near neighbours mean something, distances between far groups mean little.</p>"
-        f'<main id="map" role="img" aria-label="Scatter plots of the documents, one for each pooling"></main>'
-        f"<script>{_vega()}</script><script>const spec = {spec};{DRAW}</script>"
+    return write_html(
+        folder / "map.html",
+        "map.html",
+        title=f"Unpadded: map of {found.stem}",
+        corpus=found.stem,
+        n_documents=len(shown),
+        chart=hover_chart(shown),
+        vega=_vega(),
     )
-    return write_document(folder / "map.html", f"Unpadded: map of {found.stem}", body, style=STYLE)
 
 
 def hover_chart(points: pd.DataFrame) -> dict:
@@ -78,7 +62,9 @@ def hover_chart(points: pd.DataFrame) -> dict:
         panels.append(chart.encode(x, y, **shared))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Automatically deduplicated")  # one selection for all panels is what is meant
-        return alt.concat(*panels, data=data, columns=2).add_params(pointed, chosen).to_dict()
+        chart = alt.concat(*panels, data=data, spacing=20, background="transparent").add_params(pointed, chosen)
+    chart = chart.configure_legend(orient="bottom", symbolLimit=60, labelLimit=150)
+    return chart.configure_view(stroke=None).to_dict()
 
 
 def _domain(values: pd.Series) -> list[float]:
@@ -103,8 +89,8 @@ def _records(points: pd.DataFrame) -> list[dict]:
 
 
 @lru_cache(maxsize=1)
-def _vega() -> str:
+def _vega() -> Markup:
     """Vega, Vega-Lite and vega-embed in one script, from an installed package."""
     import vl_convert
 
-    return vl_convert.javascript_bundle()
+    return Markup(vl_convert.javascript_bundle())
