@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import time
 
 import pandas as pd
@@ -277,20 +278,56 @@ def test_a_slow_job_takes_nothing_off_the_time_of_the_others(performed):
     assert view.seconds_left() == pytest.approx(60 * len(others) / 2 - 15, abs=1)
 
 
-def test_the_view_stays_in_place_on_a_terminal(performed):
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
+class Terminal(io.StringIO):
+    """What a terminal of 80 columns would be sent."""
 
+    def isatty(self):
+        return True
+
+    def shown(self) -> list[str]:
+        """The lines on it: of all codes, those that move up a line or clear one count."""
+        lines, row = [""], 0
+        for piece in re.findall(r"\x1b\[[?\d]*[A-Za-z]|\r|\n|[^\x1b\r\n]+", self.getvalue()):
+            if piece == "\n":
+                row += 1
+                lines += [""] * (row + 1 - len(lines))
+            elif piece == "\x1b[1A":
+                row -= 1
+            elif piece == "\x1b[2K":
+                lines[row] = ""
+            elif not piece.startswith(("\x1b", "\r")):
+                lines[row] += piece
+        return [line.rstrip() for line in lines if line]
+
+
+def test_the_view_stays_in_place_on_a_terminal(performed, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
     keys, out = list(performed.jobs), Terminal()
-    view = SweepView(performed, keys, workers=2, out=out)
-    view.started(keys[0])
-    assert "[0/6 runs done] 1 running, 9 waiting" in out.getvalue()
-    assert "01_train_language_model" in out.getvalue()
-    view.ended(keys[0])
-    view.draw()
-    assert "left" in out.getvalue().splitlines()[-1]
-    assert out.getvalue().count("\x1b[2F") == 1  # the table of two lines gave way
+    with SweepView(performed, keys, workers=2, out=out) as view:
+        view.started(keys[0])
+        heading, job = out.shown()
+        assert heading == "[0/6 runs done] 1 running, 9 waiting"
+        assert re.match(r"\s+0:00  01_train_language_model  \S", job)
+        assert len(job) <= 80
+        view.ended(keys[0])
+        view.draw()
+        line, heading = out.shown()  # the table of two lines gave way
+        assert line.startswith("[0/6 runs done]: 01_train_language_model of ")
+        assert "left" in heading
+        view.started(keys[1])
+        assert [line, 3] == [out.shown()[0], len(out.shown())]
+    assert out.shown() == [line]
+
+
+def test_a_terminal_that_cannot_move_gets_lines(performed, monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    keys, out = list(performed.jobs), Terminal()
+    with SweepView(performed, keys, workers=2, out=out) as view:
+        view.started(keys[0])
+        view.ended(keys[0])
+    assert "\x1b" not in out.getvalue()
+    assert out.getvalue().count("\n") == 1
 
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda path: path.stem)

@@ -72,6 +72,11 @@ def finished(output: Path) -> int:
     return sum('"finished": true' in p.read_text() for p in output.glob("stages/*/stages/*.json") if not p.is_symlink())
 
 
+def heed_interrupts() -> None:
+    """As a terminal starts a process; what runs in the background of a script inherits that SIGINT is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def gone(processes: list[psutil.Process]) -> bool:
     return all(not p.is_running() or p.status() == psutil.STATUS_ZOMBIE for p in processes)
 
@@ -136,7 +141,12 @@ def test_an_interrupt_ends_all_of_it_with_one_sentence(place):
     )
     start = command(file, place / "long", place / "notebooks", "--jobs", "1")
     process = subprocess.Popen(
-        start, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+        start,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=heed_interrupts,
     )
     until(lambda: any((place / "long").glob("stages/*/executed-*.txt")))
     family = psutil.Process(process.pid).children(recursive=True)

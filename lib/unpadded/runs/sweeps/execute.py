@@ -72,20 +72,20 @@ def _perform(plan: SweepPlan, *, jobs: int, scheduler: str, say: Callable[[str],
             say(f"no worker has joined yet: start some with `dask worker {scheduler}`")
         for key, future in futures.items():
             future.add_done_callback(lambda future, key=key: events.put((key, future)))
-        view = SweepView(plan, futures, workers=workers)
         errors: dict[str, str] = {}
-        while view.waiting:
-            try:
-                key, future = events.get(timeout=REDRAW)
-            except queue.Empty:
-                view.draw()
-                continue
-            if key not in view.waiting:  # another sweep's, on the same cluster
-                continue
-            if future is None:
-                view.started(key)
-            else:
-                errors |= _settle(plan, key, future, view)
+        with SweepView(plan, futures, workers=workers) as view:
+            while view.waiting:
+                try:
+                    key, future = events.get(timeout=REDRAW)
+                except queue.Empty:
+                    view.draw()
+                    continue
+                if key not in view.waiting:  # another sweep's, on the same cluster
+                    continue
+                if future is None:
+                    view.started(key)
+                else:
+                    errors |= _settle(plan, key, future, view)
     return _own_failures(plan, errors)
 
 

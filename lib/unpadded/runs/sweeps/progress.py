@@ -1,34 +1,47 @@
 """How a sweep goes: a table that stays in place on a terminal, plain lines elsewhere, and one log a run."""
 
-import shutil
 import sys
 import time
 from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import TextIO
 
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
 from unpadded.runs.stage import StageJob
 from unpadded.runs.sweeps.plan import PlannedRun, SweepPlan
 
-SHOWN = 12  # running stages at most
-UP_AND_CLEAR = "\x1b[{}F\x1b[0J"
-
 
 class SweepView:
-    """Is told what starts and ends, and shows runs done, running, failed, and the time left.
+    """Is told what starts and ends, and shows runs done, running, failed, and the time left while its `with` block lasts.
 
     `waiting` holds the keys of the jobs that this sitting has to do, on `workers` workers.
     """
 
     def __init__(self, plan: SweepPlan, waiting: Iterable[str], *, workers: int = 1, out: TextIO | None = None) -> None:
-        self.plan, self.workers, self.out = plan, workers, out or sys.stdout
-        self.live = self.out.isatty()
+        self.plan, self.workers = plan, workers
+        out = out or sys.stdout
+        self._console = Console(file=out, force_terminal=out.isatty(), highlight=False, markup=False, emoji=False)
+        watched = self._console.is_terminal and not self._console.is_dumb_terminal
+        self._live = Live(console=self._console, auto_refresh=False, transient=True) if watched else None
         self.waiting = set(waiting)
         self.running: dict[str, float] = {}  # key -> when it started
         self.failed: set[str] = set()
-        self._lines = 0
         done = [job for job in plan.jobs.values() if job.key not in self.waiting]
         self._spent = {job.key: job.seconds for job in done}
+
+    def __enter__(self) -> "SweepView":
+        if self._live:
+            self._live.start()
+        self.draw()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._live:
+            self._live.stop()
 
     def started(self, key: str) -> None:
         """A worker has begun with a job (again, where the one before it died)."""
@@ -47,9 +60,9 @@ class SweepView:
         else:
             self._spent[key] = job.seconds
         self._log(key, f"failed: {error}" if error else f"done in {seconds:.0f} s")
-        rest = "" if self.live else self._rest()  # the table says it
+        rest = "" if self._live else self._rest()  # the table says it
         what = f"{job.stage.name} of {_named(self.plan.runs_of[key])}"
-        self._say(f"{self.counts()}{rest}: {what} {error or f'{seconds:.0f} s'}")
+        self._console.print(f"{self.counts()}{rest}: {what} {error or f'{seconds:.0f} s'}", soft_wrap=True)
         self.draw()
 
     def counts(self) -> str:
@@ -75,30 +88,23 @@ class SweepView:
         return rest / max(1, min(self.workers, len(self.waiting)))
 
     def draw(self) -> None:
-        """Show the table anew, in the place of the last one; does nothing where nobody watches."""
-        if not self.live:
+        """Show the table anew, in the place of the last one; does nothing where it is no terminal."""
+        if not self._live:
             return
+        table = Table.grid(padding=(0, 2))
+        table.add_column(justify="right", min_width=7)
+        table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True)
+        for key, began in self.running.items():
+            elapsed = _duration(time.monotonic() - began)
+            table.add_row(elapsed, self.plan.jobs[key].stage.name, _named(self.plan.runs_of[key]))
         waiting = len(self.waiting) - len(self.running)
-        lines = [f"{self.counts()} {len(self.running)} running, {waiting} waiting{self._rest()}"]
-        for key, began in list(self.running.items())[:SHOWN]:
-            job, runs = self.plan.jobs[key], self.plan.runs_of[key]
-            lines.append(f"  {_duration(time.monotonic() - began):>7}  {job.stage.name:<28} {_named(runs)}")
-        self._erase()
-        self._lines = len(lines)
-        print(*(line[: _width()] for line in lines), sep="\n", file=self.out, flush=True)
+        heading = f"{self.counts()} {len(self.running)} running, {waiting} waiting{self._rest()}"
+        self._live.update(Group(Text(heading, no_wrap=True, overflow="ellipsis"), table), refresh=True)
 
     def _rest(self) -> str:
         left = self.seconds_left()
         return f", about {_duration(left)} left" if left is not None and self.waiting else ""
-
-    def _say(self, line: str) -> None:
-        self._erase()
-        print(line, file=self.out, flush=True)
-
-    def _erase(self) -> None:
-        if self._lines:
-            print(UP_AND_CLEAR.format(self._lines), end="", file=self.out)
-            self._lines = 0
 
     def _log(self, key: str, text: str) -> None:
         job = self.plan.jobs[key]
@@ -123,7 +129,3 @@ def _duration(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
-
-
-def _width() -> int:
-    return max(20, shutil.get_terminal_size().columns - 1)
