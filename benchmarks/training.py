@@ -29,7 +29,9 @@ from unpadded.common import write_table
 from unpadded.report import perplexity_curves, save_figure
 from unpadded.studies import product_rate
 from unpadded.tokens import TokenizedCorpus
-from unpadded.training import Drop, Window, cross_entropy, perplexity, read_window
+from unpadded.training import cross_entropy, perplexity
+from unpadded.training.cpu_bfloat16.dropout import Drop
+from unpadded.training.cpu_bfloat16.lstm import LayerMemory, read_window
 
 # fastai's own sizes, with the multiplier of its dropouts that its users give; and the project's recipe.
 FULL = TrainingSettings(emb_sz=400, n_hid=1152, n_layers=3, max_vocab=20_000, min_count=1)
@@ -167,7 +169,7 @@ def speeds(name: str, settings: TrainingSettings, options) -> list[dict]:
 
 def layer_times(n_in: int, width: int, options) -> dict:
     """Milliseconds of a layer's forward and backward pass, batch and window of the full model, the median of turns."""
-    clock, lstm, window = CLOCKS[options.clock], torch.nn.LSTM(n_in, width, batch_first=True), Window()
+    clock, lstm, memory = CLOCKS[options.clock], torch.nn.LSTM(n_in, width, batch_first=True), LayerMemory()
     x = torch.randn(FULL.batch_size, FULL.window, n_in, requires_grad=True)
     state = torch.zeros(1, FULL.batch_size, width), torch.zeros(1, FULL.batch_size, width)
 
@@ -176,7 +178,7 @@ def layer_times(n_in: int, width: int, options) -> dict:
             return lstm(x, state)[0]
 
     def ours() -> torch.Tensor:
-        return read_window(lstm, lstm.weight_hh_l0, x, state, Drop(0.2, 0), window)[0]
+        return read_window(lstm, lstm.weight_hh_l0, x, state, Drop(0.2, 0), memory)[0]
 
     times: dict[str, list[float]] = {"torch": [], "stepped_lstm": []}
     for _ in range(options.steps):

@@ -21,7 +21,7 @@ from unpadded.encoding.engine.stream import GRAIN, StreamingLSTM, _cuts_whole
 from unpadded.encoding.engine.weights import LANES, read_layers
 from unpadded.encoding.planning import plan
 from unpadded.encoding.pooling import PoolSettings
-from unpadded.encoding.schedule import Schedule, windows_ahead, windows_of
+from unpadded.encoding.schedule import Schedule, backlogs_ahead, backlogs_of
 from unpadded.kernels.products import PANEL, RowProduct
 
 SHAPES = [(7, 11, 1), (7, 11, 2), (33, 31, 3), (16, 40, 4)]
@@ -209,7 +209,7 @@ def compiled(lm, documents, parts, layers, *, n_threads=1, **options):
     engine = CompiledLSTM(lm.awd_lstm, **options)
     engine.use_threads(n_threads)
     lengths = np.array([len(tokens) for tokens in documents])
-    pieces = list(engine.read(windows_of(documents, lengths), PoolSettings(parts, layers)))
+    pieces = list(engine.read(backlogs_of(documents, lengths), PoolSettings(parts, layers)))
     order = np.argsort(np.concatenate([positions for positions, _ in pieces]))
     return {part: np.concatenate([found[part] for _, found in pieces])[order] for part in parts}, len(pieces)
 
@@ -230,7 +230,7 @@ def test_the_compiled_table_waits_until_it_pays_and_changes_nothing():
     lengths, tables, found = np.array([90, 60]), [], []
     for _ in range(2):
         found += [
-            parts["mean"] for _, parts in engine.read(windows_of(documents, lengths), PoolSettings(["mean"], [1]))
+            parts["mean"] for _, parts in engine.read(backlogs_of(documents, lengths), PoolSettings(["mean"], [1]))
         ]
         tables.append(len(engine._table))
     assert tables == [0, 200]
@@ -295,8 +295,8 @@ def test_every_token_runs_once_in_its_place(lengths, n_slots, n_steps, window):
     documents = [np.arange(n) + 1000 * i for i, n in enumerate(lengths)]
     empty, found, running = [], {}, [[] for _ in range(n_slots)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(schedule_module, "WINDOW_DOCUMENTS", window)
-        schedule = Schedule(windows_ahead(documents, empty))
+        patch.setattr(schedule_module, "BACKLOG_DOCUMENTS", window)
+        schedule = Schedule(backlogs_ahead(documents, empty))
         schedule.open(n_slots)
         while schedule.n_live:
             if schedule.n_live < schedule.n_slots:
@@ -315,7 +315,7 @@ def test_every_token_runs_once_in_its_place(lengths, n_slots, n_steps, window):
 
 
 def test_equal_documents_leave_no_slot_idle():
-    schedule = Schedule(windows_of([np.zeros(10, int)] * 32, np.full(32, 10)))
+    schedule = Schedule(backlogs_of([np.zeros(10, int)] * 32, np.full(32, 10)))
     schedule.open(8)
     n_steps = 0
     while schedule.n_live:

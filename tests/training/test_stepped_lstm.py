@@ -11,9 +11,9 @@ from torch import nn
 
 from training_tools import SMALL, assert_same, weights
 from unpadded.model.fastai_modules import make_module
-from unpadded.training.cpu_bfloat16 import lstm as stepped_lstm
+from unpadded.training import loop
 from unpadded.training.cpu_bfloat16.dropout import Drop
-from unpadded.training.cpu_bfloat16.lstm import Window, read_window, stepped_lstms
+from unpadded.training.cpu_bfloat16.lstm import LayerMemory, read_window
 from unpadded.training.loop import train
 
 needs_bfloat16 = pytest.mark.skipif(
@@ -33,9 +33,9 @@ def gradients(lstm: nn.LSTM, forward, x, state) -> list[torch.Tensor]:
     return [part.detach().clone() for part in (states, h, c)] + [t.grad.clone() for t in (*leaves, *lstm.parameters())]
 
 
-def run(lstm: nn.LSTM, window: Window, x, state):
+def run(lstm: nn.LSTM, memory: LayerMemory, x, state):
     """As `nn.LSTM.forward` with `batch_first`, nothing dropped."""
-    return read_window(lstm, lstm.weight_hh_l0, x, state, Drop(0.0, 0), window)
+    return read_window(lstm, lstm.weight_hh_l0, x, state, Drop(0.0, 0), memory)
 
 
 @needs_bfloat16
@@ -46,7 +46,7 @@ def test_outputs_and_gradients_are_torchs_to_bfloat16(n_steps, batch, n_in, widt
     lstm = nn.LSTM(n_in, width, batch_first=True)
     x, state = torch.randn(batch, n_steps, n_in), tuple(torch.randn(1, batch, width) * 0.5 for _ in "hc")
     expected = gradients(lstm, lambda *a: nn.LSTM.forward(lstm, *a), x, state)
-    found = gradients(lstm, partial(run, lstm, Window()), x, state)
+    found = gradients(lstm, partial(run, lstm, LayerMemory()), x, state)
     for one, other in zip(expected, found, strict=True):
         assert one.shape == other.shape
         assert (one - other).norm() <= 0.03 * one.norm() + 0.02  # the second for sums that cancel
@@ -63,7 +63,7 @@ def test_gradients_pass_through_gates_that_are_nearly_open_over_many_steps():
         lstm.bias_ih_l0[6:8] = 3.0
     x, state = torch.zeros(1, 200, 2), (torch.zeros(1, 1, 2), torch.full((1, 1, 2), 0.3))
     expected = gradients(lstm, lambda *a: nn.LSTM.forward(lstm, *a), x, state)[5]  # of the first c
-    found = gradients(lstm, partial(run, lstm, Window()), x, state)[5]
+    found = gradients(lstm, partial(run, lstm, LayerMemory()), x, state)[5]
     torch.testing.assert_close(found, expected, rtol=0.01, atol=0)
 
 
@@ -82,7 +82,7 @@ def test_gradients_are_at_least_as_near_to_float32_as_those_of_torchs_bfloat16_l
             states, ends = nn.LSTM.forward(lstm, x, state)
         return states.float(), tuple(part.float() for part in ends)
 
-    forwards = lambda *a: nn.LSTM.forward(lstm, *a), torchs, partial(run, lstm, Window())
+    forwards = lambda *a: nn.LSTM.forward(lstm, *a), torchs, partial(run, lstm, LayerMemory())
     expected, theirs, ours = (gradients(lstm, forward, x, state) for forward in forwards)
     for one, bfloat16, stepped in zip(expected, theirs, ours, strict=True):
         assert (stepped - one).norm() <= 1.1 * (bfloat16 - one).norm()
@@ -90,9 +90,9 @@ def test_gradients_are_at_least_as_near_to_float32_as_those_of_torchs_bfloat16_l
 
 @needs_bfloat16
 def test_a_window_whose_memory_was_used_again_has_no_backward_pass():
-    lstm, window = nn.LSTM(3, 4, batch_first=True), Window()
+    lstm, memory = nn.LSTM(3, 4, batch_first=True), LayerMemory()
     state = torch.zeros(1, 2, 4), torch.zeros(1, 2, 4)
-    first, second = (run(lstm, window, torch.randn(2, 5, 3), state)[0] for _ in "ab")
+    first, second = (run(lstm, memory, torch.randn(2, 5, 3), state)[0] for _ in "ab")
     second.sum().backward(retain_graph=True)
     for states in (first, second):
         with pytest.raises(RuntimeError, match="call backward once, before the next forward pass"):
@@ -101,15 +101,15 @@ def test_a_window_whose_memory_was_used_again_has_no_backward_pass():
 
 @needs_bfloat16
 def test_gradients_are_added_up_over_windows_where_nobody_clears_them():
-    lstm, window = nn.LSTM(3, 4, batch_first=True), Window()
+    lstm, memory = nn.LSTM(3, 4, batch_first=True), LayerMemory()
     state, expected = (torch.zeros(1, 2, 4), torch.zeros(1, 2, 4)), []
     windows = torch.randn(3, 2, 5, 3)
     for x in windows:
-        run(lstm, window, x, state)[0].sum().backward()
+        run(lstm, memory, x, state)[0].sum().backward()
         expected.append([weight.grad.clone() for weight in lstm.parameters()])
         lstm.zero_grad()
     for x in windows:
-        run(lstm, window, x, state)[0].sum().backward()
+        run(lstm, memory, x, state)[0].sum().backward()
     for weight, parts in zip(lstm.parameters(), zip(*expected, strict=True), strict=True):
         torch.testing.assert_close(weight.grad, sum(parts))
 
@@ -119,16 +119,16 @@ def test_gradients_are_added_up_over_windows_where_nobody_clears_them():
 def test_the_compiled_step_keeps_what_is_not_finite_and_saturates_what_is_large(value):
     lstm, state = nn.LSTM(1, 2, batch_first=True), (torch.zeros(1, 1, 2), torch.zeros(1, 1, 2))
     x = torch.tensor([[[value]]])
-    expected, found = nn.LSTM.forward(lstm, x, state)[0], run(lstm, Window(), x, state)[0].float()
+    expected, found = nn.LSTM.forward(lstm, x, state)[0], run(lstm, LayerMemory(), x, state)[0].float()
     torch.testing.assert_close(found, expected, atol=0.01, rtol=0.02, equal_nan=True)
 
 
 @needs_bfloat16
 def test_a_layer_drops_other_weights_in_every_window_and_the_same_ones_again_from_the_same_seed(monkeypatch):
-    monkeypatch.setattr(stepped_lstm, "MANY", 0)
+    monkeypatch.setattr(loop, "WIDE", 0)
     awd_lstm = make_module(20, {"emb_sz": 8, "n_hid": 8, "n_layers": 1, "weight_p": 0.5, "input_p": 0, "embed_p": 0})[0]
     found = []
-    with stepped_lstms(awd_lstm.train()):
+    with loop.fast_layers(awd_lstm.train()):
         for seed in (3, 3, 4):
             torch.manual_seed(seed)
             awd_lstm.reset()
@@ -140,18 +140,18 @@ def test_a_layer_drops_other_weights_in_every_window_and_the_same_ones_again_fro
 def test_only_wide_layers_change_only_for_a_while_and_only_in_training(monkeypatch):
     awd_lstm = make_module(20, {"emb_sz": 8, "n_hid": 8, "n_layers": 2})[0]
     layers = awd_lstm.rnns
-    with stepped_lstms(awd_lstm):
+    with loop.fast_layers(awd_lstm):
         assert not any("forward" in vars(rnn) for rnn in layers)
-    monkeypatch.setattr(stepped_lstm, "MANY", 0)
+    monkeypatch.setattr(loop, "WIDE", 0)
     ids = torch.arange(12).view(2, 6)
     awd_lstm.eval()
     awd_lstm.reset()
     before = awd_lstm(ids)
-    with stepped_lstms(awd_lstm):
+    with loop.fast_layers(awd_lstm):
         awd_lstm.reset()
         assert torch.equal(awd_lstm(ids), before)
         assert all("forward" in vars(rnn) for rnn in layers)
-    with pytest.raises(ZeroDivisionError), stepped_lstms(awd_lstm):
+    with pytest.raises(ZeroDivisionError), loop.fast_layers(awd_lstm):
         raise ZeroDivisionError
     assert not any("forward" in vars(rnn) for rnn in layers)
 
@@ -160,7 +160,7 @@ def test_only_wide_layers_change_only_for_a_while_and_only_in_training(monkeypat
 def test_training_through_it_learns_and_repeats(tiny_tokens, monkeypatch):
     settings = replace(SMALL, precision="bfloat16", epochs=6, learning_rate=0.02)
     usual = train(tiny_tokens, settings, progress=False)
-    monkeypatch.setattr(stepped_lstm, "MANY", 0)
+    monkeypatch.setattr(loop, "WIDE", 0)
     first, second = (train(tiny_tokens, settings, progress=False) for _ in "ab")
     assert_same(weights(first), weights(second))
     assert first.card["valid_perplexity"] < 0.8 * usual.training.valid_perplexity.dropna().iloc[0]

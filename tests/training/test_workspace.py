@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from unpadded.training.cpu_bfloat16.workspace import Workspace
 from unpadded.training.objective import Rows
+from unpadded.training.workspace import Workspace
 
 
 def test_tensors_are_told_apart_by_name_dtype_and_shape():

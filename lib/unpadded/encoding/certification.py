@@ -141,7 +141,7 @@ class _Loop:
 
     def states(self, tokens: np.ndarray) -> list[tuple[torch.Tensor, np.ndarray]]:
         """For each pooled layer its states [n_tokens, width], float64, and the tokens in the order they were read in."""
-        read = self._reader.turned(tokens).astype(np.int64)
+        read = self._reader.lm.as_read([tokens])[0].astype(np.int64)
         self._states.clear()
         self._twin.reset()
         self._twin(torch.from_numpy(read)[None])  # the hooks keep each layer's states

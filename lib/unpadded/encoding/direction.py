@@ -11,13 +11,13 @@ from unpadded.common import InputError, MissingExtraError, extras_needed
 from unpadded.encoding.engine.stream import StreamingLSTM
 from unpadded.encoding.engine.weights import versions
 from unpadded.encoding.pooling import PoolSettings
-from unpadded.encoding.schedule import Window
+from unpadded.encoding.schedule import Backlog
 
 NARROW = 200  # units; up to here compiled code is faster than a matrix library's calls (benchmarks/README.md)
 
 
 class Reader:
-    """Runs a model over windows of documents; a backward model gets each document from its last token to its first.
+    """Runs a model over documents; a backward model gets each document from its last token to its first.
 
     That is what fastai's `reverse_text` does: the marker xxbos, first of a document, is the last that such a model reads.
     `lm`: a `LanguageModel`; `layer`: an index or "all". The engine is made anew when the model has been trained on since.
@@ -37,13 +37,9 @@ class Reader:
         """Length of a pooled vector: the layers' side by side."""
         return sum(self.lm.awd_lstm.rnns[n].module.hidden_size for n in self.layers)
 
-    def turned(self, tokens: np.ndarray) -> np.ndarray:
-        """A document's tokens in the order in which the model reads them."""
-        return tokens[::-1] if self.lm.direction == "backward" else tokens
-
     def run(
         self,
-        windows: Iterator[Window],
+        backlogs: Iterator[Backlog],
         parts,
         *,
         slots: int | None,
@@ -54,11 +50,9 @@ class Reader:
         engine = self._current_engine()
         on_device = None if weights is None else torch.from_numpy(weights).to(engine.device)
         pools = PoolSettings(parts, self.layers, on_device)
-        turned = (self._turned(window) for window in windows)
-        yield from engine.read(turned, pools, slots=slots, chunk_length=chunk_length)
-
-    def _turned(self, window: Window) -> Window:
-        return replace(window, tokens=[self.turned(tokens) for tokens in window.tokens])
+        as_read = (replace(backlog, tokens=self.lm.as_read(backlog.tokens)) for backlog in backlogs)
+        shape = {"slots": slots, "chunk_length": chunk_length} if isinstance(engine, StreamingLSTM) else {}
+        yield from engine.read(as_read, pools, **shape)
 
     def _current_engine(self):
         now = versions(self.lm.awd_lstm)

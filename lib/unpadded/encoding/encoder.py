@@ -11,7 +11,7 @@ from fastai.imports import progress_bar
 from unpadded.common import CONCAT, InputError
 from unpadded.encoding.direction import Reader
 from unpadded.encoding.pooling import parts_of
-from unpadded.encoding.schedule import Window, windows_ahead, windows_of
+from unpadded.encoding.schedule import Backlog, backlogs_ahead, backlogs_of
 from unpadded.encoding.validation import checked_documents, checked_skips, checked_texts, checked_tokens
 from unpadded.kernels import PRECISIONS
 
@@ -109,7 +109,7 @@ class DocumentEncoder:
         """Yield (position, {part: float32 [width]}) for each document as it finishes, in any order.
 
         The parts are last, mean, max or weighted_mean, those that `pooling` (default: the encoder's) is made of. Only a
-        window of the documents and the documents in flight are held. Raises `InputError` as `encode_tokens` does.
+        backlog of the documents and the documents in flight are held. Raises `InputError` as `encode_tokens` does.
         """
         parts = parts_of([self.pooling] if pooling is None else list(pooling))
         documents = (checked_tokens(tokens, i, self._vocab_size) for i, tokens in enumerate(token_ids))
@@ -126,7 +126,7 @@ class DocumentEncoder:
 
     def _one_by_one(self, reader: Reader, documents: Iterable, parts) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
         empty: list[int] = []
-        for positions, arrays in self._stream(reader, windows_ahead(documents, empty), parts):
+        for positions, arrays in self._stream(reader, backlogs_ahead(documents, empty), parts):
             for row, position in enumerate(positions.tolist()):
                 yield position, {part: array[row] for part, array in arrays.items()}
         for position in empty:
@@ -152,7 +152,7 @@ class DocumentEncoder:
         for reader in self.readers:
             own = slice(columns, columns + reader.width)
             columns = own.stop
-            for positions, arrays in self._stream(reader, windows_of(documents, lengths, skips), parts, slots=slots):
+            for positions, arrays in self._stream(reader, backlogs_of(documents, lengths, skips), parts, slots=slots):
                 for part, array in arrays.items():
                     out[part][positions, own] = array
                 for _ in range(len(positions) if progress else 0):
@@ -165,13 +165,13 @@ class DocumentEncoder:
         return {name: out[name] for name in names}
 
     def _stream(
-        self, reader: Reader, windows: Iterator[Window], parts, *, slots=None
+        self, reader: Reader, backlogs: Iterator[Backlog], parts, *, slots=None
     ) -> Iterator[tuple[np.ndarray, dict]]:
         """Yield (positions, {part: array [n, width of one direction]}) as documents end."""
         if "weighted_mean" in parts and self.token_weights is None:
             raise InputError("The weighted mean needs token_weights: give DocumentEncoder one number for each token.")
         chosen = slots or self.slots
-        yield from reader.run(windows, parts, slots=chosen, chunk_length=self.chunk_length, weights=self.token_weights)
+        yield from reader.run(backlogs, parts, slots=chosen, chunk_length=self.chunk_length, weights=self.token_weights)
 
 
 def _positive(value: int | None, name: str) -> int | None:

@@ -51,10 +51,7 @@ class UnpaddedEncoder(AbsEncoder):
         name = "language_model" if is_model else Path(model_name).resolve().name
         self.mteb_model_meta = _meta(self.model, name, training_datasets)
 
-    def encode(
-        self, inputs: Iterable[Mapping[str, Sequence[str]]], *, task_metadata=None, hf_split: str = "", hf_subset: str = "",
-        prompt_type=None, **kwargs,
-    ) -> np.ndarray:  # fmt: skip
+    def encode(self, inputs: Iterable[Mapping[str, Sequence[str]]], *, task_metadata=None, **kwargs) -> np.ndarray:
         """Vectors of the texts of all batches of `inputs`, float32 [n_texts, width]; queries are encoded as documents are.
 
         The other arguments are mteb's; a language model has no prompts, and a batch size would change nothing. Raises

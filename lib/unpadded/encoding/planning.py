@@ -62,8 +62,7 @@ def _cheapest(ladder: Sequence[int], lengths: np.ndarray, a_step: float) -> int:
     """Which rung to start from: with fewer slots a step is cheaper, but there are more steps to do.
 
     `lengths`: most first. A step of n slots costs n rows and `a_step` rows. With n slots the documents end together
-    after about total / n steps; whatever is longer goes on alone, on the rungs below. `a_block` rows more are spent each
-    time that the slots have to wait for new documents.
+    after about total / n steps; whatever is longer goes on alone, on the rungs below.
     """
     total = float(lengths.sum())
     costs = []

@@ -10,8 +10,8 @@ from itertools import pairwise
 
 import numpy as np
 
-WINDOW_TOKENS = 1 << 21  # read ahead at most: what the order of a stream's documents is chosen from
-WINDOW_DOCUMENTS = 1 << 16
+BACKLOG_TOKENS = 1 << 21  # read ahead at most: what the order of a stream's documents is chosen from
+BACKLOG_DOCUMENTS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Window:
+class Backlog:
     """Documents that wait: `positions` and `lengths`, int64 [n], longest first and none empty, and their `tokens`.
 
     `skips`, int64 [n]: how many of a document's first tokens are read but not pooled; None where there is no such document.
@@ -45,22 +45,22 @@ class Window:
     skips: np.ndarray | None = None
 
 
-NONE = Window(np.empty(0, np.int64), np.empty(0, np.int64), [])
+EMPTY = Backlog(np.empty(0, np.int64), np.empty(0, np.int64), [])
 
 
-def windows_of(
+def backlogs_of(
     documents: Sequence[np.ndarray], lengths: np.ndarray, skips: np.ndarray | None = None
-) -> Iterator[Window]:
+) -> Iterator[Backlog]:
     """All documents that are there already, the longest first; those without tokens are left out."""
     order = np.argsort(-lengths, kind="stable")[: np.count_nonzero(lengths)]
-    cuts = np.unique(np.cumsum(lengths[order]) // WINDOW_TOKENS, return_index=True)[1].tolist()
+    cuts = np.unique(np.cumsum(lengths[order]) // BACKLOG_TOKENS, return_index=True)[1].tolist()
     for begin, end in pairwise([*cuts, len(order)]):
         places = order[begin:end]
         tokens = [documents[i] for i in places.tolist()]
-        yield Window(places, lengths[places], tokens, None if skips is None else skips[places])
+        yield Backlog(places, lengths[places], tokens, None if skips is None else skips[places])
 
 
-def windows_ahead(documents: Iterable[np.ndarray], empty: list[int]) -> Iterator[Window]:
+def backlogs_ahead(documents: Iterable[np.ndarray], empty: list[int]) -> Iterator[Backlog]:
     """A stream's documents, a bounded number of them read ahead; the positions of those without tokens go to `empty`."""
     documents = enumerate(documents)
     more = True
@@ -72,25 +72,25 @@ def windows_ahead(documents: Iterable[np.ndarray], empty: list[int]) -> Iterator
             else:
                 empty.append(position)
             n_tokens += len(tokens)
-            if n_tokens >= WINDOW_TOKENS or len(held) == WINDOW_DOCUMENTS:
+            if n_tokens >= BACKLOG_TOKENS or len(held) == BACKLOG_DOCUMENTS:
                 break
         else:
             more = False
         if held:
             held.sort(key=lambda document: -len(document[1]))
             positions, tokens = zip(*held, strict=True)
-            yield Window(np.array(positions), np.fromiter(map(len, tokens), np.int64, len(tokens)), list(tokens))
+            yield Backlog(np.array(positions), np.fromiter(map(len, tokens), np.int64, len(tokens)), list(tokens))
 
 
 class Schedule:
     """Documents put into slots, longest first, and cut into blocks of steps.
 
-    `windows` come one after the other, each when the one before is used up, so that only a bounded part of a stream is
+    `backlogs` come one after the other, each when the one before is used up, so that only a bounded part of a stream is
     held.
     """
 
-    def __init__(self, windows: Iterator[Window]):
-        self._windows = windows
+    def __init__(self, backlogs: Iterator[Backlog]):
+        self._backlogs = backlogs
         self._tokens = np.empty(0, np.int32)
         self._at = self._left = np.empty(0, np.int64)
         self._read()
@@ -113,21 +113,21 @@ class Schedule:
         return self.n_slots if len(self.lengths) else int((self._left > 0).sum())
 
     def _read(self) -> None:
-        """Take the next window, behind the tokens that the slots have left."""
-        self._window = next(self._windows, NONE)
+        """Take the next backlog, behind the tokens that the slots have left."""
+        self._backlog = next(self._backlogs, EMPTY)
         running = [
             self._tokens[at : at + left] for at, left in zip(self._at.tolist(), self._left.tolist(), strict=True)
         ]
         self._at = np.cumsum(self._left) - self._left
-        pieces = [*running, *self._window.tokens]
+        pieces = [*running, *self._backlog.tokens]
         self._tokens = np.concatenate(pieces or [self._tokens]).astype(np.int32, copy=False)
-        self._offsets = self._left.sum() + np.cumsum(self._window.lengths) - self._window.lengths
+        self._offsets = self._left.sum() + np.cumsum(self._backlog.lengths) - self._backlog.lengths
         self._next = 0
 
     @property
     def lengths(self) -> np.ndarray:
         """Tokens of the documents that wait, int64, most first."""
-        return self._window.lengths[self._next :]
+        return self._backlog.lengths[self._next :]
 
     def _take(self, slots: np.ndarray) -> np.ndarray:
         """Give each of the free `slots` its next document, as far as there are any; returns the slots that got one."""
@@ -135,10 +135,10 @@ class Schedule:
         while len(slots) and len(self.lengths):
             now, slots = slots[: len(self.lengths)], slots[len(self.lengths) :]
             documents = slice(self._next, self._next + len(now))
-            self._at[now], self._left[now] = self._offsets[documents], self._window.lengths[documents]
-            self._unpooled[now] = 0 if self._window.skips is None else self._window.skips[documents]
-            self._document[now, 0] = self._window.positions[documents]
-            self._document[now, 1] = self._window.lengths[documents] - self._unpooled[now]
+            self._at[now], self._left[now] = self._offsets[documents], self._backlog.lengths[documents]
+            self._unpooled[now] = 0 if self._backlog.skips is None else self._backlog.skips[documents]
+            self._document[now, 0] = self._backlog.positions[documents]
+            self._document[now, 1] = self._backlog.lengths[documents] - self._unpooled[now]
             self._next += len(now)
             taken.append(now)
             if not len(self.lengths):

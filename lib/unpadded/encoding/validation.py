@@ -7,7 +7,7 @@ import numpy as np
 from unpadded.common import InputError
 
 NAMED = 5  # positions that a message names
-TOGETHER = 4096  # documents whose ids are looked at in one go
+CHECKED_AT_ONCE = 4096  # documents whose ids are looked at in one go
 
 
 def checked_texts(texts: Iterable) -> list[str]:
@@ -59,10 +59,10 @@ def checked_documents(token_ids: Iterable, vocab_size: int) -> list[np.ndarray]:
     if not isinstance(token_ids, Iterable):
         raise InputError(f"The documents are {type(token_ids).__name__}: give a sequence of 1-D integer arrays.")
     documents = [_as_ids(tokens, position) for position, tokens in enumerate(token_ids)]
-    for start in range(0, len(documents), TOGETHER):  # one look at many documents is cheaper than one at each
-        flat = np.concatenate(documents[start : start + TOGETHER])
+    for start in range(0, len(documents), CHECKED_AT_ONCE):  # one look at many documents is cheaper than one at each
+        flat = np.concatenate(documents[start : start + CHECKED_AT_ONCE])
         if flat.size and not (flat.min() >= 0 and flat.max() < vocab_size):
-            for position, tokens in enumerate(documents[start : start + TOGETHER], start):
+            for position, tokens in enumerate(documents[start : start + CHECKED_AT_ONCE], start):
                 checked_tokens(tokens, position, vocab_size)
     return documents
 

@@ -7,7 +7,7 @@ from unpadded.common.lazy import hand_on
 if TYPE_CHECKING:
     from unpadded.kernels.cpu import bfloat16_is_fast
     from unpadded.kernels.elementwise import tanh_for
-    from unpadded.kernels.numba_math import HALF, ONE, compiled, quarters, rounded, sigmoid, tanh, widened, written_in
+    from unpadded.kernels.numba_math import HALF, ONE, compiled, inlined, quarters, rounded, sigmoid, tanh, widened
     from unpadded.kernels.products import PANEL, PRECISIONS, RowProduct, packed_low_product, packed_product
 
 __getattr__, __dir__, __all__ = hand_on(__name__)

@@ -1,4 +1,4 @@
-"""What machine code made by numba has in common: how it is compiled, the functions of an LSTM's gates, and bfloat16."""
+"""For code compiled by numba: the compiler's options, the functions of an LSTM's gates, rounding to bfloat16."""
 
 import math
 
@@ -10,22 +10,22 @@ THIRD, FOURTH, FIFTH, SIXTH, SEVENTH = (np.float32(1 / math.factorial(n)) for n 
 LOG2_E = np.float32(1 / math.log(2))
 LN2_HIGH = np.float32(0.693359375)  # of few bits, so that its product with a whole number is not rounded
 LN2_LOW = np.float32(math.log(2) - 0.693359375)
-HALF_A_PLACE, LAST_PLACE, CUT = np.uint32(0x7FFF), np.uint32(1), np.uint32(16)  # from float32's bits to bfloat16's
+ROUND_HALF, LAST_BIT, SHIFT = np.uint32(0x7FFF), np.uint32(1), np.uint32(16)  # from float32's bits to bfloat16's
 
 
 def compiled(function, **options):
-    """The function as machine code, which runs beside other threads' and, where there is a place for it, is kept on disk."""
+    """The function compiled by numba, running without the GIL, and kept on disk where a folder for that can be written to."""
     try:
         return njit(cache=True, nogil=True, error_model="numpy", **options)(function)
     except RuntimeError:  # neither the package's folder nor the user's can be written to
         return njit(nogil=True, error_model="numpy", **options)(function)
 
 
-# Written into the loops that call it, and so compiled as they are: with or without joining products and sums.
-written_in = njit(inline="always", error_model="numpy")
+# Inlined, and so compiled as the loop that calls it is: with or without fused multiply-adds.
+inlined = njit(inline="always", error_model="numpy")
 
 
-@written_in
+@inlined
 def _exponential(x):
     """A power of two and a fraction with exp(x) = power * (1 + fraction), to rounding, for |x| up to 87.
 
@@ -44,14 +44,14 @@ def _exponential(x):
     return np.int32((np.int32(n) + np.int32(127)) << np.int32(23)).view(np.float32), f * r
 
 
-@written_in
+@inlined
 def sigmoid(x):
     """Of a float32."""
     power, fraction = _exponential(-x)
     return ONE / (ONE + (power + power * fraction))
 
 
-@written_in
+@inlined
 def tanh(x):
     """Of a float32."""
     power, fraction = _exponential(TWO * x)
@@ -59,20 +59,20 @@ def tanh(x):
     return less_one / (less_one + TWO)
 
 
-@written_in
+@inlined
 def quarters(row, width):
     """The parts of a row [4 * width]."""
     return row[:width], row[width : 2 * width], row[2 * width : 3 * width], row[3 * width :]
 
 
-@written_in
+@inlined
 def rounded(x):
     """The bits, uint16, of the bfloat16 that is nearest to a float32, the even one of two."""
     whole = np.float32(x).view(np.uint32)
-    return np.uint16((whole + HALF_A_PLACE + ((whole >> CUT) & LAST_PLACE)) >> CUT)
+    return np.uint16((whole + ROUND_HALF + ((whole >> SHIFT) & LAST_BIT)) >> SHIFT)
 
 
-@written_in
+@inlined
 def widened(bits):
     """The float32 of the bfloat16 that has these bits, uint16."""
-    return np.uint32(np.uint32(bits) << CUT).view(np.float32)
+    return np.uint32(np.uint32(bits) << SHIFT).view(np.float32)

@@ -9,7 +9,7 @@ that differ in panels of the reference's shape.
 import torch
 from torch.nn.functional import linear
 
-from unpadded.kernels.cpu import onednn_is_fast
+from unpadded.kernels.cpu import has_packed_mkl, onednn_has_bfloat16, onednn_is_fast
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 PANEL = 64  # rows of the reference product
@@ -65,7 +65,7 @@ def packed_product(weight: torch.Tensor, dtype: torch.dtype):
     """A function (x, bias) -> x @ weight.T + bias in the fastest way that this machine has."""
     if weight.device.type == "cpu" and dtype == torch.float32 and onednn_is_fast():
         return _packed_onednn(weight)
-    if weight.device.type == "cpu" and dtype == torch.float32 and hasattr(torch.ops.mkl, "_mkl_linear"):
+    if weight.device.type == "cpu" and dtype == torch.float32 and has_packed_mkl():
         return _packed_mkl(weight)
     if dtype == torch.float32:
         rounded = weight.to(dtype, copy=True)
@@ -76,7 +76,7 @@ def packed_product(weight: torch.Tensor, dtype: torch.dtype):
 
 def packed_low_product(weight: torch.Tensor, dtype: torch.dtype):
     """A function x -> x @ weight.T for `x` in `dtype`, bfloat16 or float16; float32 sums, rounded to `dtype` at the end."""
-    if weight.device.type == "cpu" and dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    if weight.device.type == "cpu" and dtype == torch.bfloat16 and onednn_has_bfloat16():
         return _packed_onednn(weight.to(dtype))
     rounded = weight.to(dtype, copy=True)
     return lambda x: linear(x, rounded)

@@ -171,6 +171,10 @@ class LanguageModel:
         corpus = tokenize(list(texts), self.tokenizer, n_workers=n_workers).with_vocab(self.vocab)
         return [corpus[i] for i in range(len(corpus))]
 
+    def as_read(self, documents: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The tokens of each document in the order in which the model reads them: a backward one begins at the end."""
+        return [tokens[::-1] for tokens in documents] if self.direction == "backward" else list(documents)
+
     def decode(self, token_ids: Sequence[int]) -> list[str]:
         """The tokens that `token_ids` stand for. Raises `IndexError` for an id that is not in the vocabulary."""
         return [self.vocab[i] for i in token_ids]

@@ -6,8 +6,6 @@ from unpadded.common.lazy import hand_on
 
 if TYPE_CHECKING:
     from unpadded.training.card import card_facts
-    from unpadded.training.cpu_bfloat16.dropout import Drop
-    from unpadded.training.cpu_bfloat16.lstm import Window, read_window
     from unpadded.training.distributed import rank
     from unpadded.training.held_out import cross_entropy, perplexity
     from unpadded.training.loop import train

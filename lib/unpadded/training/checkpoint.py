@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from fastai.callback.core import Callback
 
-from unpadded.training.distributed import gathered, rank, said_by_first
+from unpadded.training.distributed import all_gather, broadcast, rank
 from unpadded.training.loader import StreamLoader
 from unpadded.training.log import TrainingLog
 from unpadded.training.objective import LanguageModelObjective
@@ -72,7 +72,7 @@ class Checkpoint(Callback):
         if self.path is None:
             return
         due = time.monotonic() - self.saved >= CHECKPOINT_EVERY
-        if said_by_first(float(due), self.dls.train.device):
+        if broadcast(float(due), self.dls.train.device):
             self.write()
             self.saved = time.monotonic()
 
@@ -88,7 +88,7 @@ class Checkpoint(Callback):
             own["random_cuda"] = torch.cuda.get_rng_state(device)
         for i, (h, c) in enumerate(hidden):
             own |= {f"state.{i}.h": h, f"state.{i}.c": c}
-        parts = {name: gathered(value, device) for name, value in own.items()}
+        parts = {name: all_gather(value, device) for name, value in own.items()}
         if rank():
             return
         tensors = weights | _optimizer_tensors(self.opt.opt)

@@ -1,7 +1,7 @@
-"""Several processes that train one model: fastai's distributed context, and what the processes tell each other.
+"""Several processes that train one model: fastai's distributed context, broadcast and all_gather.
 
 Every process holds the model and reads its own streams of each batch; gradients are averaged by torch's
-DistributedDataParallel, which fastai sets up through accelerate. With one process everything here is nothing.
+DistributedDataParallel, which fastai sets up through accelerate. With one process nothing here does anything.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def rank() -> int:
 
 
 @contextmanager
-def together(learn, device: torch.device) -> Iterator[None]:
+def distributed_data_parallel(learn, device: torch.device) -> Iterator[None]:
     """fastai's `distrib_ctx` around a Learner whose loaders divide the batch themselves; nothing for one process."""
     if n_processes() == 1:
         yield
@@ -51,16 +51,16 @@ def join_processes(device: torch.device) -> torch.device:
     return Accelerator(cpu=device.type == "cpu").device
 
 
-def said_by_first(value: float, device: torch.device) -> float:
-    """The first process's `value`, in every process."""
+def broadcast(value: float, device: torch.device) -> float:
+    """The `value` of process 0, in every process."""
     if n_processes() == 1:
         return value
-    said = torch.tensor([value], dtype=torch.float64, device=device)
-    torch.distributed.broadcast(said, 0)
-    return said.item()
+    tensor = torch.tensor([value], dtype=torch.float64, device=device)
+    torch.distributed.broadcast(tensor, 0)
+    return tensor.item()
 
 
-def gathered(tensor: torch.Tensor, device: torch.device) -> list[torch.Tensor]:
+def all_gather(tensor: torch.Tensor, device: torch.device) -> list[torch.Tensor]:
     """Every process's `tensor` (all of one shape), in the order of the processes, on the CPU."""
     if n_processes() == 1:
         return [tensor.cpu()]

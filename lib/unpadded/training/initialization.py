@@ -1,6 +1,6 @@
-"""Where a model that is trained from scratch begins: knowing the topics, and letting them through.
+"""Initial weights of a model that is trained from scratch: embeddings from LSA, LSTM layers that average their inputs.
 
-Two starts that cost seconds and read no labels; together they are worth more than many epochs of training
+Both cost seconds and read no labels; together they are worth more than many epochs of training
 (`benchmarks/recipe.py` measures both, in perplexity and in document vectors):
 
 - The embeddings begin as latent semantic analysis (Deerwester et al., 1990) of the training documents. With tied weights both

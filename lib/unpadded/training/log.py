@@ -1,4 +1,4 @@
-"""The fastai callbacks that count a run's steps, tokens and minutes, keep its curve, and tell who watches how it goes."""
+"""The fastai callbacks that count a run's steps, tokens and minutes, keep its curve, and show its progress."""
 
 import math
 import time
@@ -9,7 +9,7 @@ import torch
 from fastai.callback.core import Callback
 
 from unpadded.tokens import TokenizedCorpus
-from unpadded.training.distributed import gathered, n_processes
+from unpadded.training.distributed import all_gather, n_processes
 from unpadded.training.held_out import perplexity
 from unpadded.training.loader import StreamLoader
 
@@ -81,7 +81,7 @@ class TrainingLog(Callback):
         if self.step % LOG_EVERY == 0:
             self._add_row(train_loss=sum(self.recent) / len(self.recent))
             self.recent.clear()
-        if _is_watched(self.learn):
+        if _has_progress_bar(self.learn):
             self.progress.pbar.comment = self._comment()
 
     def after_validate(self):
@@ -90,7 +90,7 @@ class TrainingLog(Callback):
     def _validation_loss(self) -> float:
         """Mean over the tokens of all processes, nats."""
         sums = torch.tensor([self.valid_nats, self.valid_tokens], dtype=torch.float64)
-        nats, tokens = torch.stack(gathered(sums, self.loader.device)).sum(0).tolist()
+        nats, tokens = torch.stack(all_gather(sums, self.loader.device)).sum(0).tolist()
         return nats / max(tokens, 1)
 
     def _comment(self) -> str:
@@ -110,7 +110,8 @@ class TrainingLog(Callback):
 class LivePerplexity(Callback):
     """Between two validations, now and then, the perplexity on a little of the validation text, for the progress bar.
 
-    Nothing is measured where nobody watches; the training does not notice. `network` is the language model that is trained.
+    Measured only where there is a progress bar; training is not changed by it. `network`: the language model that is
+    trained.
     """
 
     run_valid, order = False, 60  # before the log, which shows it
@@ -123,11 +124,11 @@ class LivePerplexity(Callback):
         self.looked = 0.0
 
     def after_batch(self):
-        """Measure where somebody watches and LOOK_EVERY minutes have passed since the last time."""
-        if _is_watched(self.learn) and self.log.minutes - self.looked >= LOOK_EVERY:
+        """Measure where there is a progress bar and LOOK_EVERY minutes have passed since the last time."""
+        if _has_progress_bar(self.learn) and self.log.minutes - self.looked >= LOOK_EVERY:
             self.value = perplexity(self.network, self.tokens, batch_size=10 * n_processes())
             self.looked = self.log.minutes
 
 
-def _is_watched(learn) -> bool:
+def _has_progress_bar(learn) -> bool:
     return hasattr(learn, "progress") and hasattr(learn.progress, "pbar")

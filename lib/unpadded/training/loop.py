@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from fastai.callback.training import GradientClip
 from fastai.data.core import DataLoaders
 from fastai.learner import Learner, ValueMetric
 from fastai.optimizer import OptimWrapper
+from fastai.text.models.awdlstm import AWD_LSTM
 
 from unpadded.common import InputError
 from unpadded.kernels import bfloat16_is_fast
@@ -26,8 +27,7 @@ from unpadded.model import LanguageModel
 from unpadded.tokens import TokenizedCorpus, TokenizerSettings
 from unpadded.training.card import model_card
 from unpadded.training.checkpoint import Checkpoint
-from unpadded.training.cpu_bfloat16.lstm import stepped_lstms
-from unpadded.training.distributed import join_processes, n_processes, rank, together
+from unpadded.training.distributed import distributed_data_parallel, join_processes, n_processes, rank
 from unpadded.training.initialization import pass_inputs_through, start_from_topics
 from unpadded.training.loader import StreamLoader
 from unpadded.training.log import LivePerplexity, TrainingLog
@@ -39,6 +39,7 @@ from unpadded.training.start import first_model
 
 __all__ = ["TrainingSettings", "train"]
 
+WIDE = 2_000_000  # weights of a layer from which `cpu_bfloat16` is the faster way (benchmarks/README.md)
 VALIDATION_TOKENS = 100_000  # enough for a perplexity within about one per cent, quick to measure with the full softmax
 
 
@@ -130,11 +131,10 @@ def _train(
         live = LivePerplexity(model.module, valid_tokens, log)
         scaled = [MixedPrecision()] if precision == "float16" else []  # its gradients would vanish unscaled
         learn = _learner(loaders, objective, settings, [*scaled, schedule, log, live, checkpoint, *callbacks])
-        stepped = precision == "bfloat16" and device.type == "cpu"
         with (
             nullcontext() if progress else learn.no_bar(),
             nullcontext() if progress else learn.no_logging(),
-            stepped_lstms(model.awd_lstm) if stepped else nullcontext(),
+            fast_layers(model.awd_lstm) if precision == "bfloat16" and device.type == "cpu" else nullcontext(),
         ):
             _fit(learn, settings, checkpoint, model)
     checkpoint.discard()
@@ -167,11 +167,21 @@ def _learner(loaders: DataLoaders, objective, settings: TrainingSettings, callba
     return learn
 
 
+def fast_layers(awd_lstm: AWD_LSTM) -> AbstractContextManager[None]:
+    """While the block lasts, layers so wide that it pays train by way of `cpu_bfloat16`, which is imported only then."""
+    wide = [rnn for rnn in awd_lstm.rnns if rnn.module.weight_ih_l0.numel() + rnn.weight_hh_l0_raw.numel() >= WIDE]
+    if not wide:
+        return nullcontext()
+    from unpadded.training.cpu_bfloat16.lstm import stepped_lstms
+
+    return stepped_lstms(wide)
+
+
 def _fit(learn: Learner, settings: TrainingSettings, checkpoint: Checkpoint, model: LanguageModel) -> None:
     """Train from where the checkpoint is; a loss that is not finite ends it, the last good model is stored."""
     checkpoint.resume(learn)
     try:
-        with together(learn, learn.dls.train.device):
+        with distributed_data_parallel(learn, learn.dls.train.device):
             learn.fit(max(settings.epochs - learn.dls.train.passes, 0))
     except FloatingPointError as error:
         step = checkpoint.last_good_step()

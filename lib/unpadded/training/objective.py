@@ -16,7 +16,7 @@ from fastai.text.models.core import SequentialRNN
 from torch import nn
 
 from unpadded.kernels import PRECISIONS
-from unpadded.training.cpu_bfloat16.workspace import Workspace
+from unpadded.training.workspace import Workspace
 
 BLOCK = 1_024  # positions whose full logits exist at once
 SMOOTHING = 0.75

@@ -6,7 +6,7 @@ from statistics import median
 from fastai.callback.core import Callback, CancelFitException, CancelTrainException
 from fastai.callback.schedule import combined_cos
 
-from unpadded.training.distributed import said_by_first
+from unpadded.training.distributed import broadcast
 from unpadded.training.settings import TrainingSettings
 
 PACE_OVER, PACE_FROM = 25, 5  # steps whose median duration is a pace, and how many tell one
@@ -65,7 +65,7 @@ class OneCycle(Callback):
         if self.at is not None:
             self._time(now - self.at)
         self.at = now
-        self.share = said_by_first(self.used, self.dls.train.device)  # processes have clocks of their own
+        self.share = broadcast(self.used, self.dls.train.device)  # processes have clocks of their own
         self.opt.set_hyper("lr", float(self.rate(self.share)))
 
     def _time(self, minutes: float) -> None:

@@ -42,19 +42,19 @@ class SteppedLayer:
         n = self.padded
         gates, scratch = c.new_empty(len(c), 4 * n), torch.empty_like(c)
         sigmoids = gates[:, : 3 * n]
-        write, forget, read, candidate = gates.split(n, dim=1)
+        i, f, o, g = gates.split(n, dim=1)
         tanh = tanh_for(c.device)
         for t, out in enumerate(states.unbind()):
-            product = self.recurrent(h, self.bias)  # [n_slots, 4 * padded]
+            product = self.recurrent(h, self.bias)  # [n_slots, 4 * padded], gates i, f, o, g
             if starts[t] is not None:
                 # A new document has h = 0, whose product is nothing but the bias, and c = 0.
                 product.index_copy_(0, starts[t], self.bias.expand(len(starts[t]), -1))
                 c.index_fill_(0, starts[t], 0.0)
             torch.add(product, inputs(t), out=gates)
             sigmoids.sigmoid_()
-            tanh(candidate, candidate)
-            c.mul_(forget).addcmul_(write, candidate)
-            torch.mul(read, tanh(c, scratch), out=out)
+            tanh(g, g)
+            c.mul_(f).addcmul_(i, g)
+            torch.mul(o, tanh(c, scratch), out=out)
             h = out
         return states, h, c
 

@@ -1,7 +1,7 @@
 """The engine of narrow models: compiled code that reads a few documents side by side, token by token.
 
 A step of a narrow LSTM is so little work that calling a matrix library for it takes longer than the step, and its weights
-stay in the core's own cache; each core takes documents of its own, and runs the machine code of `compiled_steps` on them.
+stay in the core's own cache; each core takes documents of its own, and runs the machine code of `narrow_steps` on them.
 """
 
 from collections.abc import Iterator
@@ -16,9 +16,10 @@ from unpadded.common import PARTS
 from unpadded.encoding.engine.narrow_steps import fill_table, read_documents
 from unpadded.encoding.engine.weights import LayerWeights, input_widths, read_embedding, read_layers
 from unpadded.encoding.pooling import PoolSettings
-from unpadded.encoding.schedule import Window
+from unpadded.encoding.schedule import Backlog
 
-TOGETHER, PIECES = 16_384, 8  # tokens of the documents that a thread takes at a time, and how often it should take some
+PIECE_TOKENS = 16_384  # of the documents that a thread takes at a time
+PIECES_PER_THREAD = 8  # at least, where there are enough documents, so that the threads end at about the same time
 
 
 class CompiledLSTM:
@@ -44,37 +45,32 @@ class CompiledLSTM:
         self.n_threads = n_threads
 
     def read(
-        self,
-        windows: Iterator[Window],
-        pools: PoolSettings,
-        *,
-        slots: int | None = None,
-        chunk_length: int | None = None,
+        self, backlogs: Iterator[Backlog], pools: PoolSettings
     ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
-        """Yield (positions, {part: float32 [n, width]}) as documents end; there are no slots and no blocks to choose."""
+        """Yield (positions, {part: float32 [n, width]}) as documents end."""
         with ThreadPoolExecutor(self.n_threads) as threads:
-            for window in windows:
-                self._n_read += int(window.lengths.sum())
+            for backlog in backlogs:
+                self._n_read += int(backlog.lengths.sum())
                 if not len(self._table) and self._n_read > self._n_kept:  # before, it would cost more than it saves
                     self._table = self._token_inputs(threads)
                 try:
-                    pieces = list(_pieces(window.lengths, self.n_threads))
-                    yield from threads.map(lambda piece, window=window: self._encode(window, piece, pools), pieces)
+                    pieces = list(_pieces(backlog.lengths, self.n_threads))
+                    yield from threads.map(lambda piece, backlog=backlog: self._encode(backlog, piece, pools), pieces)
                 except BaseException:
                     threads.shutdown(wait=False, cancel_futures=True)
                     raise
 
-    def _encode(self, window: Window, piece: slice, pools: PoolSettings) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        tokens = np.concatenate(window.tokens[piece]).astype(np.int64, copy=False)
-        lengths = window.lengths[piece]
-        skips = np.zeros(len(lengths), np.int64) if window.skips is None else window.skips[piece]
+    def _encode(self, backlog: Backlog, piece: slice, pools: PoolSettings) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        tokens = np.concatenate(backlog.tokens[piece]).astype(np.int64, copy=False)
+        lengths = backlog.lengths[piece]
+        skips = np.zeros(len(lengths), np.int64) if backlog.skips is None else backlog.skips[piece]
         weights = np.empty(0) if pools.weights is None else pools.weights.numpy()
         width = sum(self.widths[layer] for layer in pools.layers)
         out = [np.empty((len(lengths) if part in pools.parts else 0, width), np.float32) for part in PARTS]
         model = (self._embedding, self._table, self._weights, self._first[: max(pools.layers) + 2])
         pooled = np.array([(self._first[layer], self.widths[layer]) for layer in pools.layers], np.int64)
         read_documents(tokens, lengths, skips, model, pooled, weights, tuple(out))
-        return window.positions[piece], {
+        return backlog.positions[piece], {
             part: array for part, array in zip(PARTS, out, strict=True) if part in pools.parts
         }
 
@@ -87,9 +83,9 @@ class CompiledLSTM:
 
 
 def _pieces(lengths: np.ndarray, n_threads: int) -> Iterator[slice]:
-    """Documents of about TOGETHER tokens each, a longer one by itself; of fewer where a thread would have too few pieces."""
-    together = min(TOGETHER, int(lengths.sum()) // (PIECES * n_threads) + 1)
-    cuts = np.unique((np.cumsum(lengths) - lengths) // together, return_index=True)[1].tolist()
+    """Cut the documents into pieces of about PIECE_TOKENS tokens, or fewer where each thread would get too few pieces."""
+    size = min(PIECE_TOKENS, int(lengths.sum()) // (PIECES_PER_THREAD * n_threads) + 1)
+    cuts = np.unique((np.cumsum(lengths) - lengths) // size, return_index=True)[1].tolist()
     return (slice(begin, end) for begin, end in pairwise([*cuts, len(lengths)]))
 
 

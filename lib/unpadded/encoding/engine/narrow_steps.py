@@ -17,8 +17,8 @@ def read_documents(tokens, lengths, skips, model, pooled, token_weights, out):
 
     `tokens`: the documents end to end; `model`: as in `_advance`; `pooled`: (first unit, width) of the layers that are
     pooled, among the units of all layers; `out`: last, mean, max and weighted mean. Up to ABREAST documents are read side by
-    side, so that a weight is loaded once for all of them; a lane whose document has ended takes the next, or the last lane
-    closes it up.
+    side, so that a weight is loaded once for all of them. Where a document ends, its lane takes the
+    next one; when there is none, the last lane's document moves there.
     """
     n_units, ends = model[3][-1], np.cumsum(lengths)
     h, c = np.zeros((ABREAST, n_units), np.float32), np.zeros((ABREAST, n_units), np.float32)
@@ -36,7 +36,7 @@ def read_documents(tokens, lengths, skips, model, pooled, token_weights, out):
         if n_live == 0:
             return
         _advance(tokens[at[:n_live]], model, h, c, scratch)
-        for lane in range(n_live - 1, -1, -1):  # from the last, so that the lane that closes a gap up has been seen
+        for lane in range(n_live - 1, -1, -1):  # backwards, so that the document moved here has had its step counted
             read, token = document[lane], tokens[at[lane]]
             if at[lane] - (ends[read] - lengths[read]) >= skips[read]:
                 _pool(pools, lane, h[lane], token_weights[token] if len(token_weights) else 0.0, out)
@@ -55,7 +55,7 @@ def read_documents(tokens, lengths, skips, model, pooled, token_weights, out):
 def _advance(tokens, model, h, c, scratch):
     """One step of every layer: h and c [lanes, units of all layers] after the next of `tokens` [lanes].
 
-    `model`: embedding, the table of `fill_table`, all weights as `compiled._packed` lays them out, the first unit of each
+    `model`: embedding, the table of `fill_table`, all weights as `narrow._packed` lays them out, the first unit of each
     layer and, last, the number of units.
     """
     embedding, table, weights, first = model
@@ -181,18 +181,18 @@ def _add_one(out, x, matrix):
 
 @compiled
 def _step(gates, h, c):
-    """From the gates' sums [4 * width], in the order input, forget, output, candidate, to the next h and c [width]."""
+    """From the gates' sums [4 * width], in the order i, f, o, g, to the next h and c [width]."""
     width = len(h)
     for j in range(3 * width):
         gates[j] = sigmoid(gates[j])
-    write, forget, read, candidate = quarters(gates, width)
+    i, f, o, g = quarters(gates, width)
     for j in range(width):
-        candidate[j] = tanh(candidate[j])
+        g[j] = tanh(g[j])
     for j in range(width):
-        c[j] = forget[j] * c[j] + write[j] * candidate[j]
+        c[j] = f[j] * c[j] + i[j] * g[j]
         h[j] = tanh(c[j])
     for j in range(width):
-        h[j] *= read[j]
+        h[j] *= o[j]
 
 
 @compiled

@@ -1,6 +1,6 @@
 """The engine: an LSTM stack run over slots in blocks of steps, with nothing but each document's own tokens before it.
 
-Exactness by construction: a product never lets a row see the other rows (`products.py`), a sigmoid never falls from a
+Exactness by construction: a product never lets a row see the other rows (`kernels/products.py`), a sigmoid never falls from a
 vector register into a scalar loop (`aligned`), sums are added token by token in float64 (`pooling.py`).
 """
 
@@ -15,7 +15,7 @@ from unpadded.encoding.engine.layer import SteppedLayer, TokenInputs
 from unpadded.encoding.engine.weights import LANES, input_widths, read_embedding, read_layers
 from unpadded.encoding.planning import plan
 from unpadded.encoding.pooling import PoolSettings, RunningPools
-from unpadded.encoding.schedule import Block, Schedule, Window
+from unpadded.encoding.schedule import Backlog, Block, Schedule
 from unpadded.kernels import PANEL
 
 GRAIN = 32_768  # elements from which torch shares an elementwise operation among threads
@@ -72,10 +72,10 @@ class StreamingLSTM:
         return rows
 
     def read(
-        self, windows: Iterator[Window], pools: PoolSettings, *, slots: int | None, chunk_length: int | None
+        self, backlogs: Iterator[Backlog], pools: PoolSettings, *, slots: int | None, chunk_length: int | None
     ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
         """Yield (positions, {part: float32 [n, total width]}) as documents end; `slots` and `chunk_length` may be chosen."""
-        schedule = Schedule(windows)
+        schedule = Schedule(backlogs)
         if len(schedule.lengths):
             chosen = plan(self, schedule.lengths, slots=slots, chunk_length=chunk_length)
             schedule.open(chosen.ladder[0])

@@ -13,7 +13,7 @@ LANES = 32  # widths are padded to whole vector registers: torch's vector and sc
 
 @dataclass(frozen=True)
 class LayerWeights:
-    """One LSTM layer as torch has it, float32, its four gates one below the other: input, forget, candidate, output.
+    """One LSTM layer as torch has it, float32, its four gates one below the other: i, f, g, o (input, forget, cell, output).
 
     `input` [4 * width, n_in], `recurrent` [4 * width, width], `input_bias` and `recurrent_bias` [4 * width].
     """
@@ -34,7 +34,7 @@ class LayerWeights:
         return -(-self.width // LANES) * LANES
 
     def laid_out(self, matrix: torch.Tensor, n_columns: int) -> torch.Tensor:
-        """`matrix` [4 * width, n] padded to [4 * padded, n_columns], in the order input, forget, output, candidate.
+        """`matrix` [4 * width, n] padded to [4 * padded, n_columns], gates in the order i, f, o, g.
 
         In that order the three sigmoids of a step are one block.
         """

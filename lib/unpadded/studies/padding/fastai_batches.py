@@ -17,7 +17,6 @@ from fastai.text.models.core import SentenceEncoder, masked_concat_pool
 
 from unpadded.encoding import BPTT, FASTAI_ORDER, MAX_LEN, DocumentEncoder, dropped, twin_of
 from unpadded.studies.padding.effects import UNPADDED, drift, read_unpadded
-from unpadded.studies.padding.padded_reader import as_read
 
 FAULTS = ["text_lost", "last_misread", "beginning_dropped"]
 WRONG = 1e-3  # largest difference of a vector's entries that floating point does not explain
@@ -88,7 +87,7 @@ def batched_vectors(
     """fastai's pooled vectors of one batch of `documents`, longest first: float32 [n, 3 * width] in FASTAI_ORDER."""
     pad_id = lm.awd_lstm.pad_token
     encoder = SentenceEncoder(bptt, twin_of(lm.awd_lstm).cpu(), pad_idx=pad_id, max_len=max_len).eval()
-    ids = torch.from_numpy(chunk_batch(as_read(lm, documents), bptt=bptt, pad_id=pad_id))
+    ids = torch.from_numpy(chunk_batch(lm.as_read(documents), bptt=bptt, pad_id=pad_id))
     return masked_concat_pool(*encoder(ids), bptt).numpy()
 
 

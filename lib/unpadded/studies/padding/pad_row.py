@@ -8,9 +8,8 @@ import torch
 from torch.nn.functional import cross_entropy, embedding, linear
 
 from unpadded.encoding import twin_of
-from unpadded.studies.padding.padded_reader import as_read
 
-LONGEST = 512  # tokens of a document that the gradient is taken over
+GRADIENT_TOKENS = 512  # of a document, at most, that the gradient is taken over
 
 
 def row_norms(lm) -> np.ndarray:
@@ -44,8 +43,8 @@ def _gradients(lm, documents: Sequence[np.ndarray], n_pads: int) -> tuple[np.nda
     as_output = decoder.weight.detach().cpu().clone().requires_grad_()
     bias = None if decoder.bias is None else decoder.bias.detach().cpu()
     n_targets = 0
-    for tokens in as_read(lm, documents):
-        ids = np.concatenate([np.full(n_pads, pad), tokens[:LONGEST]]).astype(np.int64)
+    for tokens in lm.as_read(documents):
+        ids = np.concatenate([np.full(n_pads, pad), tokens[:GRADIENT_TOKENS]]).astype(np.int64)
         ids = torch.from_numpy(ids)[None]
         encoder.bs = 1
         encoder.reset()

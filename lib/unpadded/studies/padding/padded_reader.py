@@ -34,11 +34,6 @@ def place_pads(tokens: np.ndarray, placement: str, n_pads: int, *, pad_id: int =
     return ids, is_text
 
 
-def as_read(lm, documents: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """The documents in the order in which `lm` reads them: a backward model begins at the end."""
-    return [tokens[::-1] if lm.direction == "backward" else tokens for tokens in documents]
-
-
 def batch_pads(lengths: Sequence[int], *, batch_size: int = 32, seed: int = 0) -> np.ndarray:
     """How many pads each document gets in shuffled minibatches: int64 [n], up to the longest of its batch."""
     lengths = np.asarray(lengths, dtype=np.int64)
@@ -75,7 +70,7 @@ class PaddedReader:
         unknown placement.
         """
         counts = np.broadcast_to(np.asarray(n_pads), len(documents))
-        pairs = zip(as_read(self._lm, documents), counts, strict=True)
+        pairs = zip(self._lm.as_read(documents), counts, strict=True)
         padded = [place_pads(tokens, placement, n, pad_id=self.pad_id) for tokens, n in pairs]
         width = self._encoder.emb_sz
         found = {reading: np.zeros((len(padded), 3 * width), np.float32) for reading in READINGS}

@@ -19,7 +19,7 @@ from unpadded.corpus import Corpus
 from unpadded.encoding import BPTT, FASTAI_ORDER, DocumentClassifier
 from unpadded.studies.padding.downstream import has_topics
 from unpadded.studies.padding.fastai_batches import sorted_batches
-from unpadded.studies.padding.padded_reader import PaddedReader, as_read
+from unpadded.studies.padding.padded_reader import PaddedReader
 
 NOTICED = 1e-3  # change of a probability that is counted
 COLUMNS = ["way", "n", "label_changed", "probability_changed", "max_abs_diff"]
@@ -62,7 +62,7 @@ def text_classifier(
 
 
 def _loaders(lm, documents: Sequence[np.ndarray], labels: Sequence[str], valid: Sequence[int], batch_size: int):
-    documents = as_read(lm, documents)
+    documents = lm.as_read(documents)
 
     def tokens_of(i: int) -> TensorText:
         return TensorText(torch.from_numpy(np.array(documents[i], np.int64)))
@@ -110,7 +110,7 @@ def predict_in_ways(
     """
     with learn.no_bar(), learn.no_logging():
         batched = learn.get_preds(ds_idx=1)[0].numpy()
-    model, read = learn.model.eval(), as_read(lm, documents)
+    model, read = learn.model.eval(), lm.as_read(documents)
     return {
         "one at a time": _one_at_a_time(model, read),
         "fastai get_preds": batched,

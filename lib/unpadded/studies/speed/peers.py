@@ -11,7 +11,8 @@ from fastai.text.data import pad_chunk
 from fastai.text.models.core import SentenceEncoder, masked_concat_pool
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 
-BPTT = 72  # fastai's default
+from unpadded.encoding import BPTT
+
 PAD = 1
 MOST_PADDED = 60_000  # tokens of a batch, padding among them: a whole state of 400 float32 units is then 96 MB
 

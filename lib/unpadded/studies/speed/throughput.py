@@ -13,7 +13,6 @@ from unpadded.common import InputError
 from unpadded.encoding import DocumentEncoder
 from unpadded.kernels import packed_product
 from unpadded.model import LanguageModel, borrowed
-from unpadded.studies.padding.padded_reader import as_read
 from unpadded.studies.speed.peers import loop, naive_batches, sorted_batches
 from unpadded.tokens import TokenizedCorpus
 
@@ -49,7 +48,7 @@ def runner_of(method: str, lm: LanguageModel) -> Runner:
 
 
 def _run_fastai(method: Callable, lm: LanguageModel, documents: Sequence[np.ndarray], size: int) -> np.ndarray:
-    tensors = [torch.from_numpy(np.array(tokens, np.int64)) for tokens in as_read(lm, documents)]
+    tensors = [torch.from_numpy(np.array(tokens, np.int64)) for tokens in lm.as_read(documents)]
     with borrowed(lm.module) as awd_lstm:
         return method(awd_lstm, tensors, size=size).numpy()
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from unpadded.kernels import compiled, rounded, widened
 
-PARTS = 1 << 16  # a number of 64 bits is four draws, so a probability is rounded to this many parts
-DRAWS = 4
+DRAWS = 4  # of 16 bits each, from a number of 64 bits
+RESOLUTION = 1 << 16  # so a probability is rounded to a multiple of 1 / RESOLUTION
 GAMMA, FIRST, SECOND = (np.uint64(n) for n in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 SHIFT_1, SHIFT_2, SHIFT_3 = np.uint64(30), np.uint64(27), np.uint64(31)
 
@@ -35,7 +35,7 @@ def drop_gradient(bits: np.ndarray, which: Drop, gradient: np.ndarray) -> None:
 
 def _factors(which: Drop) -> tuple[np.uint64, np.uint16, np.float32]:
     """The seed, the least draw that keeps a weight, and the factor of those kept."""
-    least = round(PARTS * which.probability)
+    least = round(RESOLUTION * which.probability)
     return np.uint64(which.seed), np.uint16(least), np.float32(1 / (1 - which.probability))
 
 

@@ -1,7 +1,7 @@
-"""Tensors that training uses again in every step, because it takes a processor long to be given so much memory anew.
+"""Tensors that training uses again in every step, because allocating that much memory takes long on a CPU.
 
-A fresh page is a trip to the kernel, which clears it; on a virtual machine that takes longer than to compute what is written
-there. torch keeps freed memory for the next tensor on CUDA, not on CPUs.
+The operating system clears each new page; on a virtual machine that takes longer than to compute what is then written to
+it. torch keeps freed memory for the next tensor on CUDA, but not on CPUs.
 """
 
 import torch
