@@ -1,5 +1,6 @@
 """The LSTM of bfloat16 training against torch's own in float32, and what it leaves behind."""
 
+import sys
 from dataclasses import replace
 from functools import partial
 
@@ -165,3 +166,21 @@ def test_training_through_it_learns_and_repeats(tiny_tokens, monkeypatch):
     assert_same(weights(first), weights(second))
     assert first.card["valid_perplexity"] < 0.8 * usual.training.valid_perplexity.dropna().iloc[0]
     assert first.card["valid_perplexity"] == pytest.approx(usual.card["valid_perplexity"], rel=0.2)
+
+
+class NoCompiler:
+    """Finds what importing the code of wide layers finds where numba is not installed."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "unpadded.training.cpu_bfloat16.lstm":
+            raise ModuleNotFoundError("No module named 'numba'", name="numba")
+
+
+def test_wide_layers_train_in_torch_where_the_compiler_is_missing(monkeypatch):
+    awd_lstm = make_module(20, {"emb_sz": 8, "n_hid": 8, "n_layers": 1})[0]
+    monkeypatch.setattr(loop, "WIDE", 0)
+    monkeypatch.delitem(sys.modules, "unpadded.training.cpu_bfloat16.lstm")
+    monkeypatch.setattr(sys, "meta_path", [NoCompiler, *sys.meta_path])
+    with pytest.warns(UserWarning, match=r"unpadded\[narrow\]"), loop.fast_layers(awd_lstm):
+        assert not any("forward" in vars(rnn) for rnn in awd_lstm.rnns)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import warnings
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from functools import partial
@@ -21,7 +22,7 @@ from fastai.learner import Learner, ValueMetric
 from fastai.optimizer import OptimWrapper
 from fastai.text.models.awdlstm import AWD_LSTM
 
-from unpadded.common import InputError
+from unpadded.common import InputError, MissingExtraError, extras_needed
 from unpadded.kernels import bfloat16_is_fast
 from unpadded.model import LanguageModel
 from unpadded.tokens import TokenizedCorpus, TokenizerSettings
@@ -172,8 +173,12 @@ def fast_layers(awd_lstm: AWD_LSTM) -> AbstractContextManager[None]:
     wide = [rnn for rnn in awd_lstm.rnns if rnn.module.weight_ih_l0.numel() + rnn.weight_hh_l0_raw.numel() >= WIDE]
     if not wide:
         return nullcontext()
-    from unpadded.training.cpu_bfloat16.lstm import stepped_lstms
-
+    try:
+        with extras_needed():
+            from unpadded.training.cpu_bfloat16.lstm import stepped_lstms
+    except MissingExtraError as error:
+        warnings.warn(f"{error} Until then wide layers train more slowly.", stacklevel=2)
+        return nullcontext()
     return stepped_lstms(wide)
 
 
