@@ -13,14 +13,12 @@ from PIL import Image
 from tiny_run import make_run
 from unpadded.cli.main import main
 from unpadded.common.errors import InputError
-from unpadded.report.alt_text import LONGEST, describe
 from unpadded.report.comparison import with_links
-from unpadded.report.figures import description_of, keep, size_of
+from unpadded.report.figures import alt_of, keep, size_of
 from unpadded.report.maps.page import hover_chart, write_map_page
 from unpadded.report.maps.tables import cut, load_map, map_path, map_table, save_map, title_and_beginning
 from unpadded.report.notebooks import answer_of, title_of, with_alternatives
-from unpadded.report.plots.scores import learning_curves, loss_curve
-from unpadded.report.plots.style import POOLING_COLOURS, label_ends
+from unpadded.report.plots.style import LONGEST_TEXT, in_words, say
 from unpadded.report.rendering import templates, write_html
 from unpadded.report.run_page import EXECUTED, first_picture
 
@@ -74,53 +72,42 @@ def test_a_kept_picture_is_twice_as_fine_and_says_what_it_shows(tmp_path):
     axes.barh(["mean", "last"], [0.6, 0.12])
     axes.set(title="V-measure on tiny", xlabel="V-measure")
     plt.close(figure)
-    kept = keep(figure, tmp_path, "a name")
+    kept = keep(figure, tmp_path, "a name", alt="Bars of V-measure: mean 0.6, last 0.12.")
     data, metadata = kept._repr_mimebundle_()
-    assert data["text/plain"] == kept.description == description_of(tmp_path / "figures" / "a name.png")
-    assert "mean 0.6, last 0.12" in kept.description
+    assert data["text/plain"] == kept.alt == alt_of(tmp_path / "figures" / "a name.png")
+    assert metadata["image/png"]["alt"] == "Bars of V-measure: mean 0.6, last 0.12."
     with Image.open(kept.path) as image:
         assert image.width == pytest.approx(2 * metadata["image/png"]["width"], abs=1)
     assert size_of(kept.path)[0] == metadata["image/png"]["width"]
 
 
-def test_words_of_a_figure_name_axes_and_labels_and_end():
-    figure, (left, right) = plt.subplots(1, 2)
-    left.plot([1, 2], [3, 4])
-    left.set(title="Loss", xlabel="minutes", ylabel="nats per token")
-    left.text(1, 3, "validation")
-    left.text(1, 3, "0.5")
-    for i in range(300):
-        right.text(0, 0, f"topic{i}")
+def test_a_figure_without_words_is_not_kept(tmp_path):
+    figure = plt.figure()
     plt.close(figure)
-    words = describe(figure)
-    assert words.startswith("Loss; across: minutes; up: nats per token; named: validation.")
-    assert len(words) <= LONGEST
+    with pytest.raises(InputError, match='figure "a name" has no alternative text: pass alt='):
+        keep(figure, tmp_path, "a name")
+    assert not list(tmp_path.iterdir())
+    assert keep(figure, tmp_path, "a name", alt="Nothing.").alt == "Nothing."
 
 
-def test_words_of_lines_say_where_they_end():
-    curve = pd.DataFrame({"method": ["mean", "mean", "last", "last"], "n_train": [10, 100] * 2})
-    curve["accuracy"] = [0.5, 0.81, 0.2, 0.634]
-    words = describe(learning_curves(curve.assign(ci_low=curve.accuracy - 0.1, ci_high=curve.accuracy + 0.1)))
-    assert "up: accuracy on the test split; at the end: last 0.634, mean 0.81." in words
-    training = pd.DataFrame({"minutes": [1, 2], "train_loss": [6.0, 5.5], "valid_loss": [np.nan, 4.86]})
-    words = describe(loss_curve(training.assign(valid_perplexity=129.0, learning_rate=0.1)))
-    assert "at the end: validation 4.86 (perplexity 129), training 5.5." in words
-
-
-def test_words_of_lines_are_found_by_colour_legend_and_place():
-    figure, (named, by_colour, by_legend, by_place) = plt.subplots(1, 4)
-    colours = {"mean": POOLING_COLOURS["mean"]}
-    for axes, end in ((named, 0.25), (by_colour, 0.75)):
-        axes.plot([1, 2], [1, end], color=colours["mean"])
-        axes.axhline(0.9, color="#BBBBBB")  # a line that nobody names
-    label_ends(named, {"mean": (2, 0.25)}, colours=colours)
-    by_legend.plot([0, 10], [np.nan, 3.5], label="trained with pads")
-    by_place.plot(0, 0.671, "o")
-    by_place.annotate("0.671", (0, 0.671))
-    by_place.set_xticks([0], ["whiten"])
+def test_alternative_texts_are_short_and_put_the_largest_value_first():
+    figure = say(plt.figure(), "Bars", in_words({"small": 0.123456, "large": 12_345.6, "unmeasured": np.nan}))
     plt.close(figure)
-    lines = "at the end: mean 0.25. at the end: mean 0.75. at the end: trained with pads 3.5."
-    assert describe(figure) == f"{lines} whiten 0.671."
+    assert figure.get_label() == "Bars. large 12,346, small 0.123."
+    words = say(figure, *(f"panel {i} of a figure" for i in range(300))).get_label()
+    assert len(words) <= LONGEST_TEXT
+    assert words.endswith("…")
+
+
+def test_every_picture_of_the_reference_run_has_words_in_its_notebook_and_in_its_file():
+    reference = ROOT / "outputs" / "reference"
+    notebooks = [nbformat.read(path, as_version=4) for path in sorted(reference.glob(EXECUTED))]
+    outputs = [output for notebook in notebooks for cell in notebook.cells for output in cell.get("outputs", [])]
+    shown = [output for output in outputs if "image/png" in output.get("data", {})]
+    assert len(shown) > 20
+    assert all(len(output.metadata["image/png"]["alt"]) > 20 for output in shown)
+    kept = sorted((reference / "figures").glob("*.png"))
+    assert all(alt_of(path) != path.stem.replace("_", " ") for path in kept)
 
 
 def test_the_front_page_shows_what_a_notebook_shows_first():

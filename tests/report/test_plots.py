@@ -15,7 +15,13 @@ from unpadded.evaluation.clustering.describe import confusion
 from unpadded.evaluation.scores import Representation, score_row, to_frame
 from unpadded.evaluation.statistics import Interval
 from unpadded.evaluation.vector_geometry import geometry, norms_by_length
-from unpadded.report.maps.umap_maps import sample_documents, togetherness, topic_colours, umap_coordinates, umap_maps
+from unpadded.report.maps.umap_maps import (
+    neighbourhood_purity,
+    sample_documents,
+    topic_colours,
+    umap_coordinates,
+    umap_maps,
+)
 from unpadded.report.plots import scores as plots
 from unpadded.report.plots.style import POOLING_COLOURS, TOPIC_COLOURS, label_ends, method_colours
 from vector_tools import clouds, lm, noise
@@ -42,6 +48,8 @@ def test_bars_are_sorted_labelled_and_in_the_poolings_colours():
     colours = [to_hex(bar.get_facecolor()).upper() for bar in axis.patches]
     assert [colours[0], colours[2]] == [POOLING_COLOURS["last"], POOLING_COLOURS["mean"]]
     assert texts_of(axis) == ["0.200", "0.400", "0.600"]
+    words = "Bars of v_measure with 95 % intervals. tiny: mean 0.6, tfidf 0.4, last 0.2."
+    assert axis.figure.get_label() == words
     with pytest.raises(InputError, match="no 'accuracy'; they hold v_measure"):
         plots.score_bars(scores, "accuracy")
 
@@ -58,6 +66,7 @@ def test_post_processing_is_a_line_per_pooling():
     axis = plots.postprocess_lines(scores_of(values), "v_measure").axes[0]
     assert [label.get_text() for label in axis.get_xticklabels()] == ["none", "l2", "whiten"]
     assert sorted(texts_of(axis)) == ["last", "mean"]
+    assert "tiny: last 0.3, last + l2 0.3" in axis.figure.get_label()
 
 
 def test_the_post_processings_of_many_corpora_are_legible():
@@ -79,6 +88,8 @@ def test_the_loss_curve_names_the_last_validation_loss(validated):
     figure = plots.loss_curve(training, x="tokens")
     assert figure.axes[1].get_xlabel() == "tokens"
     assert any("validation 5.25" in text for text in texts_of(figure.axes[0])) == validated
+    ends = "perplexity 191, validation 5.25, training 5." if validated else "training 5."
+    assert figure.get_label().endswith(f"At the end: {ends}")
 
 
 def test_the_confusion_map_writes_the_shares():
@@ -86,6 +97,7 @@ def test_the_confusion_map_writes_the_shares():
     axis = plots.confusion_map(table).axes[0]
     assert sorted(texts_of(axis)) == ["100", "50", "50"]
     np.testing.assert_allclose(axis.images[0].get_array(), [[1, 0], [0.5, 0.5]])
+    assert axis.figure.get_label().endswith("in one cluster: a in 0 1, b in 0 0.5.")
 
 
 def test_learning_curves_and_geometry_draw_a_line_or_bar_per_method():
@@ -93,12 +105,14 @@ def test_learning_curves_and_geometry_draw_a_line_or_bar_per_method():
     curve = pd.DataFrame(frame).assign(ci_low=lambda t: t["accuracy"] - 0.1, ci_high=lambda t: t["accuracy"] + 0.1)
     axis = plots.learning_curves(curve).axes[0]
     assert axis.lines[1].get_ydata().tolist() == [0.3, 0.7]
+    assert axis.figure.get_label().endswith("With all of them: tfidf 0.7, mean 0.6.")
     representations = [lm(noise(60), "last"), lm(noise(60) + 3, "mean")]
     lengths = np.arange(5, 65)
     figure = plots.geometry_panel(geometry(representations, lengths), norms_by_length(representations, lengths))
     assert [len(axis.patches) for axis in figure.axes] == [2, 2, 2, 0]
     assert len(figure.axes[3].lines) == 2
     assert all(axis.get_ylabel() for axis in figure.axes)
+    assert "mean cosine of random pairs: mean " in figure.get_label()
 
 
 def test_end_labels_do_not_overlap():
@@ -131,6 +145,7 @@ def test_maps_keep_topics_together_and_repeat_with_their_seed():
     nearest = np.argmin(((xy[:, None] - centres) ** 2).sum(axis=2), axis=1)
     assert (np.unique(labels)[nearest] == labels).mean() > 0.95
     figure = umap_maps({"mean": xy, "last": xy}, labels)
+    assert figure.get_label().endswith("Topics that lie together, of 3: mean 3, last 3.")
     assert [axis.get_title(loc="left") for axis in figure.axes] == ["mean", "last"]
     assert sorted(texts_of(figure.axes[0])) == ["3 of 3 topics lie together", "topic0", "topic1", "topic2"]
 
@@ -163,7 +178,7 @@ def test_only_topics_that_lie_together_are_named_inside_themselves_and_no_two_na
     spread = rng.uniform(-5, 8, (60, 2))
     xy = np.concatenate([apart, lobes, spread]).astype(np.float32)
     labels = ["a"] * 30 + ["b"] * 30 + ["two lobes"] * 40 + ["s", "t", "u"] * 20
-    table = togetherness(xy, labels)
+    table = neighbourhood_purity(xy, labels)
     assert set(table.index[table["purity"] >= 0.5]) == {"a", "b", "two lobes"}
     assert abs(table.loc["two lobes", "y"]) > 3  # in one lobe, not between them
     figure = umap_maps({"last": xy}, labels)

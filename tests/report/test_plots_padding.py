@@ -36,6 +36,11 @@ def test_drift_has_a_panel_for_each_placement_and_reading_and_a_line_for_each_po
     ]
     np.testing.assert_allclose(last.get_ydata(), 1 - rows["drift"].iloc[:2])
     assert figure.axes[0].lines[0].get_ydata()[0] == 1  # Unpadded's own
+    words = figure.get_label()
+    assert words.startswith(
+        "tiny: cosine to the unpadded vector against the number of pads. Unpadded: 1. With the most pads, "
+    )
+    assert "length-aware, behind the text: last 1, mean 1, max 1" in words
     behind = figure.axes[5]  # length-aware
     assert all((np.asarray(line.get_ydata()) == 1).all() for line in behind.lines)
 
@@ -43,6 +48,7 @@ def test_drift_has_a_panel_for_each_placement_and_reading_and_a_line_for_each_po
 def test_the_grid_shows_what_is_never_read():
     words = [["a", "b", "c"], ["d", "", ""], ["", "", "e"]]
     figure = chunk_grid(words, np.array([[1, 1, 1], [1, 1, 1], [0, 0, 0]], bool), bptt=2)
+    assert figure.get_label().endswith("of its cells 4 are text that is read, 1 text that is never read, 4 pads.")
     image = figure.axes[0].images[0]
     assert image.get_array().tolist() == [[1, 1, 1], [1, 0, 0], [0, 0, 2]]
     assert [to_hex(image.cmap(k)).upper() for k in (1, 2)] == [READ, LOST]
@@ -62,6 +68,7 @@ def test_the_pad_rows_bars_are_the_tables():
     right = figure.axes[1]
     assert [bar.get_height() for bar in right.patches] == [0.0, 0.1, 0.2, 0.3]
     assert "0" in [text.get_text() for text in right.texts]
+    assert "Gradient as an input: others, median 0.2, xxpad 0." in figure.get_label()
 
 
 def test_changed_predictions_are_shares_with_their_counts():
@@ -72,6 +79,7 @@ def test_changed_predictions_are_shares_with_their_counts():
     assert [bar.get_width() for bar in figure.axes[0].patches] == [100.0, 0.0]
     assert [bar.get_width() for bar in figure.axes[1].patches] == [10.0, 0.0]
     assert [text.get_text() for text in figure.axes[1].texts] == ["5", "0"]
+    assert figure.get_label().endswith("another label predicted: naive padding 5, Unpadded 0.")
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["naive padding", "Unpadded"]
 
 
@@ -96,5 +104,6 @@ def test_injection_draws_a_line_for_each_way_of_training():
     assert figure.get_suptitle() == "mean, read naively"
     assert figure.axes[1].get_title(loc="left") == "drift centred, pads before the text"
     assert figure.axes[1].lines[0].get_ydata().tolist() == [0.25, 0.25]
+    assert "validation perplexity: b 100, r 100, plain 100." in figure.get_label()
     other = injection_lines(table, pads="4", column="neighbours_lost")
     assert other.axes[1].lines[0].get_ydata().tolist() == [0.5, 0.5]

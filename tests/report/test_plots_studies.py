@@ -57,6 +57,9 @@ def test_speed_and_memory_draw_each_method_and_a_cross_where_it_died():
     (cross,) = lines_with(memory, "X")
     assert (cross.get_xdata()[0], cross.get_ydata()[0]) == (64, 500)
     assert "4/4/1" in memory.get_title(loc="left")
+    words = figure.get_label()
+    assert "4/4/1, tokens a second: unpadded 12,800, naive padded 5,760, loop 100." in words
+    assert words.endswith("4/4/1, MiB: unpadded 640, naive padded 500; out of memory: naive padded.")
     assert len(plots_speed.speed_and_memory(speed_rows(), memory_rows()[:0]).axes) == 1
     assert not plt.get_fignums()
 
@@ -64,6 +67,7 @@ def test_speed_and_memory_draw_each_method_and_a_cross_where_it_died():
 def test_growth_has_memory_above_and_time_a_token_below():
     figure = plots_speed.growth_panels(memory_rows("documents"), memory_rows("longest"))
     assert len(figure.axes) == 4
+    assert "one long document among others, MiB at the end: unpadded 640, naive padded 500;" in figure.get_label()
     below = [axis for axis in figure.axes if axis.get_xlabel() == "documents"]
     assert [list(line.get_ydata()) for line in lines_with(below[0], "o")] == [[500.0] * 2, [500.0] * 3]  # µs a token
     assert len(plots_speed.growth_panels(memory_rows("documents"), memory_rows().iloc[:0]).axes) == 2
@@ -76,6 +80,7 @@ def test_the_small_machine_names_the_batch_that_killed():
     assert [line.get_xdata()[0] for line in lines_with(axis, "X")] == [64]
     assert [list(line.get_xdata()) for line in lines_with(axis, "o")] == [[1, 8], SIZES]
     assert "500 MiB" in axis.get_title(loc="left")
+    assert axis.figure.get_label().endswith("that did: unpadded 64, naive padded 8; out of memory: naive padded.")
 
 
 def test_the_price_of_a_precision_is_two_bars_a_pooling():
@@ -83,6 +88,7 @@ def test_the_price_of_a_precision_is_two_bars_a_pooling():
     figure = plots_speed.precision_panel(table.assign(moved=[0.02, 0.01], k=10))
     assert [bar.get_height() for bar in figure.axes[0].patches] == [0.02, 0.01]
     assert [bar.get_height() for bar in figure.axes[1].patches] == [0.9, 0.99]
+    assert figure.get_label().endswith("10 nearest neighbours kept: mean 0.99, last 0.9.")
 
 
 def part_rows() -> pd.DataFrame:
@@ -98,6 +104,8 @@ def test_parts_are_a_line_a_pooling_in_its_colour():
     assert set(lines) == {POOLING_COLOURS["last"], POOLING_COLOURS["mean"]}
     np.testing.assert_allclose(lines[POOLING_COLOURS["last"]].get_ydata(), np.arange(1, 11) / 10)
     assert [axis.get_title(loc="left"), axis.get_ylabel()] == ["news, 4/4/1", "moved"]
+    words = "news, 4/4/1: first part last 0.1, mean 0.03; last part last 1, mean 0.3."
+    assert axis.figure.get_label().endswith(words)
     assert len(axis.collections) == 2  # the bands
     assert any(set(line.get_ydata()) == {0.1} for line in axis.lines)
 
@@ -114,6 +122,7 @@ def test_fading_is_a_line_a_model_and_layer_with_chance_dashed():
     ]
     (axis,) = plots_probes.fade_lines(intervals(rows, ["corpus", "model", "layer", "final_tokens"])).axes
     assert sorted(texts_of(axis)) == ["a", "b, layer 1", "b, layer 2"]
+    assert axis.figure.get_label().endswith("news, 4 tokens: a 0.9, b, layer 1 0.9, b, layer 2 0.9.")
     solid = [line for line in axis.lines if line.get_linestyle() == "-"]
     assert [line.get_xdata().tolist() for line in solid] == [[1, 4]] * 3
     assert sum(line.get_linestyle() == "--" for line in axis.lines) == 3
@@ -126,6 +135,7 @@ def test_the_probe_is_a_bar_for_each_place_and_pooling():
     assert [label.get_text() for label in axis.get_xticklabels()] == ["beginning", "end"]
     heights = {to_hex(bar.get_facecolor()).upper(): bar.get_height() for bar in axis.patches}
     assert heights == {POOLING_COLOURS["last"]: 0.2, POOLING_COLOURS["max"]: 0.7}
+    assert "news, a: max, beginning 0.7, max, end 0.7, last, beginning 0.2" in axis.figure.get_label()
 
 
 @pytest.mark.parametrize(
@@ -140,7 +150,9 @@ def test_the_probe_is_a_bar_for_each_place_and_pooling():
     ],
 )
 def test_an_empty_table_says_that_nothing_was_measured(draw):
-    assert draw().axes[0].texts[0].get_text().startswith("Nothing to show: ")
+    figure = draw()
+    assert figure.axes[0].texts[0].get_text().startswith("Nothing to show: ")
+    assert figure.get_label() == figure.axes[0].texts[0].get_text()
 
 
 def test_labels_at_the_ends_of_a_logarithmic_axis_do_not_overlap():

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from unpadded.report.figures import keep
     from unpadded.report.maps.tables import (
         cut,
+        limits_without_outliers,
         load_map,
         map_path,
         map_table,

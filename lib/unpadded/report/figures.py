@@ -1,4 +1,4 @@
-"""Figures on disk and in notebooks: one picture, twice as fine as a screen of old, with the words that stand for it."""
+"""Figures on disk and in notebooks: the same picture, at two pixels for each of the screen's, with alternative text."""
 
 import base64
 import os
@@ -7,34 +7,42 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from PIL import Image
 
-from unpadded.report.alt_text import describe
+from unpadded.common import InputError
 from unpadded.report.plots.style import DPI, save_figure
 
 
 class Picture:
-    """A figure that was written to a file: Jupyter shows that very file, at half its pixels, with its description."""
+    """A figure that was written to a file: Jupyter shows that very file, at half its pixels, with its alternative text."""
 
-    def __init__(self, figure: Figure, path: Path, description: str):
-        self.figure, self.path, self.description = figure, path, description
+    def __init__(self, figure: Figure, path: Path):
+        self.figure, self.path, self.alt = figure, path, figure.get_label()
 
     def __repr__(self) -> str:
-        return self.description
+        return self.alt
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> tuple[dict, dict]:
         png, width = self.path.read_bytes(), size_of(self.path)[0]
-        data = {"image/png": base64.b64encode(png).decode(), "text/plain": self.description}
-        return data, {"image/png": {"width": width, "alt": self.description}}
+        data = {"image/png": base64.b64encode(png).decode(), "text/plain": self.alt}
+        return data, {"image/png": {"width": width, "alt": self.alt}}
 
 
-def keep(figure: Figure, run: str | os.PathLike, name: str) -> Picture:
-    """Write a figure to `<run>/figures/<name>.png`, atomically; the result shows it where a notebook's cell ends."""
-    path, description = Path(run) / "figures" / f"{name}.png", describe(figure)
-    save_figure(figure, path, description=description)
-    return Picture(figure, path, description)
+def keep(figure: Figure, run: str | os.PathLike, name: str, *, alt: str = "") -> Picture:
+    """Write a figure to `<run>/figures/<name>.png`, atomically; the result shows it where a notebook's cell ends.
+
+    `alt` says in words what the figure shows, for who cannot see it; the figures of this library say it themselves.
+    Raises `InputError` for a figure without such words.
+    """
+    if alt:
+        figure.set_label(alt)
+    if not figure.get_label():
+        raise InputError(f'keep: the figure "{name}" has no alternative text: pass alt="what it shows, in words".')
+    path = Path(run) / "figures" / f"{name}.png"
+    save_figure(figure, path)
+    return Picture(figure, path)
 
 
-def description_of(path: str | os.PathLike) -> str:
-    """The words that `keep` wrote into a picture; its file's name where there are none."""
+def alt_of(path: str | os.PathLike) -> str:
+    """The alternative text that `keep` wrote into a picture; its file's name where there is none."""
     with Image.open(path) as image:
         return image.info.get("Description") or Path(path).stem.replace("_", " ")
 

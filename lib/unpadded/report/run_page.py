@@ -10,7 +10,7 @@ import pandas as pd
 
 from unpadded.common import read_json
 from unpadded.evaluation import read_scores
-from unpadded.report.figures import description_of, size_of
+from unpadded.report.figures import alt_of, size_of
 from unpadded.report.maps.page import write_map_page
 from unpadded.report.notebooks import answer_of, refresh_text, title_of, write_page
 from unpadded.report.plots.scores import method_names
@@ -105,7 +105,7 @@ def leaders(rows: pd.DataFrame, measured: list[str]) -> set[tuple[object, str]]:
 def figure_of(path: Path) -> dict:
     """A kept figure for the template `picture` of a page beside the folder `figures`: where it is, its words, its size."""
     width, height = size_of(path)
-    return {"source": f"figures/{quote(path.name)}", "alt": description_of(path), "width": width, "height": height}
+    return {"source": f"figures/{quote(path.name)}", "alt": alt_of(path), "width": width, "height": height}
 
 
 def first_picture(folder: Path, notebook: nbformat.NotebookNode) -> Path | None:

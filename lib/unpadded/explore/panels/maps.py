@@ -13,7 +13,7 @@ from sklearn.cluster import MiniBatchKMeans
 
 from unpadded.explore import render
 from unpadded.explore.data import Explorable
-from unpadded.report import poolings_of, topic_colours
+from unpadded.report import limits_without_outliers, poolings_of, topic_colours
 
 HEIGHT = 340  # pixels of one map
 MOST_LISTED = 500  # documents of a selection in the list
@@ -146,12 +146,10 @@ class MapPanel:
 
 
 def _without_outliers(points: pd.DataFrame) -> pd.DataFrame:
-    """The map table with what lies beyond the central 99 % of a map drawn at its edge, so that the rest has room."""
+    """The map table with the documents that lie far from the others drawn at the map's edge."""
     points = points.copy()
     for name in (f"{pooling}_{axis}" for pooling in poolings_of(points) for axis in "xy"):
-        low, high = np.percentile(points[name], [0.5, 99.5])
-        margin = 0.04 * (high - low)
-        points[name] = points[name].clip(low - margin, high + margin)
+        points[name] = points[name].clip(*limits_without_outliers(points[name]))
     return points
 
 

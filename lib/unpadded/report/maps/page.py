@@ -12,7 +12,7 @@ from markupsafe import Markup
 from matplotlib.colors import to_hex
 
 from unpadded.common import read_json
-from unpadded.report.maps.tables import load_map, map_path, poolings_of
+from unpadded.report.maps.tables import limits_without_outliers, load_map, map_path, poolings_of
 from unpadded.report.maps.umap_maps import sample_documents, topic_colours
 from unpadded.report.rendering import write_html
 
@@ -40,7 +40,7 @@ def write_map_page(folder: Path) -> Path | None:
 
 
 def hover_chart(points: pd.DataFrame) -> dict:
-    """Vega-Lite of a map table (`map_tables.map_table`): a panel a pooling, the document pointed at large in all of them."""
+    """Vega-Lite of a map table (`map_table`): a panel a pooling, the document pointed at large in all of them."""
     import altair as alt  # imported late: it takes a second, and only this page needs it
 
     pointed = alt.selection_point(name="pointed", on="pointerover", fields=["row"], empty=False, clear="pointerout")
@@ -68,10 +68,7 @@ def hover_chart(points: pd.DataFrame) -> dict:
 
 
 def _domain(values: pd.Series) -> list[float]:
-    """Where the central 99 % lie and a little more: far outliers stay outside."""
-    low, high = np.percentile(values, [0.5, 99.5])
-    margin = 0.06 * (high - low) + 1e-6
-    return [round(float(low - margin), 3), round(float(high + margin), 3)]
+    return [round(float(limit), 3) for limit in limits_without_outliers(values)]
 
 
 def _colour(alt, points: pd.DataFrame):

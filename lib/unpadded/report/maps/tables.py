@@ -23,10 +23,16 @@ def map_table(corpus, rows: np.ndarray, maps: Mapping[str, np.ndarray], *, lengt
     """
     rows = np.asarray(rows)
     titles, beginnings = zip(*(title_and_beginning(corpus.texts[i]) for i in rows), strict=True)
-    table = pd.DataFrame({
-        "row": rows.astype(np.int64), "id": [corpus.ids[i] for i in rows], "title": titles, "beginning": beginnings,
-        "topic": [corpus.labels[i] for i in rows] if corpus.labels else "", "tokens": np.asarray(lengths)[rows],
-    })  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "row": rows.astype(np.int64),
+            "id": [corpus.ids[i] for i in rows],
+            "title": titles,
+            "beginning": beginnings,
+            "topic": [corpus.labels[i] for i in rows] if corpus.labels else "",
+            "tokens": np.asarray(lengths)[rows],
+        }
+    )
     for pooling, xy in maps.items():
         table[f"{pooling}_x"], table[f"{pooling}_y"] = np.asarray(xy, dtype=np.float32).T
     return table
@@ -34,7 +40,7 @@ def map_table(corpus, rows: np.ndarray, maps: Mapping[str, np.ndarray], *, lengt
 
 def title_and_beginning(text: str) -> tuple[str, str]:
     """A document's first line, cut at a word, and the words that follow it."""
-    text = text.encode("utf-8", "replace").decode()  # half a character is text to Python, and to nobody else
+    text = text.encode("utf-8", "replace").decode()  # a lone surrogate cannot be written as UTF-8
     line = next((line.strip() for line in text.splitlines() if line.strip()), "")
     title = cut(line, TITLE_LENGTH)
     rest = " ".join(text.split())[len(" ".join(title.rstrip("…").split())) :]
@@ -52,6 +58,13 @@ def cut(text: str, length: int) -> str:
 def poolings_of(table: pd.DataFrame) -> list[str]:
     """The poolings that a map table has coordinates for, in its order."""
     return [column.removesuffix("_x") for column in table.columns if column.endswith("_x")]
+
+
+def limits_without_outliers(coordinates) -> tuple[np.ndarray, np.ndarray]:
+    """(low, high) of each column, around its central 99 % with a margin: a few far documents would leave the rest no room."""
+    low, high = np.percentile(coordinates, [0.5, 99.5], axis=0)
+    margin = 0.06 * (high - low) + 1e-6
+    return low - margin, high + margin
 
 
 def map_path(run: str | os.PathLike, corpus_name: str) -> Path:

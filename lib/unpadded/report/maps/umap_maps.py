@@ -16,7 +16,10 @@ from sklearn.neighbors import NearestNeighbors
 
 from unpadded.common import InputError
 from unpadded.evaluation import check_vectors
-from unpadded.report.plots.style import TOPIC_COLOURS, styled
+from unpadded.report.maps.tables import limits_without_outliers
+from unpadded.report.plots.style import TOPIC_COLOURS, in_words, say, styled
+
+N_NEIGHBORS = 15  # UMAP's own default
 
 
 def sample_documents(n: int, *, n_sample: int = 3000, seed: int = 0) -> np.ndarray:
@@ -24,10 +27,8 @@ def sample_documents(n: int, *, n_sample: int = 3000, seed: int = 0) -> np.ndarr
     return np.sort(np.random.default_rng(seed).choice(n, min(n, n_sample), replace=False))
 
 
-def umap_coordinates(
-    vectors, *, seed: int = 0, n_neighbors: int = 15, metric: str = "cosine"
-) -> tuple[np.ndarray, float]:
-    """(float32 coordinates [n, 2], seconds) by UMAP (McInnes et al., 2018); a fixed seed on one thread repeats exactly.
+def umap_coordinates(vectors, *, seed: int = 0) -> tuple[np.ndarray, float]:
+    """(float32 coordinates [n, 2], seconds) by UMAP of cosines (McInnes et al., 2018); a seed on one thread repeats exactly.
 
     The first call of a process also compiles numba code, some seconds which are counted. Raises InputError for fewer than
     four documents and for vectors that are constant or not finite.
@@ -41,13 +42,18 @@ def umap_coordinates(
     if not isinstance(vectors, np.ndarray):  # UMAP wants dense rows
         vectors = TruncatedSVD(min(50, vectors.shape[1] - 1), random_state=seed).fit_transform(vectors)
     vectors = np.asarray(vectors, dtype=np.float32)
-    n_neighbors = min(n_neighbors, len(vectors) - 1)
+    n_neighbors = min(N_NEIGHBORS, len(vectors) - 1)
     # Exact neighbours from scikit-learn: UMAP's own search compiles itself anew, and took 8 of 10 seconds on 3,000 documents.
-    distances, neighbors = NearestNeighbors(n_neighbors=n_neighbors, metric=metric).fit(vectors).kneighbors(vectors)
+    distances, neighbors = NearestNeighbors(n_neighbors=n_neighbors, metric="cosine").fit(vectors).kneighbors(vectors)
     model = UMAP(
-        n_neighbors=n_neighbors, metric=metric, random_state=seed, n_jobs=1, n_epochs=200,
-        init="pca" if len(vectors) >= 50 else "random", precomputed_knn=(neighbors, distances.astype(np.float32)),
-    )  # fmt: skip
+        n_neighbors=n_neighbors,
+        metric="cosine",
+        random_state=seed,
+        n_jobs=1,
+        n_epochs=200,
+        init="pca" if len(vectors) >= 50 else "random",
+        precomputed_knn=(neighbors, distances.astype(np.float32)),
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # umap's own deprecations, and its note that a seed means one thread
         coordinates = model.fit_transform(vectors)
@@ -55,40 +61,36 @@ def umap_coordinates(
 
 
 @styled
-def umap_maps(maps: Mapping[str, np.ndarray], labels: Sequence[str], *, n_columns: int = 2) -> Figure:
+def umap_maps(maps: Mapping[str, np.ndarray], labels: Sequence[str]) -> Figure:
     """One panel per name -> coordinates [n, 2], coloured by topic; a topic is named where its documents lie together."""
     labels = np.asarray(labels)
     colours = topic_colours(np.unique(labels))
-    n_columns = min(n_columns, len(maps))
+    n_columns = min(2, len(maps))
     n_rows = -(-len(maps) // n_columns)
     figure, axes = plt.subplots(n_rows, n_columns, figsize=(4.6 * n_columns, 4.0 * n_rows), squeeze=False)
     for axis in axes.flat[len(maps) :]:
         axis.remove()
+    together = {}
     for axis, (name, xy) in zip(axes.flat, maps.items(), strict=False):
         order = np.random.default_rng(0).permutation(len(xy))  # no topic lies on top of all others
         size = float(np.clip(9000 / len(xy), 1, 12))
-        axis.scatter(
-            *xy[order].T,
-            s=size,
-            c=[colours[label] for label in labels[order]],
-            alpha=0.6,
-            linewidths=0,
-            rasterized=True,
-        )
+        points = {"c": [colours[label] for label in labels[order]], "s": size, "alpha": 0.6, "linewidths": 0}
+        axis.scatter(*xy[order].T, **points, rasterized=True)
         axis.set(xticks=[], yticks=[])
         axis.spines[:].set_visible(False)
-        _crop(axis, xy)
-        named = _name_topics(axis, xy, labels, colours)
+        low, high = limits_without_outliers(xy)
+        axis.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
+        together[name] = _name_topics(axis, xy, labels, colours)
         axis.set_title(name)
-        axis.text(
-            1, 1.02, f"{named} of {len(colours)} topics lie together", transform=axis.transAxes, ha="right", fontsize=8
-        )
+        words = f"{together[name]} of {len(colours)} topics lie together"
+        axis.text(1, 1.02, words, transform=axis.transAxes, ha="right", fontsize=8)
     figure.suptitle(
         "UMAP of the document vectors, by topic (distances between far groups mean little)\n"
         "A topic lies together, and is named, where most neighbours of its documents are its own",
         fontsize=10,
     )
-    return figure
+    counts = f"Topics that lie together, of {len(colours)}: {in_words(together)}"
+    return say(figure, f"UMAP maps of {len(labels):,} documents, coloured by topic", counts)
 
 
 def topic_colours(topics: Sequence[str]) -> dict[str, tuple]:
@@ -111,14 +113,14 @@ def topic_colours(topics: Sequence[str]) -> dict[str, tuple]:
     return colours
 
 
-def togetherness(xy: np.ndarray, labels: Sequence[str], *, n_neighbors: int = 10) -> pd.DataFrame:
-    """How each topic lies on a map [n, 2]; index topic, columns purity, x, y, most together first.
+def neighbourhood_purity(xy: np.ndarray, labels: Sequence[str]) -> pd.DataFrame:
+    """How each topic lies on a map [n, 2]; index topic, columns purity, x, y, the purest first.
 
-    purity: the mean share of a document's ``n_neighbors`` nearest on the map that have its topic. x, y: the document around
-    which the topic is densest, which a topic in several pieces has inside one of them and not between them.
+    purity: the mean share of a document's ten nearest on the map that have its topic. x, y: the document around which the
+    topic is densest; where a topic lies in several pieces, that is inside one of them and not between them.
     """
     labels = np.asarray(labels)
-    n_neighbors = min(n_neighbors, len(xy) - 1)
+    n_neighbors = min(10, len(xy) - 1)
     _, nearest = NearestNeighbors(n_neighbors=n_neighbors + 1).fit(xy).kneighbors(xy)
     same = (labels[nearest[:, 1:]] == labels[:, None]).mean(axis=1)
     rows = {}
@@ -131,11 +133,11 @@ def togetherness(xy: np.ndarray, labels: Sequence[str], *, n_neighbors: int = 10
     return table.sort_values("purity", ascending=False, kind="stable")
 
 
-def _name_topics(axis, xy: np.ndarray, labels: np.ndarray, colours: dict[str, tuple], *, lowest: float = 0.5) -> int:
-    """Name the topics that lie together, each where it is densest; of names that would overlap the purer stays, moved a
-    little where that helps. Returns how many topics lie together, named or not."""
-    together = togetherness(xy, labels)
-    together = together[together["purity"] >= lowest]
+def _name_topics(axis, xy: np.ndarray, labels: np.ndarray, colours: dict[str, tuple]) -> int:
+    """Name the topics whose purity is at least a half, each where it is densest; of names that would overlap the purer
+    stays, moved a little where that helps. Returns how many such topics there are, named or not."""
+    together = neighbourhood_purity(xy, labels)
+    together = together[together["purity"] >= 0.5]
     size = np.array(axis.get_window_extent().size) / axis.figure.dpi * 72  # points
     unit = np.array([np.ptp(axis.get_xlim()), np.ptp(axis.get_ylim())]) / size
     placed: list[tuple[float, float, float]] = []
@@ -145,10 +147,9 @@ def _name_topics(axis, xy: np.ndarray, labels: np.ndarray, colours: dict[str, tu
         if found is None:
             continue
         placed.append((*found, width))
-        axis.text(
-            *found, str(topic), fontsize=6.5, color=[0.5 * c for c in colours[topic][:3]], ha="center", va="center",
-            bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "alpha": 0.8, "linewidth": 0},
-        )  # fmt: skip
+        box = {"boxstyle": "round,pad=0.1", "facecolor": "white", "alpha": 0.8, "linewidth": 0}
+        dark = [0.5 * part for part in colours[topic][:3]]
+        axis.text(*found, str(topic), fontsize=6.5, color=dark, ha="center", va="center", bbox=box)
     return len(together)
 
 
@@ -159,10 +160,3 @@ def _free_place(x: float, y: float, width: float, height: float, placed: list[tu
         if all(abs(x - px) >= (width + pw) / 2 or abs(middle - py) >= height for px, py, pw in placed):
             return x, middle
     return None
-
-
-def _crop(axis, xy: np.ndarray) -> None:
-    """Leave far outliers outside: the central 99 % and a margin."""
-    low, high = np.percentile(xy, [0.5, 99.5], axis=0)
-    margin = 0.08 * (high - low) + 1e-6
-    axis.set(xlim=(low[0] - margin[0], high[0] + margin[0]), ylim=(low[1] - margin[1], high[1] + margin[1]))

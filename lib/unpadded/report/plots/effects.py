@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from unpadded.common import InputError
-from unpadded.report.plots.style import FAINT, INK, POOLING_COLOURS, styled
+from unpadded.report.plots.style import FAINT, INK, POOLING_COLOURS, in_words, say, styled
 
 
 @styled
@@ -23,16 +23,19 @@ def effect_panels(effects: pd.DataFrame, metric: str) -> Figure:
         )
     corpora, parameters = list(dict.fromkeys(rows["corpus"])), list(dict.fromkeys(rows["parameter"]))
     widths = [1 + 0.45 * rows[rows["parameter"] == parameter]["level"].nunique() for parameter in parameters]
-    figure, axes = plt.subplots(
-        len(corpora), len(parameters), figsize=(1 + 1.25 * sum(widths), 0.6 + 2.3 * len(corpora)), sharey="row",
-        squeeze=False, width_ratios=widths,
-    )  # fmt: skip
+    grid = {"sharey": "row", "squeeze": False, "width_ratios": widths}
+    size = (1 + 1.25 * sum(widths), 0.6 + 2.3 * len(corpora))
+    figure, axes = plt.subplots(len(corpora), len(parameters), figsize=size, **grid)
     for line, corpus in zip(axes, corpora, strict=True):
         for axis, parameter in zip(line, parameters, strict=True):
             _panel(axis, rows[(rows["corpus"] == corpus) & (rows["parameter"] == parameter)])
             axis.set_title(parameter if len(corpora) == 1 else f"{parameter}, {corpus}", fontsize=9)
         line[0].set_ylabel(metric)
-    return figure
+    levels = {
+        f"{parameter}, {corpus}": dict(zip(part["level"], part["mean"], strict=True))
+        for (corpus, parameter), part in rows.groupby(["corpus", "parameter"], sort=False)
+    }
+    return say(figure, f"Mean {metric} under each level", *(f"{name}: {in_words(of)}" for name, of in levels.items()))
 
 
 def _panel(axis, rows: pd.DataFrame) -> None:

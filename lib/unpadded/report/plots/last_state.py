@@ -15,9 +15,11 @@ from unpadded.report.plots.style import (
     INK,
     MARKERS,
     POOLING_COLOURS,
+    in_words,
     label_ends,
     method_colours,
     plain_log_ticks,
+    say,
     styled,
 )
 
@@ -38,8 +40,9 @@ def part_lines(
     if table.empty:
         return nothing_measured("no document is long enough")
     groups = list(table.groupby(list(panels), sort=False))
-    figure, axes = _panels(len(groups), sharey=True)
+    figure, axes = _panels(len(groups))
     low, high = min(0, table["ci_low"].min()), table["ci_high"].max()
+    said = []
     for axis, (names, rows) in zip(axes, groups, strict=True):
         colours = method_colours(rows[lines]) if lines == "pooling" else _shades(rows[lines])
         ends = {}
@@ -52,7 +55,9 @@ def part_lines(
         axis.set_xticks(range(1, n_parts + 1), minor=True)
         axis.set(title=", ".join(map(str, names)), ylim=(low, high + 0.04 * (high - low)), ylabel=ylabel)
         label_ends(axis, ends, colours={str(k): v for k, v in colours.items()})
-    return figure
+        first = {str(name): line["value"].iloc[0] for name, line in rows.groupby(lines, sort=False)}
+        said.append(f"{', '.join(map(str, names))}: first part {in_words(first)}; last part {in_words(_heights(ends))}")
+    return say(figure, f"{ylabel} over the parts of a document, a line for each {lines}", *said)
 
 
 @styled
@@ -62,7 +67,8 @@ def fade_lines(table: pd.DataFrame) -> Figure:
     if table.empty:
         return nothing_measured("no document is long enough")
     groups = list(table.groupby("corpus", sort=False))
-    figure, axes = _panels(len(groups), sharey=True)
+    figure, axes = _panels(len(groups))
+    said = []
     for axis, (corpus, rows) in zip(axes, groups, strict=True):
         several = rows.groupby("model")["layer"].transform("max") > 1
         names = rows["model"] + np.where(several, ", layer " + rows["layer"].astype(str), "")
@@ -76,7 +82,8 @@ def fade_lines(table: pd.DataFrame) -> Figure:
         axis.set_ylim(min(-0.05, table["ci_low"].min()), 1.03)
         plain_log_ticks(axis)
         label_ends(axis, ends, colours=colours)
-    return figure
+        said.append(f"{corpus}, {table['final_tokens'].max():,} tokens: {in_words(_heights(ends))}")
+    return say(figure, "Similarity to the last state of the whole document against the final tokens given", *said)
 
 
 @styled
@@ -86,7 +93,8 @@ def probe_bars(table: pd.DataFrame, *, chance: dict[str, float] | None = None) -
     if table.empty:
         return nothing_measured("there are no topics to ask for")
     groups = list(table.groupby(["corpus", "model"], sort=False))
-    figure, axes = _panels(len(groups), sharey=True)
+    figure, axes = _panels(len(groups))
+    said = []
     for axis, ((corpus, model), rows) in zip(axes, groups, strict=True):
         places, poolings = list(dict.fromkeys(rows["place"])), list(dict.fromkeys(rows["pooling"]))
         width = 0.8 / len(poolings)
@@ -99,8 +107,10 @@ def probe_bars(table: pd.DataFrame, *, chance: dict[str, float] | None = None) -
             axis.axhline(chance[corpus], color=INK, linewidth=0.8, linestyle=":")
         axis.set_xticks(range(len(places)), places)
         axis.set(title=f"{corpus}, {model}", ylabel="topic named", xlabel="what alone is on topic")
+        values = dict(zip(rows["pooling"] + ", " + rows["place"], rows["value"], strict=True))
+        said.append(f"{corpus}, {model}: {in_words(values)}")
     axes[0].legend(fontsize=8, ncols=2)
-    return figure
+    return say(figure, "Bars of the topic probe's accuracy for each pooling and place that is on topic", *said)
 
 
 def _shades(names: Iterable) -> dict:
@@ -108,11 +118,15 @@ def _shades(names: Iterable) -> dict:
     return dict(zip(dict.fromkeys(names), cycle(SHADES), strict=False))
 
 
-def _panels(n: int, *, sharey: bool) -> tuple[Figure, list]:
+def _heights(ends: dict[str, tuple[float, float]]) -> dict[str, float]:
+    return {name: height for name, (_, height) in ends.items()}
+
+
+def _panels(n: int) -> tuple[Figure, list]:
     """`n` panels, two side by side where there are more than one."""
     columns = min(n, 2)
     rows = -(-n // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(4.7 * columns, 2.9 * rows), squeeze=False, sharey=sharey)
+    figure, axes = plt.subplots(rows, columns, figsize=(4.7 * columns, 2.9 * rows), squeeze=False, sharey=True)
     for axis in axes.flat[n:]:
         axis.axis("off")
     return figure, list(axes.flat[:n])

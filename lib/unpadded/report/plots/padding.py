@@ -11,7 +11,18 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from unpadded.report.plots.speed import nothing_measured
-from unpadded.report.plots.style import FAINT, INK, MARKERS, POOLING_COLOURS, label_ends, plain_log_ticks, styled
+from unpadded.report.plots.style import (
+    FAINT,
+    INK,
+    MARKERS,
+    POOLING_COLOURS,
+    in_words,
+    label_ends,
+    number_in_words,
+    plain_log_ticks,
+    say,
+    styled,
+)
 from unpadded.studies import UNPADDED
 
 PLACEMENT_NAMES = {"before": "before the text", "after xxbos": "after xxbos", "behind": "behind the text"}
@@ -30,12 +41,14 @@ def drift_lines(effects: pd.DataFrame, *, column: str = "drift", title: str = ""
     size = (3.2 * len(placements) + 0.8, 2.4 * len(readings) + 0.4)
     figure, axes = plt.subplots(len(readings), len(placements), figsize=size, sharex=True, sharey=True, squeeze=False)
     own = 1 - effects.loc[effects["method"] == UNPADDED, column].max()
-    low = min(1 - rows[column].max(), 0.9)
+    low, said = min(1 - rows[column].max(), 0.9), []
     for (i, j), axis in np.ndenumerate(axes):
         panel = rows[(rows["reading"] == readings[i]) & (rows["placement"] == placements[j])]
         axis.axhline(own, color="#BBBBBB", linewidth=5, solid_capstyle="butt", zorder=0)
         axis.set(xscale="log", ylim=(low - 0.15 * (1 - low), 1 + 0.04 * (1 - low)))
         ends = _lines(axis, panel, column)
+        where = f"{readings[i]}, {PLACEMENT_NAMES.get(placements[j], placements[j])}"
+        said.append(f"{where}: {in_words({pooling: cosine for pooling, (_, cosine) in ends.items()})}")
         plain_log_ticks(axis)
         if j == len(placements) - 1:
             label_ends(axis, ends, colours=POOLING_COLOURS)
@@ -45,12 +58,11 @@ def drift_lines(effects: pd.DataFrame, *, column: str = "drift", title: str = ""
             axis.set_ylabel(f"{readings[i]}\ncosine to unpadded")
         if i == len(readings) - 1:
             axis.set_xlabel("pad tokens")
-    axes[0, 0].text(
-        0.03, 0.05, "grey: Unpadded", transform=axes[0, 0].transAxes, fontsize=7, color="#777777"
-    )  # fmt: skip
+    axes[0, 0].text(0.03, 0.05, "grey: Unpadded", transform=axes[0, 0].transAxes, fontsize=7, color="#777777")
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=10)
-    return figure
+    what = f"{title + ': ' if title else ''}cosine to the unpadded vector against the number of pads"
+    return say(figure, what, f"Unpadded: {number_in_words(own)}", *(f"With the most pads, {words}" for words in said))
 
 
 def _lines(axis, panel: pd.DataFrame, column: str) -> dict[str, tuple[float, float]]:
@@ -65,10 +77,8 @@ def _lines(axis, panel: pd.DataFrame, column: str) -> dict[str, tuple[float, flo
         axis.plot([x.max() * 1.6] * len(batch), batch, linestyle="none", markerfacecolor="white", **style)
         ends[pooling] = (x[-1], y[-1])
     if ends:
-        axis.annotate(
-            "batch", (x.max() * 1.6, 0), xycoords=("data", "axes fraction"), xytext=(0, 2), textcoords="offset points",
-            ha="center", fontsize=7, color="#777777",
-        )  # fmt: skip
+        at = {"xycoords": ("data", "axes fraction"), "xytext": (0, 2), "textcoords": "offset points"}
+        axis.annotate("batch", (x.max() * 1.6, 0), **at, ha="center", fontsize=7, color="#777777")
     return ends
 
 
@@ -97,7 +107,9 @@ def chunk_grid(words: Sequence[Sequence[str]], read: np.ndarray, *, bptt: int) -
     axis.set(xlabel=f"step (read in chunks of {bptt})", title="Blue is read, orange is text that is never read")
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
-    return figure
+    pads, is_read, is_lost = np.bincount(kinds.ravel(), minlength=3)
+    cells = f"{is_read} are text that is read, {is_lost} text that is never read, {pads} pads"
+    return say(figure, f"A batch of {kinds.shape[0]} documents and {kinds.shape[1]} steps: of its cells {cells}")
 
 
 @styled
@@ -109,10 +121,8 @@ def pad_row_panels(norms: np.ndarray, table: pd.DataFrame, *, pad_id: int = 1) -
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 2.9), width_ratios=[3, 2])
     left.hist(norms, bins=60, color=FAINT, edgecolor="#B0B0B0", linewidth=0.4)
     left.axvline(norms[pad_id], color=LOST, linewidth=2)
-    left.annotate(
-        "xxpad", (norms[pad_id], 1), xycoords=left.get_xaxis_transform(), xytext=(4, -4), textcoords="offset points",
-        va="top", color=LOST, fontsize=8,
-    )  # fmt: skip
+    at = {"xycoords": left.get_xaxis_transform(), "xytext": (4, -4), "textcoords": "offset points"}
+    left.annotate("xxpad", (norms[pad_id], 1), **at, va="top", color=LOST, fontsize=8)
     left.set(xlabel="norm of the token's row", ylabel="tokens", title="Rows of the embedding")
     shown = table[table["row"].isin([table["row"].iloc[0], "others, median"])]
     places = np.arange(2)
@@ -125,7 +135,12 @@ def pad_row_panels(norms: np.ndarray, table: pd.DataFrame, *, pad_id: int = 1) -
     right.set(ylabel="norm of the gradient", title="What reaches the row in training")
     right.margins(y=0.15)
     right.legend(fontsize=8)
-    return figure
+    gradients = (
+        f"Gradient {use}: {in_words(dict(zip(shown['row'], shown[column], strict=True)))}"
+        for use, column in (("as an input", "input_gradient"), ("as a class to predict", "output_gradient"))
+    )
+    rows = {"xxpad": norms[pad_id], "median": np.median(norms)}
+    return say(figure, f"Histogram of the norms of the embedding's rows: {in_words(rows)}", *gradients)
 
 
 @styled
@@ -153,18 +168,24 @@ def changed_bars(changes: pd.DataFrame) -> Figure:
     axes[0].set_yticks(places, changes["way"])
     for axis in axes:
         axis.tick_params(axis="y", length=0)
-    return figure
+    counts = (
+        f"{title}: {in_words(dict(zip(changes['way'], changes[column], strict=True)))}"
+        for column, title in titles.items()
+    )
+    return say(
+        figure, f"Bars of how many of {int(changes['n'].max()):,} documents depend on how they are asked for", *counts
+    )
 
 
 @styled
-def injection_lines(table: pd.DataFrame, *, pads: str, pooling: str = "mean", column: str = "drift_centred") -> Figure:
+def injection_lines(table: pd.DataFrame, *, pads: str, column: str = "drift_centred") -> Figure:
     """Against the share of pads in the training text: perplexity, V-measure without padding, and ``column`` by placement.
 
-    ``table`` is injection_effects'; ``pads`` and ``pooling`` choose its rows (the naive reading), ``column`` is drift,
+    ``table`` is injection_effects'; of its rows those of mean pooling, the naive reading and ``pads``; ``column`` is drift,
     drift_centred or neighbours_lost. A line for each place of the pads in training; the model trained without any is the
     first point of all lines.
     """
-    rows = table[(table["pooling"] == pooling) & (table["method"] != UNPADDED)]
+    rows = table[(table["pooling"] == "mean") & (table["method"] != UNPADDED)]
     rows = rows[(rows["pads"] == pads) & (rows["reading"] == "naive")]
     name = column.replace("_", " ")
     drifts = [(f"{name}, pads {PLACEMENT_NAMES[p]}", rows[rows["placement"] == p], column) for p in PLACEMENT_NAMES]
@@ -172,7 +193,10 @@ def injection_lines(table: pd.DataFrame, *, pads: str, pooling: str = "mean", co
     panels = [panel for panel in panels if panel[1][panel[2]].notna().any()]
     figure, axes = plt.subplots(1, len(panels), figsize=(2.5 * len(panels), 2.6), squeeze=False)
     top = max(frame[column].max() for _, frame, shown in panels if shown == column)
+    said = []
     for axis, (heading, frame, shown) in zip(axes[0], panels, strict=True):
+        values = frame.drop_duplicates("model").set_index("model")[shown]
+        said.append(f"{heading}: {in_words(values.to_dict())}")
         for k, injected in enumerate(dict.fromkeys(frame.loc[frame["share"] > 0, "injected"])):
             line = (
                 frame[(frame["injected"] == injected) | (frame["share"] == 0)]
@@ -188,5 +212,5 @@ def injection_lines(table: pd.DataFrame, *, pads: str, pooling: str = "mean", co
     handles, labels = axes[0][0].get_legend_handles_labels()
     if handles:
         figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8)
-    figure.suptitle(f"{pooling}, read naively", x=0.01, ha="left", fontweight="bold", fontsize=10)
-    return figure
+    figure.suptitle("mean, read naively", x=0.01, ha="left", fontweight="bold", fontsize=10)
+    return say(figure, "Against the share of pads in the training text, mean pooling, read naively", *said)

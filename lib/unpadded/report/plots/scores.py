@@ -12,10 +12,12 @@ from unpadded.report.plots.style import (
     INK,
     MARKERS,
     POOLING_COLOURS,
+    in_words,
     label_ends,
     method_colours,
     plain_log_ticks,
     save_figure,
+    say,
     styled,
 )
 
@@ -38,7 +40,7 @@ def method_names(scores: pd.DataFrame) -> pd.Series:
 
 
 @styled
-def score_bars(scores: pd.DataFrame, metric: str, *, title: str | None = None) -> Figure:
+def score_bars(scores: pd.DataFrame, metric: str) -> Figure:
     """Bars of one metric, best on top, with intervals and values; a panel per corpus. ``scores`` is a long table."""
     rows = scores[scores["metric"] == metric].assign(name=method_names)
     if rows.empty:
@@ -54,8 +56,14 @@ def score_bars(scores: pd.DataFrame, metric: str, *, title: str | None = None) -
     for axis, corpus in zip(axes[0], corpora, strict=True):
         table = rows[rows["corpus"] == corpus].sort_values("value", kind="stable")
         _bars(axis, table, [colours[name] for name in table["name"]])
-        axis.set(xlabel=metric, title=title or f"{metric} on {corpus}")
-    return figure
+        axis.set(xlabel=metric, title=f"{metric} on {corpus}")
+    return say(figure, f"Bars of {metric} with 95 % intervals", *_by_corpus(rows))
+
+
+def _by_corpus(rows: pd.DataFrame) -> list[str]:
+    """For each corpus the values of its methods (column name), in words."""
+    groups = rows.groupby("corpus", sort=False)
+    return [f"{corpus}: {in_words(dict(zip(part['name'], part['value'], strict=True)))}" for corpus, part in groups]
 
 
 def _bars(axis, table: pd.DataFrame, colours: list[str]) -> None:
@@ -87,7 +95,9 @@ def postprocess_lines(scores: pd.DataFrame, metric: str) -> Figure:
     for axis, corpus in zip(axes.flat, corpora, strict=False):
         _postprocess_points(axis, rows[rows["corpus"] == corpus], steps)
         axis.set(ylabel=metric, title=f"{metric} after post-processing, {corpus}")
-    return figure
+    return say(
+        figure, f"{metric} of each pooling after each post-processing", *_by_corpus(rows.assign(name=method_names))
+    )
 
 
 def _postprocess_points(axis, rows: pd.DataFrame, steps: list[str]) -> None:
@@ -129,31 +139,27 @@ def loss_curve(training: pd.DataFrame, *, x: str = "minutes") -> Figure:
     loss.set(ylabel="cross-entropy (nats per token)", title="Loss of the language model")
     rate.plot(training[x], training["learning_rate"], color=INK, linewidth=1)
     rate.set(ylabel="learning rate", xlabel=x, ylim=(0, None))
-    return figure
+    names = {"train_loss": "training", "valid_loss": "validation", "valid_perplexity": "perplexity"}
+    at_end = in_words(training.rename(columns=names).ffill().iloc[-1][list(names.values())])
+    return say(figure, f"Loss of the language model against {x}, above the learning rate", f"At the end: {at_end}")
 
 
 @styled
 def confusion_map(table: pd.DataFrame, *, title: str = "Topics (rows) and clusters (columns)") -> Figure:
-    """Heat map of cluster_description.confusion's table: the share of each topic's documents in each cluster."""
+    """Heat map of `confusion`'s table: the share of each topic's documents in each cluster."""
     shares = table.div(table.sum(axis=1), axis=0)
     figure, axis = plt.subplots(figsize=(2.2 + 0.27 * table.shape[1], 1.2 + 0.24 * table.shape[0]))
     image = axis.imshow(shares, cmap="cividis", vmin=0, vmax=1, aspect="auto")
     for (i, j), share in np.ndenumerate(shares.to_numpy()):
         if share >= 0.05:
-            axis.text(
-                j,
-                i,
-                f"{100 * share:.0f}",
-                ha="center",
-                va="center",
-                fontsize=6.5,
-                color="black" if share > 0.55 else "white",
-            )
+            colour = "black" if share > 0.55 else "white"
+            axis.text(j, i, f"{100 * share:.0f}", ha="center", va="center", fontsize=6.5, color=colour)
     axis.set_xticks(range(table.shape[1]), table.columns, fontsize=7)
     axis.set_yticks(range(table.shape[0]), table.index, fontsize=7)
     axis.set(title=title, xlabel="cluster")
     figure.colorbar(image, label="share of the topic", shrink=0.8)
-    return figure
+    largest = in_words({f"{topic} in {shares.columns[row.argmax()]}": row.max() for topic, row in shares.iterrows()})
+    return say(figure, title, f"Largest share of a topic's documents in one cluster: {largest}")
 
 
 @styled
@@ -172,7 +178,8 @@ def learning_curves(curve: pd.DataFrame) -> Figure:
     axis.set(xscale="log", xlabel="training documents", ylabel="accuracy on the test split", title="Learning curve")
     plain_log_ticks(axis)
     label_ends(axis, ends, colours=colours)
-    return figure
+    reached = in_words({name: accuracy for name, (_, accuracy) in ends.items()})
+    return say(figure, "Accuracy on the test split against training documents", f"With all of them: {reached}")
 
 
 @styled
@@ -182,11 +189,12 @@ def geometry_panel(table: pd.DataFrame, norms: pd.DataFrame, parts: pd.DataFrame
     With part_contributions' ``parts`` a last panel shows what raw concat's distances are made of.
     """
     figure, axes = plt.subplots(1, 4 if parts is None else 5, figsize=(12 if parts is None else 14.5, 2.9))
-    titles = {"mean_cosine": ("mean cosine of random pairs", "cosine"),
-              "effective_dimension": ("effective dimension", "dimensions"),
-              "component_1_length_correlation": ("|correlation| of the first\ncomponent with length", "|Spearman|"),
-              }  # fmt: skip
-    colours = method_colours([*table["method"], *norms["method"]])
+    titles = {
+        "mean_cosine": ("mean cosine of random pairs", "cosine"),
+        "effective_dimension": ("effective dimension", "dimensions"),
+        "component_1_length_correlation": ("|correlation| of the first\ncomponent with length", "|Spearman|"),
+    }
+    colours, said = method_colours([*table["method"], *norms["method"]]), []
     for axis, (column, (title, ylabel)) in zip(axes, titles.items(), strict=False):
         bars = axis.bar(table["method"], table[column], color=[colours[name] for name in table["method"]])
         axis.bar_label(bars, fmt="{:.2f}" if column != "effective_dimension" else "{:.0f}", fontsize=8)
@@ -194,6 +202,7 @@ def geometry_panel(table: pd.DataFrame, norms: pd.DataFrame, parts: pd.DataFrame
         axis.set_ylabel(ylabel)
         axis.tick_params(axis="x", labelrotation=30 if len(table) > 4 else 0)
         axis.margins(y=0.12)
+        said.append(f"{title}: {in_words(dict(zip(table['method'], table[column], strict=True)))}")
     ends = {}
     for name, group in norms.groupby("method", sort=False):
         axes[3].plot(group["length"], group["relative_norm"], color=colours[name], marker=".")
@@ -202,6 +211,7 @@ def geometry_panel(table: pd.DataFrame, norms: pd.DataFrame, parts: pd.DataFrame
     axes[3].set_title("norm relative to its mean", fontsize=9)
     plain_log_ticks(axes[3])
     label_ends(axes[3], ends, colours=colours)
+    said.append(f"norm of the longest documents / mean norm: {in_words({name: y for name, (_, y) in ends.items()})}")
     if parts is not None:
         bars = axes[4].bar(
             parts["part"], parts["share"], color=[method_colours(parts["part"])[p] for p in parts["part"]]
@@ -210,4 +220,7 @@ def geometry_panel(table: pd.DataFrame, norms: pd.DataFrame, parts: pd.DataFrame
         axes[4].set_title("share of each part in the\ndistances of raw concat", fontsize=9)
         axes[4].set_ylabel("share of squared distances")
         axes[4].margins(y=0.12)
-    return figure
+        said.append(
+            f"share in the distances of raw concat: {in_words(dict(zip(parts['part'], parts['share'], strict=True)))}"
+        )
+    return say(figure, "Bars about the geometry of the vectors", *said)

@@ -10,7 +10,16 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from unpadded.report.plots.style import BASELINE_GREYS, INK, OTHER_COLOURS, POOLING_COLOURS, label_ends, styled
+from unpadded.report.plots.style import (
+    BASELINE_GREYS,
+    INK,
+    OTHER_COLOURS,
+    POOLING_COLOURS,
+    in_words,
+    label_ends,
+    say,
+    styled,
+)
 
 ORANGE, BLUE, _ = OTHER_COLOURS
 METHOD_COLOURS = {"loop": BASELINE_GREYS[2], "naive padded": ORANGE, "sorted padded": BLUE, "unpadded": INK}
@@ -25,6 +34,7 @@ def speed_and_memory(speed: pd.DataFrame, memory: pd.DataFrame) -> Figure:
     models = list(dict.fromkeys(speed["model"]))
     n_rows = 1 + bool(len(memory))
     figure, axes = plt.subplots(n_rows, len(models), figsize=(4.4 * len(models), 3.0 * n_rows), squeeze=False)
+    said = []
     for axis, model in zip(axes[0], models, strict=False):
         rows = speed[speed["model"] == model]
         one = float(rows.loc[rows["method"] == "loop", "tokens_per_second"].iloc[0])
@@ -32,12 +42,14 @@ def speed_and_memory(speed: pd.DataFrame, memory: pd.DataFrame) -> Figure:
         axis.set(xscale="log", yscale="log", xlabel="batch size", ylabel="tokens a second", title=f"speed, {model}")
         ends = _method_lines(axis, rows[rows["method"] != "loop"], "batch_size", "tokens_per_second")
         _finish(axis, "batch_size", rows, ends | {"loop": (1, one)})
+        said.append(f"{model}, tokens a second: {_ends_in_words(ends | {'loop': (1, one)})}")
     for axis, model in zip(axes[1] if len(memory) else (), models, strict=False):
         rows = memory[memory["model"] == model]
         axis.set(xscale="log", yscale="log", xlabel="batch size", ylabel="peak memory (MiB)", title=f"memory, {model}")
         ends = _method_lines(axis, _done(rows), "batch_size", "peak_mib", died=_died(rows))
         _finish(axis, "batch_size", rows, ends)
-    return figure
+        said.append(f"{model}, MiB: {_ends_in_words(ends)}; out of memory: {_names(_died(rows))}")
+    return say(figure, "Speed and peak memory against batch size, here of each method's largest batch", *said)
 
 
 @styled
@@ -52,13 +64,18 @@ def growth_panels(by_documents: pd.DataFrame, by_longest: pd.DataFrame) -> Figur
     if not columns:
         return nothing_measured("growth was not measured")
     figure, axes = plt.subplots(2, len(columns), figsize=(4.4 * len(columns), 5.4), squeeze=False)
+    said = []
     for (x, table, label, title), (memory, seconds) in zip(columns, axes.T, strict=True):
         done = _done(table).assign(micros=lambda t: 1e6 * t["cpu_seconds"] / t["tokens"])
         memory.set(xscale="log", yscale="log", ylabel="peak memory (MiB)", title=title)
-        _finish(memory, x, table, _method_lines(memory, done, x, "peak_mib", died=_died(table)))
+        ends = _method_lines(memory, done, x, "peak_mib", died=_died(table))
+        _finish(memory, x, table, ends)
+        said.append(f"{title}, MiB at the end: {_ends_in_words(ends)}; out of memory: {_names(_died(table))}")
         seconds.set(xscale="log", yscale="log", ylabel="processor time (µs a token)", xlabel=label)
-        _finish(seconds, x, table, _method_lines(seconds, done, x, "micros"))
-    return figure
+        ends = _method_lines(seconds, done, x, "micros")
+        _finish(seconds, x, table, ends)
+        said.append(f"{title}, µs a token at the end: {_ends_in_words(ends)}")
+    return say(figure, "Peak memory and processor time against the number and the length of documents", *said)
 
 
 @styled
@@ -81,7 +98,9 @@ def small_machine(table: pd.DataFrame) -> Figure:
     axis.set_title(f"a process that may take {table['limit_mib'].max():,} MiB more")
     axis.set_yticks(range(len(methods)), methods)
     _batch_ticks(axis, table["batch_size"])
-    return figure
+    largest = in_words(_done(table).groupby("method")["batch_size"].max().to_dict())
+    limit, failed = f"a process that may take {table['limit_mib'].max():,} MiB more", _names(_died(table))
+    return say(figure, f"Which batches fit into {limit}", f"Largest that did: {largest}; out of memory: {failed}")
 
 
 @styled
@@ -99,7 +118,14 @@ def precision_panel(price: pd.DataFrame) -> Figure:
     bars = kept.bar(price["pooling"], price["neighbours_kept"], color=colours, yerr=errors, capsize=2)
     kept.bar_label(bars, fmt="{:.3f}", fontsize=8, padding=2)
     kept.set(title=f"{price['k'].iloc[0]} nearest neighbours kept", ylabel="share", ylim=(0, 1.12))
-    return figure
+    how_far, how_many = (
+        in_words(dict(zip(price["pooling"], price[column], strict=True))) for column in ("moved", "neighbours_kept")
+    )
+    return say(
+        figure,
+        f"Bars of how far a vector moves, in distances between documents: {how_far}",
+        f"Bars of the share of {price['k'].iloc[0]} nearest neighbours kept: {how_many}",
+    )
 
 
 @styled
@@ -107,7 +133,7 @@ def _message(words: str) -> Figure:
     figure, axis = plt.subplots(figsize=(4, 0.6))
     axis.axis("off")
     axis.text(0, 0.5, words, va="center")
-    return figure
+    return say(figure, words.removesuffix("."))
 
 
 def nothing_measured(words: str) -> Figure:
@@ -131,6 +157,14 @@ def _method_lines(axis, rows: pd.DataFrame, x: str, y: str, *, died: pd.DataFram
             axis.plot(*points[-1], "X", color=colour, markersize=9)
         ends[method] = points[-1]
     return ends
+
+
+def _ends_in_words(ends: dict[str, tuple]) -> str:
+    return in_words({method: value for method, (_, value) in ends.items()})
+
+
+def _names(died: pd.DataFrame) -> str:
+    return ", ".join(dict.fromkeys(died["method"])) or "none"
 
 
 def _finish(axis, x: str, table: pd.DataFrame, ends: dict[str, tuple]) -> None:

@@ -1,9 +1,10 @@
-"""The style of every figure: fixed colours, direct labels, and how a figure is saved."""
+"""The style of every figure: fixed colours, direct labels, alternative text, and how a figure is saved."""
 
 from __future__ import annotations
 
 import functools
 import io
+import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -23,19 +24,27 @@ POOLING_COLOURS = {"last": "#D55E00", "mean": "#0072B2", "max": "#009E73", "conc
 OTHER_COLOURS = ["#E69F00", "#56B4E9", "#F0E442"]
 # The same palette for topics, which maps name; yellow, faint on white, comes last.
 TOPIC_COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442"]
-BASELINE_GREYS = [
-    "#3D3D3D", "#6B6B6B", "#8F8F8F", "#A8A8A8", "#7D7D7D", "#555555", "#999999", "#B8B8B8", "#2E2E2E", "#C6C6C6",
-]  # fmt: skip
+BASELINE_GREYS = "#3D3D3D #6B6B6B #8F8F8F #A8A8A8 #7D7D7D #555555 #999999 #B8B8B8 #2E2E2E #C6C6C6".split()
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
 INK, FAINT = "#222222", "#D9D9D9"
 DPI = 192  # of a saved picture: two pixels for each of a page's 96 to the inch
+LONGEST_TEXT, MOST_VALUES = 900, 16  # characters of an alternative text, values in one list: a listener cannot skim
 STYLE = {
-    "figure.dpi": 110, "figure.constrained_layout.use": True,
-    "font.size": 9, "axes.titlesize": 10, "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.labelsize": 9,
-    "axes.edgecolor": INK, "axes.labelcolor": INK, "text.color": INK, "xtick.color": INK, "ytick.color": INK,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": False, "grid.color": FAINT, "legend.frameon": False,
+    "figure.dpi": 110,
+    "figure.constrained_layout.use": True,
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9,
+    **dict.fromkeys(["axes.edgecolor", "axes.labelcolor", "text.color", "xtick.color", "ytick.color"], INK),
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": False,
+    "grid.color": FAINT,
+    "legend.frameon": False,
     "axes.prop_cycle": cycler(color=[*POOLING_COLOURS.values(), *OTHER_COLOURS]),
-}  # fmt: skip
+}
 
 
 def styled(function: Callable[..., Figure]) -> Callable[..., Figure]:
@@ -52,15 +61,32 @@ def styled(function: Callable[..., Figure]) -> Callable[..., Figure]:
     return draw
 
 
-def save_figure(figure: Figure, path: str | Path, *, dpi: int = DPI, description: str = "") -> None:
+def say(figure: Figure, *sentences: str) -> Figure:
+    """Make the sentences (without full stops) the figure's alternative text, which is its label; return the figure."""
+    words = " ".join(f"{sentence}." for sentence in sentences)
+    figure.set_label(textwrap.shorten(words, LONGEST_TEXT, placeholder="…"))
+    return figure
+
+
+def in_words(values: Mapping[str, float]) -> str:
+    """ "mean 0.6, last 0.12": names with their values, the largest first; what was not measured is left out."""
+    found = sorted(((name, value) for name, value in values.items() if np.isfinite(value)), key=lambda pair: -pair[1])
+    return ", ".join(f"{name} {number_in_words(value)}" for name, value in found[:MOST_VALUES])
+
+
+def number_in_words(value: float) -> str:
+    """Three digits, or all of them before the point."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def save_figure(figure: Figure, path: str | Path) -> None:
     """Write the figure as PNG with a palette of 256 colours, a third of the size; it appears whole or not at all.
 
-    ``description`` is the words that stand for it; they go into the file's PNG text chunk of that name.
+    Its alternative text (`say`) goes into the file's PNG text chunk "Description".
     """
     buffer, words = io.BytesIO(), PngInfo()
-    if description:
-        words.add_itxt("Description", description)
-    figure.savefig(buffer, format="png", dpi=dpi, bbox_inches="tight")
+    words.add_itxt("Description", figure.get_label())
+    figure.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight")
     with Image.open(buffer) as drawn, atomic_write(Path(path)) as file:
         few = drawn.convert("RGB").quantize(256, dither=Image.Dither.NONE)
         few.save(file, format="PNG", optimize=True, pnginfo=words)
@@ -75,12 +101,12 @@ def method_colours(names: Iterable[str]) -> dict[str, str]:
     return colours
 
 
-def plain_log_ticks(axis, *, most: int = 5) -> None:
-    """At most ``most`` round numbers along a logarithmic x axis, written out instead of as powers."""
+def plain_log_ticks(axis) -> None:
+    """At most five round numbers along a logarithmic x axis, written out instead of as powers."""
     low, high = axis.get_xlim()
     exponents = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
     ticks = [digit * 10.0**e for e in exponents for digit in (1, 2, 5) if low <= digit * 10.0**e <= high]
-    axis.set_xticks(ticks[:: -(-len(ticks) // most) or 1])
+    axis.set_xticks(ticks[:: -(-len(ticks) // 5) or 1])
     axis.xaxis.set_major_formatter(ScalarFormatter())
     axis.xaxis.set_minor_formatter(NullFormatter())
 
@@ -88,11 +114,8 @@ def plain_log_ticks(axis, *, most: int = 5) -> None:
 def label_ends(
     axis, ends: Mapping[str, tuple[float, float]], *, colours: Mapping[str, str] | None = None, lines: int = 1
 ) -> None:
-    """Write each name (name -> data point) right of its line's end, in its colour, pushed apart so that none overlap.
-
-    The value there is the annotation's label, for `alternatives.describe`.
-    """
-    scale = axis.yaxis.get_transform()  # places are sought where the axis is even, also on a logarithmic one
+    """Write each name (name -> data point) right of its line's end, in its colour, pushed apart so that none overlap."""
+    scale = axis.yaxis.get_transform()  # distances are measured on paper, also where the axis is logarithmic
     low, high = scale.transform(np.array(axis.get_ylim()))
     height = axis.get_window_extent().height * 72 / axis.figure.dpi  # points
     step = 10.0 * lines * (high - low) / max(height, 1)
@@ -101,7 +124,6 @@ def label_ends(
     heights = scale.transform(np.array([float(ends[name][1]) for name in order]))
     places = scale.inverted().transform(isotonic_regression(heights - gaps).x + gaps)
     for name, place in zip(order, places, strict=True):
-        axis.annotate(
-            name, (1, place), xycoords=axis.get_yaxis_transform(), xytext=(5, 0), textcoords="offset points", va="center",
-            fontsize=8, color=(colours or {}).get(name, INK), annotation_clip=False, label=f"{ends[name][1]:.3g}",
-        )  # fmt: skip
+        at = {"xycoords": axis.get_yaxis_transform(), "xytext": (5, 0), "textcoords": "offset points"}
+        colour = (colours or {}).get(name, INK)
+        axis.annotate(name, (1, place), **at, va="center", fontsize=8, color=colour, annotation_clip=False)

@@ -8,7 +8,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
-from unpadded.report.plots.style import BASELINE_GREYS, INK, MARKERS, OTHER_COLOURS, POOLING_COLOURS, label_ends, styled
+from unpadded.report.plots.style import (
+    BASELINE_GREYS,
+    INK,
+    MARKERS,
+    OTHER_COLOURS,
+    POOLING_COLOURS,
+    in_words,
+    label_ends,
+    say,
+    styled,
+)
 
 TICKS = (20, 50, 70, 100, 150, 200, 300, 500, 700, 1_000, 2_000, 5_000, 10_000, 20_000)
 COLOURS = (POOLING_COLOURS["mean"], POOLING_COLOURS["last"], POOLING_COLOURS["max"], *OTHER_COLOURS)
@@ -31,17 +41,17 @@ def perplexity_curves(curves: pd.DataFrame, published: Mapping[str, float] | Non
         ends[label], colours[label] = (last["minutes"], last["valid_perplexity"]), colour
     if published is not None:
         axis.axhline(published["valid"], color="#6B6B6B", linestyle="--", linewidth=0.9)
-        axis.annotate(
-            f"AWD-LSTM paper, WikiText-2: {published['valid']} (test {published['test']})", (0, published["valid"]),
-            xycoords=axis.get_yaxis_transform(), xytext=(3, 3), textcoords="offset points", fontsize=8, color="#6B6B6B",
-        )  # fmt: skip
+        words = f"AWD-LSTM paper, WikiText-2: {published['valid']} (test {published['test']})"
+        at = {"xycoords": axis.get_yaxis_transform(), "xytext": (3, 3), "textcoords": "offset points"}
+        axis.annotate(words, (0, published["valid"]), **at, fontsize=8, color="#6B6B6B")
     axis.set(yscale="log", xlabel="minutes of training", ylabel="validation perplexity", title="What a minute buys")
     low, high = axis.get_ylim()
     axis.set_yticks([tick for tick in TICKS if low <= tick <= high])
     axis.yaxis.set_major_formatter(ScalarFormatter())
     axis.yaxis.set_minor_formatter(NullFormatter())
     label_ends(axis, ends, colours=colours)
-    return figure
+    reached = in_words(curves.groupby("model", sort=False)["valid_perplexity"].last().to_dict())
+    return say(figure, "Validation perplexity against minutes of training, a line a model", f"At the end: {reached}")
 
 
 @styled
@@ -69,4 +79,5 @@ def recipe_points(table: pd.DataFrame, title: str) -> Figure:
         axis.tick_params(axis="y", length=0)
     axes[0].set_yticks(places, rows["name"])
     axes[0].set_title(title)
-    return figure
+    v_measure, precision = (in_words(dict(zip(rows["name"], rows[m], strict=True))) for m in ("v_measure", "P@10"))
+    return say(figure, title, f"V-measure: {v_measure}", f"Precision@10: {precision}")
