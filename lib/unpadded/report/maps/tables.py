@@ -16,10 +16,10 @@ TITLE_LENGTH, BEGINNING_LENGTH = 80, 200  # characters
 
 
 def map_table(corpus, rows: np.ndarray, maps: Mapping[str, np.ndarray], *, lengths: np.ndarray) -> pd.DataFrame:
-    """One row a document on the maps: COLUMNS, then `<pooling>_x` and `<pooling>_y` (float32) for each of ``maps``.
+    """One row a document on the maps: COLUMNS, then `<pooling>_x` and `<pooling>_y` (float32) for each of `maps`.
 
-    ``rows`` int64 [m] are the documents' positions in ``corpus``; ``maps`` has coordinates [m, 2] for each pooling;
-    ``lengths`` [n_documents] counts tokens. A corpus without topics has "" in every row.
+    `rows` int64 [m] are the documents' positions in `corpus`; `maps` has coordinates [m, 2] for each pooling;
+    `lengths` [n_documents] counts tokens. A corpus without topics has "" in every row.
     """
     rows = np.asarray(rows)
     titles, beginnings = zip(*(title_and_beginning(corpus.texts[i]) for i in rows), strict=True)
@@ -48,7 +48,7 @@ def title_and_beginning(text: str) -> tuple[str, str]:
 
 
 def cut(text: str, length: int) -> str:
-    """``text`` in one line, shortened at a word to at most ``length`` characters."""
+    """`text` in one line, shortened at a word to at most `length` characters."""
     text = " ".join(text.split())
     if len(text) <= length:
         return text

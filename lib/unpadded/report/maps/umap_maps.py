@@ -23,7 +23,7 @@ N_NEIGHBORS = 15  # UMAP's own default
 
 
 def sample_documents(n: int, *, n_sample: int = 3000, seed: int = 0) -> np.ndarray:
-    """Positions of at most ``n_sample`` of ``n`` documents, ascending: the same documents for every map."""
+    """Positions of at most `n_sample` of `n` documents, ascending: the same documents for every map."""
     return np.sort(np.random.default_rng(seed).choice(n, min(n, n_sample), replace=False))
 
 
@@ -154,7 +154,7 @@ def _name_topics(axis, xy: np.ndarray, labels: np.ndarray, colours: dict[str, tu
 
 
 def _free_place(x: float, y: float, width: float, height: float, placed: list[tuple[float, float, float]]):
-    """(x, y) or a place up to two lines above or below it that no name in ``placed`` (x, y, width) covers, or None."""
+    """(x, y) or a place up to two lines above or below it that no name in `placed` (x, y, width) covers, or None."""
     for step in (0, 1, -1, 2, -2):
         middle = y + step * height
         if all(abs(x - px) >= (width + pw) / 2 or abs(middle - py) >= height for px, py, pw in placed):

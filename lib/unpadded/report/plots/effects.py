@@ -13,7 +13,7 @@ from unpadded.report.plots.style import FAINT, INK, POOLING_COLOURS, in_words, s
 def effect_panels(effects: pd.DataFrame, metric: str) -> Figure:
     """A panel for each corpus (rows) and parameter (columns): the metric's mean under each level, with its interval.
 
-    `effects` is the table of `effects.effects`. A row shares its scale, so the steeper panel is the stronger parameter.
+    `effects` is the table of the sweeps' function `effects`. A row of panels shares its scale: the steeper, the stronger.
     Raises `InputError` where the table has no such metric.
     """
     rows = effects[effects["metric"] == metric]
@@ -41,7 +41,7 @@ def effect_panels(effects: pd.DataFrame, metric: str) -> Figure:
 def _panel(axis, rows: pd.DataFrame) -> None:
     places, means = np.arange(len(rows)), rows["mean"].to_numpy()
     numeric = all(isinstance(level, int | float | np.number) for level in rows["level"])
-    if numeric:  # between numbers there is something, between names there is not
+    if numeric:  # a line joins levels that have values between them
         axis.plot(places, means, color=FAINT, linewidth=1.5, zorder=1)
     for place, row in zip(places, rows.itertuples(), strict=True):
         colour = POOLING_COLOURS.get(str(row.level), INK)

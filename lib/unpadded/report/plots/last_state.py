@@ -35,8 +35,8 @@ def part_lines(
     lines: str = "pooling",
     even: float | None = None,
 ) -> Figure:
-    """A line with its interval band for each value of the column ``lines`` over the parts of a document, a panel for each
-    combination of ``panels``; ``table`` is ``probe_tables.with_intervals``'s, ``even`` marks equal parts' level."""
+    """A line with its interval band for each value of the column `lines` over the parts of a document, a panel for each
+    combination of `panels`; `table` is `with_intervals`'s, `even` marks equal parts' level."""
     if table.empty:
         return nothing_measured("no document is long enough")
     groups = list(table.groupby(list(panels), sort=False))
@@ -63,7 +63,7 @@ def part_lines(
 @styled
 def fade_lines(table: pd.DataFrame) -> Figure:
     """Similarity to the last state of the whole document against the final tokens given, a panel a corpus, a line for each
-    model and layer with its band; dashed: another document's last state. ``table`` is ``probe_tables.with_intervals``'s."""
+    model and layer with its band; dashed: another document's last state. `table` is `with_intervals`'s."""
     if table.empty:
         return nothing_measured("no document is long enough")
     groups = list(table.groupby("corpus", sort=False))
@@ -89,7 +89,7 @@ def fade_lines(table: pd.DataFrame) -> Figure:
 @styled
 def probe_bars(table: pd.DataFrame, *, chance: dict[str, float] | None = None) -> Figure:
     """Accuracy of the topic probe for each place that is on topic, a bar a pooling with its interval, in a panel for each
-    corpus and model; ``chance`` (corpus -> level) is dotted. ``table`` is ``probe_tables.with_intervals``'s."""
+    corpus and model; `chance` (corpus -> level) is dotted. `table` is `with_intervals`'s."""
     if table.empty:
         return nothing_measured("there are no topics to ask for")
     groups = list(table.groupby(["corpus", "model"], sort=False))

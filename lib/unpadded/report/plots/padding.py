@@ -33,7 +33,7 @@ LOST, READ, PAD = "#D55E00", "#56B4E9", "#F2F2F2"
 def drift_lines(effects: pd.DataFrame, *, column: str = "drift", title: str = "") -> Figure:
     """Similarity to the unpadded vector against the number of pads: a row a reading, a column a placement, a line a pooling.
 
-    ``effects`` is padding_effects' table of one model and corpus, ``column`` drift or drift_centred; what is drawn is 1 minus
+    `effects` is `padding_effects`' table of one model and corpus, `column` drift or drift_centred; what is drawn is 1 minus
     that. The grey band is Unpadded's own; the hollow marks at the right are what a shuffled minibatch does.
     """
     rows = effects[effects["method"] != UNPADDED]
@@ -86,8 +86,8 @@ def _lines(axis, panel: pd.DataFrame, column: str) -> dict[str, tuple[float, flo
 def chunk_grid(words: Sequence[Sequence[str]], read: np.ndarray, *, bptt: int) -> Figure:
     """A batch of fastai's, a cell a token: text that the encoder reads, text that it never reads, and pads.
 
-    ``words``: the tokens of each row, "" for a pad; ``read``: bool [n_rows, n_steps], what SentenceEncoder runs. The thick
-    lines are the chunks of ``bptt`` steps in which it reads.
+    `words`: the tokens of each row, "" for a pad; `read`: bool [n_rows, n_steps], what SentenceEncoder runs. The thick
+    lines are the chunks of `bptt` steps in which it reads.
     """
     is_text = np.array([[bool(word) for word in row] for row in words])
     kinds = np.where(is_text & ~read, 2, np.where(is_text, 1, 0))
@@ -116,7 +116,7 @@ def chunk_grid(words: Sequence[Sequence[str]], read: np.ndarray, *, bptt: int) -
 def pad_row_panels(norms: np.ndarray, table: pd.DataFrame, *, pad_id: int = 1) -> Figure:
     """The embedding rows' norms with the pad row's marked, and the gradients of the pad row beside those of other rows.
 
-    ``norms`` is pad_row.row_norms' array, ``table`` pad_row's.
+    `norms` is `row_norms`' array, `table` that of `pad_row`.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 2.9), width_ratios=[3, 2])
     left.hist(norms, bins=60, color=FAINT, edgecolor="#B0B0B0", linewidth=0.4)
@@ -147,7 +147,7 @@ def pad_row_panels(norms: np.ndarray, table: pd.DataFrame, *, pad_id: int = 1) -
 def changed_bars(changes: pd.DataFrame) -> Figure:
     """Share of documents whose predicted label, and whose probability, depends on how they were asked for; a bar a way.
 
-    ``changes`` is prediction_changes' table.
+    `changes` is `prediction_changes`' table.
     """
     if changes.empty:
         return nothing_measured("there are no topics to predict")
@@ -179,9 +179,9 @@ def changed_bars(changes: pd.DataFrame) -> Figure:
 
 @styled
 def injection_lines(table: pd.DataFrame, *, pads: str, column: str = "drift_centred") -> Figure:
-    """Against the share of pads in the training text: perplexity, V-measure without padding, and ``column`` by placement.
+    """Against the share of pads in the training text: perplexity, V-measure without padding, and `column` by placement.
 
-    ``table`` is injection_effects'; of its rows those of mean pooling, the naive reading and ``pads``; ``column`` is drift,
+    `table` is `injection_effects`'; of its rows those of mean pooling, the naive reading and `pads`; `column` is drift,
     drift_centred or neighbours_lost. A line for each place of the pads in training; the model trained without any is the
     first point of all lines.
     """

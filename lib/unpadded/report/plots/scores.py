@@ -41,7 +41,7 @@ def method_names(scores: pd.DataFrame) -> pd.Series:
 
 @styled
 def score_bars(scores: pd.DataFrame, metric: str) -> Figure:
-    """Bars of one metric, best on top, with intervals and values; a panel per corpus. ``scores`` is a long table."""
+    """Bars of one metric, best on top, with intervals and values; a panel per corpus. `scores` is a long table."""
     rows = scores[scores["metric"] == metric].assign(name=method_names)
     if rows.empty:
         raise InputError(
@@ -83,7 +83,7 @@ def _bars(axis, table: pd.DataFrame, colours: list[str]) -> None:
 def postprocess_lines(scores: pd.DataFrame, metric: str) -> Figure:
     """One metric after each post-processing, points in a pooling's colour with intervals; a panel per corpus.
 
-    A dotted line runs on from each pooling's unprocessed value. ``scores`` is a long table. Three panels fill a row.
+    A dotted line runs on from each pooling's unprocessed value. `scores` is a long table. Three panels fill a row.
     """
     rows = scores[(scores["metric"] == metric) & (scores["method"] == "lm")]
     corpora = list(dict.fromkeys(rows["corpus"]))
@@ -120,7 +120,7 @@ def _postprocess_points(axis, rows: pd.DataFrame, steps: list[str]) -> None:
 
 @styled
 def loss_curve(training: pd.DataFrame, *, x: str = "minutes") -> Figure:
-    """Training and validation loss against ``x`` (step, tokens or minutes), and below it the learning rate.
+    """Training and validation loss against `x` (step, tokens or minutes), and below it the learning rate.
 
     Columns step, tokens, minutes, train_loss, valid_loss, valid_perplexity, learning_rate; valid_* may be missing in places.
     """
@@ -164,7 +164,7 @@ def confusion_map(table: pd.DataFrame, *, title: str = "Topics (rows) and cluste
 
 @styled
 def learning_curves(curve: pd.DataFrame) -> Figure:
-    """Accuracy against training documents, with interval bands, a line per method; ``curve`` is learning_curve's table."""
+    """Accuracy against training documents, with interval bands, a line per method; `curve` is `learning_curve`'s table."""
     figure, axis = plt.subplots(figsize=(6.4, 4.2))
     ends, colours = {}, method_colours(curve["method"])
     for i, (name, group) in enumerate(curve.groupby("method", sort=False)):
@@ -184,9 +184,9 @@ def learning_curves(curve: pd.DataFrame) -> Figure:
 
 @styled
 def geometry_panel(table: pd.DataFrame, norms: pd.DataFrame, parts: pd.DataFrame | None = None) -> Figure:
-    """Small panels from geometry.geometry's ``table`` and norms_by_length's ``norms``, a bar or line per method.
+    """Small panels from `geometry`'s `table` and `norms_by_length`'s `norms`, a bar or line per method.
 
-    With part_contributions' ``parts`` a last panel shows what raw concat's distances are made of.
+    With `part_contributions`' `parts` a last panel shows what raw concat's distances are made of.
     """
     figure, axes = plt.subplots(1, 4 if parts is None else 5, figsize=(12 if parts is None else 14.5, 2.9))
     titles = {

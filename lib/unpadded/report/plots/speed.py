@@ -28,8 +28,8 @@ FAILED = ("out of memory", "died")
 
 @styled
 def speed_and_memory(speed: pd.DataFrame, memory: pd.DataFrame) -> Figure:
-    """Tokens a second against batch size, a panel a model (``speed.speed_table``'s rows), and below them peak memory
-    (``memory_limits.measure_memory``'s rows with a column model; a cross where the process died;
+    """Tokens a second against batch size, a panel a model (`speed_table`'s rows), and below them peak memory
+    (`measure_memory`'s rows with a column model; a cross where the process died;
     left out where nothing was measured)."""
     models = list(dict.fromkeys(speed["model"]))
     n_rows = 1 + bool(len(memory))
@@ -55,7 +55,7 @@ def speed_and_memory(speed: pd.DataFrame, memory: pd.DataFrame) -> Figure:
 @styled
 def growth_panels(by_documents: pd.DataFrame, by_longest: pd.DataFrame) -> Figure:
     """Peak memory and time a token against the number of documents and against the longest one's length, in the rows of
-    ``memory_limits.measure_memory``; a table without rows is left out, a cross marks a process that died."""
+    `measure_memory`; a table without rows is left out, a cross marks a process that died."""
     columns = [
         ("documents", by_documents, "documents", "more documents"),
         ("longest", by_longest, "tokens of the longest document", "one long document among others"),
@@ -80,8 +80,8 @@ def growth_panels(by_documents: pd.DataFrame, by_longest: pd.DataFrame) -> Figur
 
 @styled
 def small_machine(table: pd.DataFrame) -> Figure:
-    """Which batches fit into limited memory: a dot for a batch that finished, a cross where the process died; ``table``
-    holds ``memory_limits.measure_memory``'s rows."""
+    """Which batches fit into limited memory: a dot for a batch that finished, a cross where the process died; `table`
+    holds `measure_memory`'s rows."""
     if table.empty:
         return nothing_measured("no limit could be set on this system")
     methods = list(dict.fromkeys(table["method"]))
@@ -106,7 +106,7 @@ def small_machine(table: pd.DataFrame) -> Figure:
 @styled
 def precision_panel(price: pd.DataFrame) -> Figure:
     """How far vectors move and which nearest neighbours they keep under each pooling;
-    bars with intervals, ``price`` is ``precision.precision_price``'s table."""
+    bars with intervals, `price` is `precision_price`'s table."""
     if price.empty:
         return nothing_measured("too few documents to compare precisions")
     figure, (moved, kept) = plt.subplots(1, 2, figsize=(7.2, 2.6))
