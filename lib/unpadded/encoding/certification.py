@@ -13,6 +13,7 @@ from unpadded.encoding.direction import Reader
 from unpadded.encoding.encoder import DocumentEncoder
 from unpadded.encoding.pooling import parts_of
 from unpadded.encoding.validation import checked_documents
+from unpadded.model import encoder_like
 
 SLOTS = (1, 2, 7, None)  # None: what the encoder chooses
 CHUNK_LENGTHS = (1, 5, None)
@@ -150,10 +151,7 @@ class _Loop:
 
 def twin_of(awd_lstm: AWD_LSTM) -> AWD_LSTM:
     """A copy that may be run: running the module itself would change the hidden state that its owner left in it."""
-    with torch.random.fork_rng(devices=[]):  # making the copy draws random weights
-        twin = AWD_LSTM(
-            awd_lstm.encoder.num_embeddings, awd_lstm.emb_sz, awd_lstm.n_hid, awd_lstm.n_layers, awd_lstm.pad_token
-        )
+    twin = encoder_like(awd_lstm)
     twin.load_state_dict(awd_lstm.state_dict())
     return twin.eval()
 

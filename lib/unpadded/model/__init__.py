@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         TWIN,
         borrowed,
         config_of,
+        encoder_like,
         load_weights,
         make_module,
         weights_of,

@@ -5,7 +5,6 @@ import warnings
 from pathlib import Path
 
 import torch
-from fastai.text.models.awdlstm import AWD_LSTM
 
 from unpadded.common import InputError
 from unpadded.model.fastai_modules import BIAS, EMBEDDING, TIED, TWIN, config_of_weights, make_module
@@ -34,16 +33,6 @@ def open_export(path: str | os.PathLike, *, run_its_code: bool):
     except Exception as error:  # whatever the file's code raises
         reason = " ".join(str(error).split())[:160] or type(error).__name__
         raise InputError(f"{path} cannot be read as an exported Learner ({reason}): export it again.") from error
-
-
-def encoder_and_decoder(learn) -> tuple[AWD_LSTM, torch.nn.Module | None]:
-    """The AWD_LSTM in a Learner's model, and the language model's output layer where it has one."""
-    source = getattr(learn.model, "module", learn.model)
-    awd_lstm = next((m for m in source.modules() if isinstance(m, AWD_LSTM)), None)
-    if awd_lstm is None:
-        raise InputError("The Learner's model has no AWD_LSTM in it: only AWD-LSTM encoders can be streamed exactly.")
-    decoder = source[1] if hasattr(source[1] if len(source) > 1 else None, "decoder") else None
-    return awd_lstm, decoder
 
 
 def vocabulary_of(learn, size: int) -> list[str]:

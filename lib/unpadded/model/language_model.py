@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 import torch
 from fastai.text.models.awdlstm import AWD_LSTM
-from fastai.text.models.core import SequentialRNN
+from torch import nn
 
 from unpadded.common import InputError
 from unpadded.model import from_learner as learners
 from unpadded.model.continuation import continue_text
-from unpadded.model.fastai_modules import config_of, load_weights, make_module, weights_of
+from unpadded.model.encoder_in import as_language_model, check_embedding, check_finite, check_hooks, check_lstm
+from unpadded.model.fastai_modules import config_of, load_weights, make_module, module_of_lstm, weights_of
 from unpadded.model.storage import BACKWARD, has_backward, read_model, write_model
 from unpadded.tokens import TokenizerSettings, tokenize
 
@@ -23,16 +24,18 @@ from unpadded.tokens import TokenizerSettings, tokenize
 class LanguageModel:
     """A trained AWD-LSTM language model.
 
-    `module` is what fastai's `get_language_model(AWD_LSTM, ...)` returns; `vocab` lists the token of every row of its
-    embedding; `tokenizer` says how texts become tokens; `training` holds one row a logged step (see `training/log.py`) and
+    `module` is what fastai's `get_language_model(AWD_LSTM, ...)` returns, or an AWD_LSTM alone, or any module with one in
+    it; it is not copied, so the model follows when it is trained on. `vocab` lists the token of every row of its embedding;
+    `tokenizer` says how texts become tokens; `training` holds one row a logged step (see `training/log.py`) and
     `card` what is known about how it was made. `direction` "backward": it reads documents from their last token to their
     first. A forward model may carry a `backward` one of the same vocabulary (see `with_backward`); an encoder then puts
-    the vectors of both side by side. Raises `InputError` when module and vocabulary do not fit each other.
+    the vectors of both side by side. Raises `InputError` when module and vocabulary do not fit each other, for a module
+    that cannot be streamed exactly, and for weights that are not finite.
     """
 
     def __init__(
         self,
-        module: SequentialRNN,
+        module: nn.Module,
         vocab: Sequence[str],
         tokenizer: TokenizerSettings | None = None,
         *,
@@ -40,16 +43,14 @@ class LanguageModel:
         training: pd.DataFrame | None = None,
         card: dict | None = None,
     ):
-        first = module[0] if isinstance(module, torch.nn.Sequential) and len(module) else module
-        if not isinstance(first, AWD_LSTM):
+        module = as_language_model(module)
+        n_rows = module[0].encoder.num_embeddings
+        if len(vocab) != n_rows:
             raise InputError(
-                f"The module begins with {type(first).__name__}, not with fastai's AWD_LSTM: give an LSTM."
+                f"The vocabulary has {len(vocab)} tokens but the model's embedding has {n_rows} rows: give the vocabulary "
+                "that the model was trained with."
             )
-        if len(vocab) != first.encoder.num_embeddings:
-            raise InputError(
-                f"The vocabulary has {len(vocab)} tokens but the model's embedding has {first.encoder.num_embeddings} "
-                "rows: give the vocabulary that the model was trained with."
-            )
+        check_finite(module)
         if direction not in ("forward", "backward"):
             raise InputError(f"The direction is {direction!r}: give 'forward' or 'backward'.")
         self.module, self.vocab = module, list(vocab)
@@ -70,7 +71,7 @@ class LanguageModel:
 
     @property
     def emb_sz(self) -> int:
-        """Width of the token embeddings and of the last layer's states."""
+        """Width of the last layer's states, and of the token embeddings but where `from_lstm` was given others."""
         return self.awd_lstm.emb_sz
 
     @property
@@ -118,15 +119,35 @@ class LanguageModel:
         """
         if isinstance(learn, (str, os.PathLike)):
             learn = learners.open_export(learn, run_its_code=run_its_code)
-        awd_lstm, decoder = learners.encoder_and_decoder(learn)
-        vocab = learners.vocabulary_of(learn, awd_lstm.encoder.num_embeddings)
-        options = {"tokenizer": learners.tokenizer_of(learn), "direction": learners.direction_of(learn)}
-        model = cls.new(vocab, config_of(awd_lstm, decoder), **options)
-        model.awd_lstm.load_state_dict(awd_lstm.state_dict())
-        if decoder is not None:
-            model.module[1].load_state_dict(decoder.state_dict())
-        model.module.to(awd_lstm.encoder.weight.device).eval()
-        return model
+        source = as_language_model(learn.model)
+        vocab = learners.vocabulary_of(learn, source[0].encoder.num_embeddings)
+        tokenizer, direction = learners.tokenizer_of(learn), learners.direction_of(learn)
+        return cls(_copied(source).eval(), vocab, tokenizer, direction=direction)
+
+    @classmethod
+    def from_lstm(
+        cls, embedding: nn.Embedding, lstm: nn.LSTM, vocab: Sequence[str], *args, **kwargs
+    ) -> "LanguageModel":
+        """The model of a plain torch embedding and LSTM (one direction, any number of layers); the weights are copied.
+
+        `vocab`: the token of every row of the embedding; other arguments are the constructor's. The output layer, which
+        an LSTM does not have, is the embedding with a zero bias, or zero where the embedding is not as wide as the states.
+        Raises `InputError` for any other kind of module and for layers that do not fit each other.
+        """
+        for check, part in (
+            (check_embedding, embedding),
+            (check_lstm, lstm),
+            (check_hooks, embedding),
+            (check_hooks, lstm),
+        ):
+            check(part)
+        if lstm.input_size != embedding.embedding_dim:
+            raise InputError(
+                f"The embedding is {embedding.embedding_dim} wide and the LSTM reads {lstm.input_size} numbers: give two "
+                "that belong together."
+            )
+        with torch.random.fork_rng(devices=[]):
+            return cls(module_of_lstm(embedding, lstm), vocab, *args, **kwargs)
 
     @classmethod
     def from_weights(cls, path: str | os.PathLike, vocab: Sequence[str], **kwargs) -> "LanguageModel":
@@ -135,10 +156,9 @@ class LanguageModel:
         `vocab`: the list `learn.dls.vocab`; `kwargs`: `tokenizer`, `direction`. Raises `InputError` for any other file.
         """
         weights, config = learners.read_weights(path)
-        model = cls(make_module(len(weights["0.encoder.weight"]), config), vocab, **kwargs)
-        load_weights(model.module, weights)
-        model.module.eval()
-        return model
+        module = make_module(len(weights["0.encoder.weight"]), config)
+        load_weights(module, weights)
+        return cls(module.eval(), vocab, **kwargs)
 
     def with_backward(self, backward: "LanguageModel") -> "LanguageModel":
         """This forward model together with a backward one of the same vocabulary and tokenizer; nothing is copied.
@@ -226,10 +246,7 @@ class LanguageModel:
     def __deepcopy__(self, memo: dict) -> "LanguageModel":
         # Made anew: a module that has been run holds dropped-out weights, which torch refuses to copy.
         twin = copy.copy(self)
-        with torch.random.fork_rng(devices=[]):
-            twin.module = make_module(len(self.vocab), config_of(self.awd_lstm, self.module[1]))
-        load_weights(twin.module, weights_of(self.module))
-        twin.module.to(self.awd_lstm.encoder.weight.device).train(self.module.training)
+        twin.module = _copied(self.module).train(self.module.training)
         twin.vocab, twin.training = list(self.vocab), self.training.copy()
         twin.card, twin.backward = copy.deepcopy(self.card, memo), copy.deepcopy(self.backward, memo)
         return twin
@@ -237,3 +254,12 @@ class LanguageModel:
     def _alone(self) -> "LanguageModel":
         self.backward, self.folder = None, None
         return self
+
+
+def _copied(module: nn.Sequential) -> nn.Sequential:
+    """A language model's module made anew, with the same weights on the same device."""
+    weight = module[0].encoder.weight
+    with torch.random.fork_rng(devices=[]):  # making it draws random weights
+        twin = make_module(len(weight), config_of(module[0], module[1]))
+    load_weights(twin, weights_of(module))
+    return twin.to(weight.device)
