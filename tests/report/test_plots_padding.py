@@ -10,7 +10,7 @@ from unpadded.report.plots.padding import (
     READ,
     changed_bars,
     chunk_grid,
-    drift_lines,
+    cosine_lines,
     injection_lines,
     pad_row_panels,
 )
@@ -19,10 +19,10 @@ from unpadded.studies.padding.effects import padding_effects, read_all, read_unp
 from unpadded.studies.padding.pad_row import row_norms
 
 
-def test_drift_has_a_panel_for_each_placement_and_reading_and_a_line_for_each_pooling():
+def test_the_cosines_have_a_panel_for_each_placement_and_reading_and_a_line_for_each_pooling():
     lm, documents = random_model(), random_documents([3, 9, 20, 5])
     effects = padding_effects(lm, [*read_all(lm, documents, pads=[1, 8]), *read_unpadded(lm, documents)])
-    figure = drift_lines(effects, title="tiny")
+    figure = cosine_lines(effects, title="tiny")
     assert len(figure.axes) == 6
     assert [axis.get_title(loc="left") for axis in figure.axes[:3]] == [
         "before the text",
@@ -34,7 +34,7 @@ def test_drift_has_a_panel_for_each_placement_and_reading_and_a_line_for_each_po
     rows = effects[
         (effects["placement"] == "before") & (effects["reading"] == "naive") & (effects["pooling"] == "last")
     ]
-    np.testing.assert_allclose(last.get_ydata(), 1 - rows["drift"].iloc[:2])
+    np.testing.assert_allclose(last.get_ydata(), 1 - rows["cosine_distance"].iloc[:2])
     assert figure.axes[0].lines[0].get_ydata()[0] == 1  # Unpadded's own
     words = figure.get_label()
     assert words.startswith(
@@ -95,14 +95,14 @@ def test_injection_draws_a_line_for_each_way_of_training():
                 "v_measure": np.nan,
             }
             rows.append(facts | {"placement": placement, "pads": "4", "reading": "naive", "pooling": "mean"})
-    table = pd.DataFrame(rows).assign(method="padded batch", drift_centred=0.25, neighbours_lost=0.5)
+    table = pd.DataFrame(rows).assign(method="padded batch", centred_cosine_distance=0.25, neighbours_lost=0.5)
     figure = injection_lines(table, pads="4")
     assert figure.axes[0].get_title(loc="left") == "validation perplexity"
     assert len(figure.axes) == 4  # no V-measure without topics
     assert all(len(axis.lines) == 2 for axis in figure.axes)
     assert figure.axes[0].lines[0].get_xdata().tolist() == [0, 10]
     assert figure.get_suptitle() == "mean, read naively"
-    assert figure.axes[1].get_title(loc="left") == "drift centred, pads before the text"
+    assert figure.axes[1].get_title(loc="left") == "centred cosine distance,\npads before the text"
     assert figure.axes[1].lines[0].get_ydata().tolist() == [0.25, 0.25]
     assert "validation perplexity: b 100, r 100, plain 100." in figure.get_label()
     other = injection_lines(table, pads="4", column="neighbours_lost")

@@ -107,5 +107,5 @@ def test_wrong_vectors_are_counted_beside_unpaddeds_none():
     assert table["n"].tolist() == [4, 4]
     assert table["wrong"].tolist() == [len(wrong), 0]
     assert len(wrong) > 0
-    assert table["drift_of_wrong"].tolist() == [wrong["drift"].mean(), 0]
-    assert (table.loc["Unpadded", ["mean_drift", "max_abs_diff"]] == 0).all()
+    assert table["cosine_distance_of_wrong"].tolist() == [wrong["cosine_distance"].mean(), 0]
+    assert (table.loc["Unpadded", ["mean_cosine_distance", "max_abs_diff"]] == 0).all()

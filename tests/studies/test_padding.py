@@ -19,7 +19,7 @@ from unpadded.studies.padding.effects import (
     UNPADDED,
     PaddedVectors,
     choose_documents,
-    drift,
+    cosine_distance,
     neighbours,
     next_token_kl,
     padding_effects,
@@ -176,11 +176,11 @@ def test_the_module_is_left_alone():
     assert all(parameter.grad is None for parameter in lm.module.parameters())
 
 
-def test_drift_neighbours_and_divergence_of_known_vectors():
+def test_distances_neighbours_and_divergence_of_known_vectors():
     one = np.array([[1, 0], [0, 2], [1, 1], [0, 0]], np.float32)
     other = np.array([[0, 3], [0, -1], [2, 2], [0, 0]], np.float32)
-    np.testing.assert_allclose(drift(one, other), [1, 2, 0, 0], atol=1e-12)
-    assert not drift(one, one).any()
+    np.testing.assert_allclose(cosine_distance(one, other), [1, 2, 0, 0], atol=1e-12)
+    assert not cosine_distance(one, one).any()
     circle = np.array([[np.cos(t), np.sin(t)] for t in np.arange(8)], np.float32)
     assert neighbours(circle, k=2)[3].tolist() in ([2, 4], [4, 2])
     same = vector_changes(circle, circle)
@@ -205,7 +205,7 @@ def test_unpaddeds_rows_are_zero_and_padding_behind_the_text_too():
     assert len(padded) == 3 * 3 * 2 * 4
     harmless = (padded["placement"] == "behind") & (padded["reading"] == "length-aware")
     assert (padded.loc[harmless, CHANGES] == 0).all(axis=None)
-    assert (padded.loc[~harmless, ["drift", "max_abs_diff", "changed"]] > 0).all(axis=None)
+    assert (padded.loc[~harmless, ["cosine_distance", "max_abs_diff", "changed"]] > 0).all(axis=None)
     by_last = padded[~harmless & (padded["pooling"] == "last")]
     assert (by_last["kl"] > 0).all()
 
@@ -288,7 +288,7 @@ def test_models_trained_with_pads_are_compared(tiny_corpus, tiny_tokens, tiny_mo
     assert set(table["pads"]) == {"4", "batch"}
     assert (table["share"] == 0.1).all()
     assert table["v_measure"].between(0, 1).all()
-    assert (table.loc[table["method"] == UNPADDED, "drift"] == 0).all()
+    assert (table.loc[table["method"] == UNPADDED, "cosine_distance"] == 0).all()
 
 
 @settings(deadline=None, max_examples=10)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from unpadded.report.notebooks import code_of, write_page
     from unpadded.report.plots.effects import effect_panels
     from unpadded.report.plots.last_state import fade_lines, part_lines, probe_bars
-    from unpadded.report.plots.padding import changed_bars, chunk_grid, drift_lines, injection_lines, pad_row_panels
+    from unpadded.report.plots.padding import changed_bars, chunk_grid, cosine_lines, injection_lines, pad_row_panels
     from unpadded.report.plots.scores import (
         confusion_map,
         geometry_panel,

@@ -1,4 +1,4 @@
-"""Pictures of what padding does: drift lines, fastai's batches cell by cell, the pad row, predictions that change."""
+"""Pictures of what padding does: cosines to unpadded, fastai's batches cell by cell, the pad row, predictions that change."""
 
 from __future__ import annotations
 
@@ -30,11 +30,12 @@ LOST, READ, PAD = "#D55E00", "#56B4E9", "#F2F2F2"
 
 
 @styled
-def drift_lines(effects: pd.DataFrame, *, column: str = "drift", title: str = "") -> Figure:
+def cosine_lines(effects: pd.DataFrame, *, column: str = "cosine_distance", title: str = "") -> Figure:
     """Similarity to the unpadded vector against the number of pads: a row a reading, a column a placement, a line a pooling.
 
-    `effects` is `padding_effects`' table of one model and corpus, `column` drift or drift_centred; what is drawn is 1 minus
-    that. The grey band is Unpadded's own; the hollow marks at the right are what a shuffled minibatch does.
+    `effects` is padding_effects' table of one model and corpus, `column` cosine_distance or centred_cosine_distance;
+    what is drawn is 1 minus that. The grey band is Unpadded's own; the hollow marks at the right are what a shuffled
+    minibatch does.
     """
     rows = effects[effects["method"] != UNPADDED]
     readings, placements = list(dict.fromkeys(rows["reading"])), list(dict.fromkeys(rows["placement"]))
@@ -178,18 +179,18 @@ def changed_bars(changes: pd.DataFrame) -> Figure:
 
 
 @styled
-def injection_lines(table: pd.DataFrame, *, pads: str, column: str = "drift_centred") -> Figure:
+def injection_lines(table: pd.DataFrame, *, pads: str, column: str = "centred_cosine_distance") -> Figure:
     """Against the share of pads in the training text: perplexity, V-measure without padding, and `column` by placement.
 
-    `table` is `injection_effects`'; of its rows those of mean pooling, the naive reading and `pads`; `column` is drift,
-    drift_centred or neighbours_lost. A line for each place of the pads in training; the model trained without any is the
-    first point of all lines.
+    `table` is injection_effects'; of its rows those of mean pooling, the naive reading and `pads`; `column` is
+    cosine_distance, centred_cosine_distance or neighbours_lost. A line for each place of the pads in training; the model
+    trained without any is the first point of all lines.
     """
     rows = table[(table["pooling"] == "mean") & (table["method"] != UNPADDED)]
     rows = rows[(rows["pads"] == pads) & (rows["reading"] == "naive")]
     name = column.replace("_", " ")
-    drifts = [(f"{name}, pads {PLACEMENT_NAMES[p]}", rows[rows["placement"] == p], column) for p in PLACEMENT_NAMES]
-    panels = [("validation perplexity", rows, "perplexity"), ("V-measure, unpadded", rows, "v_measure"), *drifts]
+    distances = [(f"{name},\npads {PLACEMENT_NAMES[p]}", rows[rows["placement"] == p], column) for p in PLACEMENT_NAMES]
+    panels = [("validation perplexity", rows, "perplexity"), ("V-measure, unpadded", rows, "v_measure"), *distances]
     panels = [panel for panel in panels if panel[1][panel[2]].notna().any()]
     figure, axes = plt.subplots(1, len(panels), figsize=(2.5 * len(panels), 2.6), squeeze=False)
     top = max(frame[column].max() for _, frame, shown in panels if shown == column)

@@ -21,7 +21,7 @@ from unpadded.tokens import TokenizedCorpus
 NEIGHBOURS = 10
 UNPADDED = "Unpadded"  # the method's name in the tables
 SETTING = ["method", "placement", "pads", "reading", "pooling"]
-CHANGES = ["drift", "drift_centred", "neighbours_lost", "kl", "max_abs_diff", "changed"]
+CHANGES = ["cosine_distance", "centred_cosine_distance", "neighbours_lost", "kl", "max_abs_diff", "changed"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,10 +96,10 @@ def with_references(found: Sequence[PaddedVectors]) -> Iterator[tuple[PaddedVect
 def padding_effects(lm, found: Sequence[PaddedVectors]) -> pd.DataFrame:
     """How far each way to pad moves the vectors; columns SETTING and CHANGES, a row for each pooling.
 
-    drift: mean of 1 - cosine to the unpadded vector, half the squared distance of the unit vectors, so that it is 0 for equal
-    vectors; drift_centred: the same after subtracting the unpadded vectors' mean from both; neighbours_lost: share of the
-    10 nearest other documents (by cosine) that are no longer among them; kl: mean KL divergence of the next-token
-    distribution behind the last state, in nats, nan for other poolings; changed: share of vectors with any bit changed.
+    cosine_distance: mean of 1 - cosine to the unpadded vector; centred_cosine_distance: that after subtracting the unpadded
+    vectors' mean from both; neighbours_lost: share of the 10 nearest other documents (by cosine) that are no longer among
+    them; kl: mean KL divergence of the next-token distribution behind the last state, in nats, nan for other poolings;
+    changed: share of vectors with any bit changed.
     """
     rows = []
     for one, reference in with_references(found):
@@ -116,15 +116,15 @@ def vector_changes(reference: np.ndarray, vectors: np.ndarray) -> dict[str, floa
     """The columns of `padding_effects` that compare two matrices [n_documents, width], all but kl."""
     mean = reference.mean(axis=0, dtype=np.float64)
     return {
-        "drift": float(drift(reference, vectors).mean()),
-        "drift_centred": float(drift(reference - mean, vectors - mean).mean()),
+        "cosine_distance": float(cosine_distance(reference, vectors).mean()),
+        "centred_cosine_distance": float(cosine_distance(reference - mean, vectors - mean).mean()),
         "neighbours_lost": float(1 - neighbours_kept(reference, vectors).mean()),
         "max_abs_diff": float(np.abs(vectors.astype(np.float64) - reference).max()),
         "changed": float((vectors != reference).any(axis=1).mean()),
     }
 
 
-def drift(reference: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+def cosine_distance(reference: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     """1 - cosine of each pair of rows, float64 [n], as half the squared distance of the unit vectors: 0 for equal rows."""
     return ((normalize(reference.astype(np.float64)) - normalize(vectors.astype(np.float64))) ** 2).sum(axis=1) / 2
 

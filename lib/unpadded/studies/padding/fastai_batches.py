@@ -16,7 +16,7 @@ from fastai.text.data import pad_chunk
 from fastai.text.models.core import SentenceEncoder, masked_concat_pool
 
 from unpadded.encoding import BPTT, FASTAI_ORDER, MAX_LEN, DocumentEncoder, dropped, twin_of
-from unpadded.studies.padding.effects import UNPADDED, drift, read_unpadded
+from unpadded.studies.padding.effects import UNPADDED, cosine_distance, read_unpadded
 
 FAULTS = ["text_lost", "last_misread", "beginning_dropped"]
 WRONG = 1e-3  # largest difference of a vector's entries that floating point does not explain
@@ -113,7 +113,7 @@ def measure_batches(
     """Run some of fastai's batches of `documents` and compare with each document alone; one row for each document run.
 
     `n_batches` of those whose documents have at most `longest` tokens, spread evenly from long to short. Columns: document
-    (its position), those of `chunk_faults`, drift (1 - cosine), max_abs_diff, wrong (more than WRONG) and foreseen (whether
+    (its position), those of `chunk_faults`, cosine_distance, max_abs_diff, wrong (more than WRONG) and foreseen (whether
     the lengths alone told).
     """
     lengths = np.array([len(d) for d in documents])
@@ -126,8 +126,8 @@ def measure_batches(
         rows = [documents[i] for i in batch]
         found, expected = (f(lm, rows, bptt=bptt, max_len=max_len) for f in (batched_vectors, alone_vectors))
         difference = np.abs(found.astype(np.float64) - expected).max(axis=1)
-        table = faults.iloc[batch].assign(document=batch, drift=drift(expected, found), max_abs_diff=difference)
-        tables.append(table)
+        distance = cosine_distance(expected, found)
+        tables.append(faults.iloc[batch].assign(document=batch, cosine_distance=distance, max_abs_diff=difference))
     table = pd.concat(tables, ignore_index=True)
     return table.assign(wrong=table["max_abs_diff"] > WRONG, foreseen=table[FAULTS].any(axis=1))
 
@@ -135,13 +135,15 @@ def measure_batches(
 def wrong_vectors(lm, documents: Sequence[np.ndarray], measured: pd.DataFrame) -> pd.DataFrame:
     """How many of the documents in `measured` (from `measure_batches`) got a wrong vector; a row for fastai, one for Unpadded.
 
-    Columns: method, n, wrong (largest difference above WRONG), mean_drift, drift_of_wrong (of the wrong ones alone) and
-    max_abs_diff, from the same document alone.
+    Columns: method, n, wrong (largest difference above WRONG), mean_cosine_distance, cosine_distance_of_wrong (of the wrong
+    ones alone) and max_abs_diff, from the same document alone.
     """
     rows = [documents[i] for i in measured["document"]]
     alone, together = (found.vectors["concat"] for found in read_unpadded(lm, rows))
     difference = np.abs(together.astype(np.float64) - alone).max(axis=1)
-    own = pd.DataFrame({"drift": drift(alone, together), "max_abs_diff": difference, "wrong": difference > WRONG})
+    own = pd.DataFrame(
+        {"cosine_distance": cosine_distance(alone, together), "max_abs_diff": difference, "wrong": difference > WRONG}
+    )
     tables = {"fastai's batches": measured, UNPADDED: own}
     return pd.DataFrame(
         [
@@ -149,8 +151,10 @@ def wrong_vectors(lm, documents: Sequence[np.ndarray], measured: pd.DataFrame) -
                 "method": name,
                 "n": len(table),
                 "wrong": int(table["wrong"].sum()),
-                "mean_drift": float(table["drift"].mean()),
-                "drift_of_wrong": float(table.loc[table["wrong"], "drift"].sum() / max(table["wrong"].sum(), 1)),
+                "mean_cosine_distance": float(table["cosine_distance"].mean()),
+                "cosine_distance_of_wrong": float(
+                    table.loc[table["wrong"], "cosine_distance"].sum() / max(table["wrong"].sum(), 1)
+                ),
                 "max_abs_diff": float(table["max_abs_diff"].max()),
             }
             for name, table in tables.items()

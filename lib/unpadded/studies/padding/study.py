@@ -108,7 +108,7 @@ def injection_effects(
     longest: int = 1_000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Models trained with other shares of pads: validation perplexity, drift under each placement, downstream scores.
+    """Models trained with other shares of pads: validation perplexity, cosine distances, downstream scores.
 
     Rows: a model, placement, number of pads (`n_pads` or "batch"), reading and pooling. Columns: model, share and injected
     (from the model's card), perplexity, the columns of `padding_effects`, and v_measure and nDCG@10 of the vectors without

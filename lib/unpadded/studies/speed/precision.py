@@ -9,7 +9,7 @@ from unpadded.common import POOLINGS
 from unpadded.encoding import DocumentEncoder
 from unpadded.evaluation import bootstrap_mean
 from unpadded.model import LanguageModel
-from unpadded.studies.padding.effects import drift, neighbours_kept
+from unpadded.studies.padding.effects import cosine_distance, neighbours_kept
 
 
 def precision_price(
@@ -28,7 +28,7 @@ def precision_price(
     rows = []
     for pooling in POOLINGS if len(documents) > 2 else ():
         before, after = exact[pooling].astype(np.float64), rounded[pooling].astype(np.float64)
-        cosines = 1 - drift(before, after)
+        cosines = 1 - cosine_distance(before, after)
         distances = np.linalg.norm(after - before, axis=1) / spread(before)
         depth = min(k, len(documents) - 1)
         kept = bootstrap_mean(neighbours_kept(before, after, k=depth), seed=seed)
