@@ -12,7 +12,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import confusion_matrix, f1_score
-from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
@@ -30,9 +30,8 @@ Item, Result = TypeVar("Item"), TypeVar("Result")
 def fit_classifier(vectors, codes: np.ndarray, *, seed: int = 0, C: float | None = None) -> tuple[Pipeline, float]:
     """(scaler + logistic regression fitted on `vectors` [n, width] and class `codes` [n], its C).
 
-    C is chosen by three-fold cross-validation on at most CV_SAMPLE documents, unless given; of equally accurate ones the
-    smallest, which is the strongest penalty. Where fewer than two classes have three documents, the middle of the grid is
-    taken.
+    C is chosen by three-fold cross-validation on at most CV_SAMPLE documents, unless given. Where fewer than two classes have
+    three documents, the middle of the grid is taken.
     """
     grid = SPARSE_GRID if sparse.issparse(vectors) else DENSE_GRID
     scaler = [] if sparse.issparse(vectors) else [StandardScaler()]
@@ -42,10 +41,12 @@ def fit_classifier(vectors, codes: np.ndarray, *, seed: int = 0, C: float | None
 
 
 def _best_c(model: Pipeline, grid: Sequence[float], vectors, codes: np.ndarray, seed: int) -> float:
-    """The C of `grid` with the best accuracy on held-out folds of the training documents.
+    """The C of `grid` with the best cross-validated accuracy, tried from the strongest penalty until the accuracy falls.
 
-    GridSearchCV and not LogisticRegressionCV: that one begins each C at the solution before it and stops early beside it,
-    so it judges another classifier than the one fitted in the end (on 20 Newsgroups it cost concat 0.03 of accuracy).
+    Weaker penalties take the longest. GridSearchCV would try them too: up to four times as long, and on 20 Newsgroups (LSA
+    beside 700 columns of noise) it chose a C whose fits on the folds stopped early, and the test accuracy fell from 0.75 to
+    0.64. LogisticRegressionCV begins each C at the solution before it and stops early beside it, so it judges another
+    classifier than the one fitted in the end (it cost concat 0.03).
     """
     rows = np.arange(len(codes))
     if len(rows) > CV_SAMPLE:
@@ -54,8 +55,15 @@ def _best_c(model: Pipeline, grid: Sequence[float], vectors, codes: np.ndarray, 
     if len(np.unique(codes[kept])) < 2:
         return grid[len(grid) // 2]
     folds = StratifiedKFold(3, shuffle=True, random_state=seed)
-    search = GridSearchCV(model, {"logisticregression__C": grid}, cv=folds, refit=False)
-    return search.fit(vectors[kept], codes[kept]).best_params_["logisticregression__C"]
+    best, chosen = -1.0, grid[0]
+    for C in grid:
+        candidate = model.set_params(logisticregression__C=C)
+        accuracy = cross_val_score(candidate, vectors[kept], codes[kept], cv=folds).mean()
+        if accuracy < best:
+            break
+        if accuracy > best:
+            best, chosen = accuracy, C
+    return chosen
 
 
 def bootstrap_macro_f1(truth: np.ndarray, predicted: np.ndarray, *, seed: int = 0) -> Interval:
