@@ -7,7 +7,13 @@ from unpadded.common.lazy import hand_on
 if TYPE_CHECKING:
     from unpadded.corpus import Corpus
     from unpadded.embeddings import Embeddings
-    from unpadded.encoding import DocumentClassifier, DocumentEncoder, DocumentVectorizer, certify
+    from unpadded.encoding import (
+        DocumentClassifier,
+        DocumentEncoder,
+        DocumentVectorizer,
+        assert_batch_invariant,
+        certify,
+    )
     from unpadded.model import LanguageModel
     from unpadded.tokens import tokenize
     from unpadded.training import TrainingSettings, train

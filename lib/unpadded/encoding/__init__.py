@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from unpadded.common.lazy import hand_on
 
 if TYPE_CHECKING:
-    from unpadded.encoding.certification import certify, twin_of
+    from unpadded.encoding.certification import VERDICTS, Certificate, Example, assert_batch_invariant, certify, twin_of
     from unpadded.encoding.classifier import BPTT, FASTAI_ORDER, MAX_LEN, DocumentClassifier, dropped
     from unpadded.encoding.encoder import DocumentEncoder
     from unpadded.encoding.mteb import UnpaddedEncoder
