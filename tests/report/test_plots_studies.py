@@ -59,7 +59,7 @@ def test_speed_and_memory_draw_each_method_and_a_cross_where_it_died():
     assert "4/4/1" in memory.get_title(loc="left")
     words = figure.get_label()
     assert "4/4/1, tokens a second: unpadded 12,800, naive padded 5,760, loop 100." in words
-    assert words.endswith("4/4/1, MiB: unpadded 640, naive padded 500; out of memory: naive padded.")
+    assert words.endswith("4/4/1, MiB: unpadded 640, naive padded 500; failed: naive padded.")
     assert len(plots_speed.speed_and_memory(speed_rows(), memory_rows()[:0]).axes) == 1
     assert not plt.get_fignums()
 
@@ -80,7 +80,7 @@ def test_the_small_machine_names_the_batch_that_killed():
     assert [line.get_xdata()[0] for line in lines_with(axis, "X")] == [64]
     assert [list(line.get_xdata()) for line in lines_with(axis, "o")] == [[1, 8], SIZES]
     assert "500 MiB" in axis.get_title(loc="left")
-    assert axis.figure.get_label().endswith("that did: unpadded 64, naive padded 8; out of memory: naive padded.")
+    assert axis.figure.get_label().endswith("that did: unpadded 64, naive padded 8; failed: naive padded.")
 
 
 def test_the_price_of_a_precision_is_two_bars_a_pooling():
@@ -122,7 +122,9 @@ def test_fading_is_a_line_a_model_and_layer_with_chance_dashed():
     ]
     (axis,) = plots_probes.fade_lines(intervals(rows, ["corpus", "model", "layer", "final_tokens"])).axes
     assert sorted(texts_of(axis)) == ["a", "b, layer 1", "b, layer 2"]
-    assert axis.figure.get_label().endswith("news, 4 tokens: a 0.9, b, layer 1 0.9, b, layer 2 0.9.")
+    assert axis.figure.get_label().endswith(
+        "news, fewest tokens with a similarity of 0.9: a 4, b, layer 1 4, b, layer 2 4."
+    )
     solid = [line for line in axis.lines if line.get_linestyle() == "-"]
     assert [line.get_xdata().tolist() for line in solid] == [[1, 4]] * 3
     assert sum(line.get_linestyle() == "--" for line in axis.lines) == 3

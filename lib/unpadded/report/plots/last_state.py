@@ -55,8 +55,9 @@ def part_lines(
         axis.set_xticks(range(1, n_parts + 1), minor=True)
         axis.set(title=", ".join(map(str, names)), ylim=(low, high + 0.04 * (high - low)), ylabel=ylabel)
         label_ends(axis, ends, colours={str(k): v for k, v in colours.items()})
-        first = {str(name): line["value"].iloc[0] for name, line in rows.groupby(lines, sort=False)}
-        said.append(f"{', '.join(map(str, names))}: first part {in_words(first)}; last part {in_words(_heights(ends))}")
+        values = rows.groupby(lines, sort=False)["value"]
+        parts = f"first part {in_words(values.first())}; last part {in_words(values.last())}"
+        said.append(f"{', '.join(map(str, names))}: {parts}")
     return say(figure, f"{ylabel} over the parts of a document, a line for each {lines}", *said)
 
 
@@ -82,7 +83,8 @@ def fade_lines(table: pd.DataFrame) -> Figure:
         axis.set_ylim(min(-0.05, table["ci_low"].min()), 1.03)
         plain_log_ticks(axis)
         label_ends(axis, ends, colours=colours)
-        said.append(f"{corpus}, {table['final_tokens'].max():,} tokens: {in_words(_heights(ends))}")
+        near = rows[rows["value"] >= 0.9].groupby(names)["final_tokens"].min()
+        said.append(f"{corpus}, fewest tokens with a similarity of 0.9: {in_words(near) or 'none'}")
     return say(figure, "Similarity to the last state of the whole document against the final tokens given", *said)
 
 
@@ -116,10 +118,6 @@ def probe_bars(table: pd.DataFrame, *, chance: dict[str, float] | None = None) -
 def _shades(names: Iterable) -> dict:
     """A colour for each different name."""
     return dict(zip(dict.fromkeys(names), cycle(SHADES), strict=False))
-
-
-def _heights(ends: dict[str, tuple[float, float]]) -> dict[str, float]:
-    return {name: height for name, (_, height) in ends.items()}
 
 
 def _panels(n: int) -> tuple[Figure, list]:

@@ -48,7 +48,7 @@ def speed_and_memory(speed: pd.DataFrame, memory: pd.DataFrame) -> Figure:
         axis.set(xscale="log", yscale="log", xlabel="batch size", ylabel="peak memory (MiB)", title=f"memory, {model}")
         ends = _method_lines(axis, _done(rows), "batch_size", "peak_mib", died=_died(rows))
         _finish(axis, "batch_size", rows, ends)
-        said.append(f"{model}, MiB: {_ends_in_words(ends)}; out of memory: {_names(_died(rows))}")
+        said.append(f"{model}, MiB: {_ends_in_words(ends)}; failed: {_names(_died(rows))}")
     return say(figure, "Speed and peak memory against batch size, here of each method's largest batch", *said)
 
 
@@ -70,7 +70,7 @@ def growth_panels(by_documents: pd.DataFrame, by_longest: pd.DataFrame) -> Figur
         memory.set(xscale="log", yscale="log", ylabel="peak memory (MiB)", title=title)
         ends = _method_lines(memory, done, x, "peak_mib", died=_died(table))
         _finish(memory, x, table, ends)
-        said.append(f"{title}, MiB at the end: {_ends_in_words(ends)}; out of memory: {_names(_died(table))}")
+        said.append(f"{title}, MiB at the end: {_ends_in_words(ends)}; failed: {_names(_died(table))}")
         seconds.set(xscale="log", yscale="log", ylabel="processor time (µs a token)", xlabel=label)
         ends = _method_lines(seconds, done, x, "micros")
         _finish(seconds, x, table, ends)
@@ -100,7 +100,7 @@ def small_machine(table: pd.DataFrame) -> Figure:
     _batch_ticks(axis, table["batch_size"])
     largest = in_words(_done(table).groupby("method")["batch_size"].max().to_dict())
     limit, failed = f"a process that may take {table['limit_mib'].max():,} MiB more", _names(_died(table))
-    return say(figure, f"Which batches fit into {limit}", f"Largest that did: {largest}; out of memory: {failed}")
+    return say(figure, f"Which batches fit into {limit}", f"Largest that did: {largest}; failed: {failed}")
 
 
 @styled
