@@ -11,13 +11,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from unpadded.common import InputError, atomic_write
+from unpadded.common import CONCAT, InputError, atomic_write
 from unpadded.embeddings import SHARDS, open_writer
 
 BEGIN, END = "<!-- {}:begin -->", "<!-- {}:end -->"
 TOKENS = (10**6, 10**9, 10**11)
 FEW, MANY = 4096, 10 * 4096  # documents of the two sets that are compared
-PARTS = ("last", "mean", "max")
 SCALING = ["model", "device", "clock", "cores", "threads", "workers", "documents", "tokens/s", "microseconds a token"]
 SCALING += ["efficiency", "by cores", "worker MiB", "driver MiB"]
 
@@ -41,12 +40,12 @@ def store_sizes(shard_size: int = 4096) -> dict[str, float]:
 
 def _write_empty_set(folder: Path, n: int, shard_size: int) -> None:
     ids, digest = [f"document-{i:09d}" for i in range(n)], "0" * 64
-    settings = {"model": digest, "corpus": digest, "poolings": list(PARTS), "precision": "float32", "layers": [0]}
+    settings = {"model": digest, "corpus": digest, "poolings": list(CONCAT), "precision": "float32", "layers": [0]}
     settings |= {"token_weights": None, "shard_size": shard_size}
     with open_writer(folder, settings=settings, environment={}, about={}, ids=ids, texts=[""] * n, width=1) as writer:
         for shard, (first, end) in list(writer.pending.items()):
             rows = np.zeros((end - first, 1), np.float32)
-            writer.write(shard, dict.fromkeys(PARTS, rows), tokens=1_000_000, seconds=0.0)
+            writer.write(shard, dict.fromkeys(CONCAT, rows), tokens=1_000_000, seconds=0.0)
         writer.finish()
 
 
@@ -87,7 +86,7 @@ def size_table(sizes: dict[str, float], options) -> pd.DataFrame:
     for tokens in TOKENS:
         documents = tokens / options.document_tokens
         shards = -(-documents // options.shard_size)
-        vectors = documents * len(PARTS) * 4 * options.width
+        vectors = documents * len(CONCAT) * 4 * options.width
         columns[f"{power(tokens)} tokens"] = {
             f"documents (of {options.document_tokens} tokens)": f"{documents:,.0f}",
             f"shards (of {options.shard_size:,} documents)": f"{shards:,.0f}",
@@ -107,7 +106,7 @@ def size_table(sizes: dict[str, float], options) -> pd.DataFrame:
 
 def limit_table(speeds: pd.DataFrame, options) -> pd.DataFrame:
     """What breaks first, in order: one row a limit, with the number of tokens or of processes at which it is reached."""
-    per_document = options.document_tokens * options.text_bytes + len(PARTS) * 4 * options.width
+    per_document = options.document_tokens * options.text_bytes + len(CONCAT) * 4 * options.width
     fed = options.link * 1e9 / 8 / (per_document / options.document_tokens)  # tokens/s through one process
     held = memory(1, 1 / options.document_tokens, options)
     rows = [("texts and ids in memory", f"{options.memory} GB", f"{options.memory * 1e9 / held:.1e} tokens")]

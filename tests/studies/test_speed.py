@@ -10,7 +10,7 @@ from unpadded.common.names import POOLINGS
 from unpadded.encoding.validation import whole_numbers
 from unpadded.studies.padding.effects import neighbours_kept
 from unpadded.studies.speed import throughput as speed
-from unpadded.studies.speed.precision import precision_price, spread
+from unpadded.studies.speed.precision import precision_price, rms_distance
 from unpadded.studies.speed.throughput import (
     METHODS,
     draw_documents,
@@ -148,12 +148,12 @@ def test_the_product_rate_counts_multiply_adds():
 
 def test_spread_is_the_distance_between_documents():
     points = np.array([[0.0, 0.0], [3.0, 4.0]])
-    assert spread(points) == pytest.approx(5)
+    assert rms_distance(points) == pytest.approx(5)
     rng = np.random.default_rng(0)
     cloud = rng.standard_normal((200, 3))
     pairs = cloud[:, None] - cloud[None]
     squared = (pairs**2).sum(axis=2)[~np.eye(200, dtype=bool)]
-    assert spread(cloud) == pytest.approx(np.sqrt(squared.mean()))
+    assert rms_distance(cloud) == pytest.approx(np.sqrt(squared.mean()))
 
 
 def test_kept_neighbours_are_counted():

@@ -1,6 +1,6 @@
-"""Transformers that are fitted once: what one learnt is kept in a file under the name of what it was fitted on.
+"""A cache of fitted transformers, in files that are named by a hash of the transformer and of what it was fitted on.
 
-Three notebooks compare the same post-processings of the same vectors; the first that needs one leaves it for the others.
+Three notebooks compare the same post-processings of the same vectors: the first stores what it fits, the others read it.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from unpadded.common import atomic_write
 
 
 def fit(transformer: BaseEstimator, X: np.ndarray, folder: str | os.PathLike | None = None) -> BaseEstimator:
-    """`transformer` fitted on `X` [n, width], or given what an equal one learnt from equal vectors before.
+    """`transformer` fitted on `X` [n, width], or with the attributes that an equal fit stored before.
 
-    What is learnt goes into a .npz file of `folder`, named by the transformer's class and parameters, scikit-learn's
-    version and the bytes of `X`, so nothing else is taken for it; a torn or altered file is fitted again. Without
+    The learnt attributes go into a .npz file of `folder`, named by the transformer's class and parameters, scikit-learn's
+    version and the bytes of `X`, so no other fit is mistaken for it; a damaged file is replaced by a new fit. Without
     `folder` nothing is kept.
     """
     if folder is None:

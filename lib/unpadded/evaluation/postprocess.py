@@ -110,7 +110,7 @@ def postprocess(
     """`representation` after "none", "l2" (per part), "standardize", "remove_top" or "whiten", fitted on `train`.
 
     `train` holds document positions; their ids are recorded. The transformer is fitted when the vectors are first asked
-    for, and they are made anew each time; in the folder `keep` what it learnt is found and left (`fitted`). Raises
+    for, and they are made anew each time; `keep` is the folder of a cache of fitted transformers (`fitted`). Raises
     InputError for another name or sparse vectors.
     """
     if name == "none":

@@ -2,7 +2,7 @@
 
 The table (32,000 subwords of 256 numbers, distilled from a large language model's input embeddings) and its tokenizer are
 data files in the installed package. They are read as files: importing the package would configure the root logger, and its
-own loader may ask the network. Which documents they were trained on nobody says, so the record of that fit names no ids.
+own loader may ask the network. Which documents they were trained on is not published: the record of that fit names no ids.
 """
 
 from __future__ import annotations

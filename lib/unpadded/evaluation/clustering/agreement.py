@@ -34,14 +34,19 @@ def resampled_scores(
     entropies = stats.entropy(topics, axis=1), stats.entropy(groups, axis=1)
     mutual = entropies[0] + entropies[1] - stats.entropy(draws.reshape(n_resamples, -1), axis=1)
     mean = (entropies[0] + entropies[1]) / 2
-    chance = metrics.cluster.expected_mutual_information(sparse.csr_matrix(table), n)
+    expected_mutual = metrics.cluster.expected_mutual_information(sparse.csr_matrix(table), n)
     pairs, of_topics, of_groups = (
         _pairs(counts).sum(axis=1) for counts in (draws.reshape(n_resamples, -1), topics, groups)
     )
-    lucky = of_topics * of_groups / max(_pairs(n), 1)
+    expected = of_topics * of_groups / max(_pairs(n), 1)
     v_measure = _ratio(mutual, mean)
-    ari = _ratio(pairs - lucky, (of_topics + of_groups) / 2 - lucky)
-    return {"v_measure": v_measure, "NMI": v_measure, "AMI": _ratio(mutual - chance, mean - chance), "ARI": ari}
+    ari = _ratio(pairs - expected, (of_topics + of_groups) / 2 - expected)
+    return {
+        "v_measure": v_measure,
+        "NMI": v_measure,
+        "AMI": _ratio(mutual - expected_mutual, mean - expected_mutual),
+        "ARI": ari,
+    }
 
 
 def _pairs(counts):

@@ -240,7 +240,7 @@ def _add_silhouette(values: dict, resampled: dict, vectors, found: np.ndarray, *
 def _score_blocks(truth: np.ndarray, found: np.ndarray, *, seed: int) -> pd.DataFrame:
     """Disjoint random blocks of documents, as many as seeds: items of a paired test that share no document and no fit.
 
-    More blocks than seeds would count the luck of one start several times.
+    With more blocks than seeds, several blocks would be scored on the same clustering and not be independent.
     """
     shuffled = np.random.default_rng(seed).permutation(len(truth))
     blocks = np.array_split(shuffled, max(1, min(len(found), len(truth) // SMALLEST_BLOCK)))

@@ -28,7 +28,7 @@ METRICS = {"nDCG@10": nDCG @ 10, "AP": AP, "Rprec": Rprec, "P@10": P @ 10, "R@10
 # RR@10 is cut from RR here: for it ir-measures has a provider that takes three times as long as all other metrics together.
 DEPTH = 1000  # documents a ranking keeps
 SHOWN = 80  # characters of an example
-EVALUATED_TOGETHER = 250  # queries whose rankings are Python dictionaries at the same time; fewer where these are deep:
+QUERY_BLOCK = 250  # queries whose rankings are Python dictionaries at the same time; fewer where these are deep:
 DICTIONARY_ENTRIES = 1_000_000  # documents in these dictionaries, of about 100 bytes each
 JUDGMENTS_KEPT = 5_000_000  # up to here all judgments stay in memory; more are made anew for every method, by block
 BM25_REPRESENTATION = Representation("bm25", "", "none", None)
@@ -238,8 +238,8 @@ def _rank(scorers, n_relevant, judge, ids, by_id, excluded, corpus_name, seed, n
 
 def _evaluators(judge: Judge, query_ids: list[str], depth: int) -> Iterator[tuple[slice, ir_measures.Evaluator]]:
     """One ir-measures evaluator per block of queries, whose rankings have `depth` documents."""
-    together = max(1, min(EVALUATED_TOGETHER, DICTIONARY_ENTRIES // depth))
-    for block in gen_batches(len(query_ids), together):
+    block_size = max(1, min(QUERY_BLOCK, DICTIONARY_ENTRIES // depth))
+    for block in gen_batches(len(query_ids), block_size):
         yield block, ir_measures.evaluator(list(METRICS.values()), {q: judge(q) for q in query_ids[block]})
 
 

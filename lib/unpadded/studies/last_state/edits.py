@@ -13,10 +13,11 @@ import numpy as np
 
 from unpadded.common import InputError
 
+N_PARTS = 10
 PLACES = ("beginning", "middle", "end")
 
 
-def part_bounds(n_tokens: int, n_parts: int = 10) -> np.ndarray:
+def part_bounds(n_tokens: int, n_parts: int = N_PARTS) -> np.ndarray:
     """Where the parts of a document begin and, last, where it ends, int64 [n_parts + 1]; sizes differ by one at most.
 
     Raises `InputError` for a document with fewer tokens behind its first than parts.
@@ -42,7 +43,7 @@ def with_part_replaced(tokens: np.ndarray, donor: np.ndarray, begin: int, end: i
     return np.concatenate([tokens[:begin], excerpt(donor, end - begin), tokens[end:]])
 
 
-def parts_alone(tokens: np.ndarray, n_parts: int = 10) -> list[np.ndarray]:
+def parts_alone(tokens: np.ndarray, n_parts: int = N_PARTS) -> list[np.ndarray]:
     """Each part as a document of its own, the first token before it."""
     bounds = part_bounds(len(tokens), n_parts)
     return [np.concatenate([tokens[:1], tokens[begin:end]]) for begin, end in pairwise(bounds)]

@@ -18,6 +18,7 @@ from sklearn.preprocessing import StandardScaler, normalize
 from unpadded.common import CONCAT, STUDIED
 from unpadded.encoding import DocumentEncoder
 from unpadded.studies.last_state.edits import (
+    N_PARTS,
     PLACES,
     excerpt,
     part_bounds,
@@ -27,7 +28,7 @@ from unpadded.studies.last_state.edits import (
     with_part_replaced,
 )
 from unpadded.studies.last_state.samples import Sample, length_groups
-from unpadded.studies.speed.precision import spread
+from unpadded.studies.speed.precision import rms_distance
 
 FINAL_TOKENS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 PENALTIES = np.logspace(-1, 5, 7)  # of the ridge classifier, for standardised vectors; chosen by leave-one-out
@@ -46,7 +47,7 @@ def vectors_by_layer(encoder: DocumentEncoder, documents: Sequence[np.ndarray]) 
     return found
 
 
-def perturb(encoder: DocumentEncoder, sample: Sample, *, n_parts: int = 10) -> pd.DataFrame:
+def perturb(encoder: DocumentEncoder, sample: Sample) -> pd.DataFrame:
     """How far a document's vector moves when one of its parts is replaced by text of its partner.
 
     `value`: Euclidean distance to the vector of the whole document, in root mean square distances between documents.
@@ -56,42 +57,42 @@ def perturb(encoder: DocumentEncoder, sample: Sample, *, n_parts: int = 10) -> p
     changed = [
         with_part_replaced(tokens, donor, begin, end)
         for tokens, donor in zip(documents, donors, strict=True)
-        for begin, end in _ranges(tokens, n_parts)
+        for begin, end in _ranges(tokens)
     ]
     before, after = vectors_by_layer(encoder, documents), vectors_by_layer(encoder, changed)
     values = {
-        key: np.linalg.norm(_grouped(after[key], n_parts) - whole[:, None], axis=2) / spread(whole)
+        key: np.linalg.norm(_grouped(after[key]) - whole[:, None], axis=2) / rms_distance(whole)
         for key, whole in before.items()
     }
-    return _long(values, sample, "part", range(1, n_parts + 1))
+    return _long(values, sample, "part", range(1, N_PARTS + 1))
 
 
-def locate(encoder: DocumentEncoder, sample: Sample, *, n_parts: int = 10) -> pd.DataFrame:
+def locate(encoder: DocumentEncoder, sample: Sample) -> pd.DataFrame:
     """How similar each part, read alone, is to its whole document.
 
     `value`: cosine of the two vectors, those of wholes and of parts each centred on their mean; `is_nearest`: 1.0 for the
     part of the document with the highest, else 0.0.
     """
     documents = sample.documents(encoder.lm)
-    alone = [part for tokens in documents for part in parts_alone(tokens, n_parts)]
+    alone = [part for tokens in documents for part in parts_alone(tokens)]
     wholes, parts = vectors_by_layer(encoder, documents), vectors_by_layer(encoder, alone)
     values = {
-        key: np.einsum("ijk,ik->ij", _grouped(_directions(parts[key]), n_parts), _directions(whole))
+        key: np.einsum("ijk,ik->ij", _grouped(_directions(parts[key])), _directions(whole))
         for key, whole in wholes.items()
     }
-    table = _long(values, sample, "part", range(1, n_parts + 1))
+    table = _long(values, sample, "part", range(1, N_PARTS + 1))
     best = table.groupby(["document", "layer", "pooling"], sort=False)["value"].transform("idxmax")
     return table.assign(is_nearest=(table.index == best).astype(float))
 
 
-def fade(encoder: DocumentEncoder, sample: Sample, *, final_tokens: Sequence[int] = FINAL_TOKENS) -> pd.DataFrame:
+def fade(encoder: DocumentEncoder, sample: Sample) -> pd.DataFrame:
     """How similar the last state after a document's final tokens alone is to the last state after all of it.
 
     `value`: cosine, both centred on the mean last state of the sample; `cosine`: the same uncentred. One row for each of
-    `final_tokens` that the document has. `final_tokens` 0 stands for the partner's last state: what chance gives.
+    FINAL_TOKENS that the document has. `final_tokens` 0 stands for the partner's last state: what chance gives.
     """
     documents = sample.documents(encoder.lm)
-    cases = [(i, n) for i, tokens in enumerate(documents) for n in final_tokens if n <= len(tokens)]
+    cases = [(i, n) for i, tokens in enumerate(documents) for n in FINAL_TOKENS if n <= len(tokens)]
     wholes = vectors_by_layer(encoder, documents)
     backward = encoder.lm.direction == "backward"  # it reads the first tokens last
     ends = vectors_by_layer(encoder, [documents[i][:n] if backward else documents[i][-n:] for i, n in cases])
@@ -162,13 +163,13 @@ def _spliced_everywhere(
     return {place: vectors_by_layer(encoder, tokens) for place, tokens in made.items()}
 
 
-def _ranges(tokens: np.ndarray, n_parts: int) -> list[tuple[int, int]]:
-    return list(pairwise(part_bounds(len(tokens), n_parts).tolist()))
+def _ranges(tokens: np.ndarray) -> list[tuple[int, int]]:
+    return list(pairwise(part_bounds(len(tokens)).tolist()))
 
 
-def _grouped(vectors: np.ndarray, n_parts: int) -> np.ndarray:
-    """[n * n_parts, width] as [n, n_parts, width]."""
-    return vectors.reshape(-1, n_parts, vectors.shape[1])
+def _grouped(vectors: np.ndarray) -> np.ndarray:
+    """[n * N_PARTS, width] as [n, N_PARTS, width]."""
+    return vectors.reshape(-1, N_PARTS, vectors.shape[1])
 
 
 def _directions(vectors: np.ndarray) -> np.ndarray:

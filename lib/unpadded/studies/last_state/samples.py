@@ -79,11 +79,11 @@ def unread_documents(corpus: Corpus, seed: int = 0) -> np.ndarray:
     return unread if len(unread) else np.arange(len(corpus))
 
 
-def length_groups(lengths: np.ndarray, n_groups: int = 3) -> np.ndarray:
+def length_groups(lengths: np.ndarray) -> np.ndarray:
     """For each document the name of its third by length, such as "120-250 tokens"; str [n]."""
     lengths = np.asarray(lengths)
     names = np.empty(len(lengths), dtype=object)
-    for group in np.array_split(np.argsort(lengths, kind="stable"), n_groups):
+    for group in np.array_split(np.argsort(lengths, kind="stable"), 3):
         if len(group):
             names[group] = f"{lengths[group].min()}-{lengths[group].max()} tokens"
     return names

@@ -39,7 +39,7 @@ def last_layer(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["layer"] == table.groupby("model")["layer"].transform("max")] if len(table) else table
 
 
-def with_intervals(values: pd.DataFrame, by: Sequence[str], *, column: str = "value", seed: int = 0) -> pd.DataFrame:
+def with_intervals(values: pd.DataFrame, by: Sequence[str], *, column: str = "value") -> pd.DataFrame:
     """The mean over documents for each combination of the columns `by`, with its bootstrap interval.
 
     Columns: `by`, value, ci_low, ci_high, n. Empty where `values` is.
@@ -48,7 +48,7 @@ def with_intervals(values: pd.DataFrame, by: Sequence[str], *, column: str = "va
     if values.empty:
         return pd.DataFrame(columns=columns)
     rows = [
-        [*key, *bootstrap_mean(group.to_numpy(), seed=seed), len(group)]
+        [*key, *bootstrap_mean(group.to_numpy()), len(group)]
         for key, group in values.groupby(list(by), sort=False)[column]
     ]
     return pd.DataFrame(rows, columns=columns)

@@ -54,17 +54,13 @@ def choose_documents(
     return corpus.select(chosen), [np.asarray(tokens[i]) for i in chosen]
 
 
-def read_all(
-    lm, documents: Sequence[np.ndarray], *, pads: Sequence[int], batch_size: int = 32, seed: int = 0
-) -> list[PaddedVectors]:
+def read_all(lm, documents: Sequence[np.ndarray], *, pads: Sequence[int], seed: int = 0) -> list[PaddedVectors]:
     """The documents under every placement, number of pads and reading; those without pads come first.
 
-    Beside each of `pads`, the number that a shuffled minibatch of `batch_size` would give a document is tried.
+    Beside each of `pads`, the number that a shuffled minibatch of 32 would give a document is tried.
     """
     reader = PaddedReader(lm)
-    counts = {str(n): n for n in pads} | {
-        "batch": batch_pads([len(d) for d in documents], batch_size=batch_size, seed=seed)
-    }
+    counts = {str(n): n for n in pads} | {"batch": batch_pads([len(d) for d in documents], seed=seed)}
     wanted = [("none", "0", 0)] + [(p, name, n) for p in PLACEMENTS[1:] for name, n in counts.items()]
     return [
         PaddedVectors("padded batch", placement, name, reading, vectors)

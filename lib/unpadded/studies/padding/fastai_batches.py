@@ -7,6 +7,7 @@ faults follow from the same layout: "last" is looked for at the wrong position, 
 batch instead of the end of the document.
 """
 
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,10 +23,17 @@ FAULTS = ["text_lost", "last_misread", "beginning_dropped"]
 WRONG = 1e-3  # largest difference of a vector's entries that floating point does not explain
 
 
-def sorted_batches(lengths: Sequence[int], *, batch_size: int = 64) -> list[np.ndarray]:
-    """Positions of the documents of each batch, the longest first, as fastai's SortedDL forms them for predictions."""
-    order = np.argsort(-np.asarray(lengths), kind="stable")
-    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+def sorted_batches(lengths: Sequence[int], *, batch_size: int = 64, most_padded: int = sys.maxsize) -> list[np.ndarray]:
+    """Positions of the documents of each batch, the longest first, as fastai's SortedDL forms them for predictions.
+
+    A batch has fewer documents where it would have more than `most_padded` tokens, padding among them.
+    """
+    order, batches = np.argsort(-np.asarray(lengths), kind="stable"), []
+    while len(order):
+        n = max(1, min(batch_size, most_padded // max(lengths[order[0]], 1)))
+        batches.append(order[:n])
+        order = order[n:]
+    return batches
 
 
 def chunk_faults(

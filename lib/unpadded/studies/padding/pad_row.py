@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy, embedding, linear
 from unpadded.encoding import twin_of
 
 GRADIENT_TOKENS = 512  # of a document, at most, that the gradient is taken over
+N_PADS = 16  # before each document
 
 
 def row_norms(lm) -> np.ndarray:
@@ -17,15 +18,15 @@ def row_norms(lm) -> np.ndarray:
     return np.linalg.norm(lm.awd_lstm.encoder.weight.detach().cpu().double().numpy(), axis=1)
 
 
-def pad_row(lm, documents: Sequence[np.ndarray], *, n_pads: int = 16) -> pd.DataFrame:
+def pad_row(lm, documents: Sequence[np.ndarray]) -> pd.DataFrame:
     """Norm and gradients of the pad row beside those of the other rows; one row each for pad and the others' quantiles.
 
     Columns: row, norm, input_gradient, output_gradient. The gradients are those of the next-token cross-entropy of
-    `documents` with `n_pads` pads before each: as fastai looks a token up (its embedding has `padding_idx`, so the pad row
+    `documents` with N_PADS pads before each: as fastai looks a token up (its embedding has `padding_idx`, so the pad row
     gets exactly none), and as a class of the output layer, whose weights are the same rows where they are tied. "Others" are
     the rows of the tokens that occur in the documents.
     """
-    by_input, by_output = _gradients(lm, documents, n_pads)
+    by_input, by_output = _gradients(lm, documents)
     pad = lm.awd_lstm.pad_token
     seen = np.setdiff1d(np.unique(np.concatenate(list(documents))), [pad])
     table = np.column_stack([row_norms(lm), by_input, by_output])
@@ -36,7 +37,7 @@ def pad_row(lm, documents: Sequence[np.ndarray], *, n_pads: int = 16) -> pd.Data
     ]
 
 
-def _gradients(lm, documents: Sequence[np.ndarray], n_pads: int) -> tuple[np.ndarray, np.ndarray]:
+def _gradients(lm, documents: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Norm of each row's gradient as an input and as an output class, float64 [vocabulary] each."""
     encoder, decoder, pad = twin_of(lm.awd_lstm).cpu(), lm.module[1].decoder, lm.awd_lstm.pad_token
     as_input = encoder.encoder.weight.detach().clone().requires_grad_()
@@ -44,13 +45,13 @@ def _gradients(lm, documents: Sequence[np.ndarray], n_pads: int) -> tuple[np.nda
     bias = None if decoder.bias is None else decoder.bias.detach().cpu()
     n_targets = 0
     for tokens in lm.as_read(documents):
-        ids = np.concatenate([np.full(n_pads, pad), tokens[:GRADIENT_TOKENS]]).astype(np.int64)
+        ids = np.concatenate([np.full(N_PADS, pad), tokens[:GRADIENT_TOKENS]]).astype(np.int64)
         ids = torch.from_numpy(ids)[None]
         encoder.bs = 1
         encoder.reset()
         states = encoder(embedding(ids[:, :-1], as_input, padding_idx=pad), from_embeds=True)[0]
         # The pads are inputs; what is predicted is text, as in a minibatch whose loss leaves the padding out.
-        logits = linear(states[n_pads - 1 :] if n_pads else states, as_output, bias)
+        logits = linear(states[N_PADS - 1 :], as_output, bias)
         loss = cross_entropy(logits, ids[0, -len(logits) :], reduction="sum")
         loss.backward()
         n_targets += len(logits)

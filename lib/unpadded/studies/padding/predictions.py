@@ -22,6 +22,7 @@ from unpadded.studies.padding.fastai_batches import sorted_batches
 from unpadded.studies.padding.padded_reader import PaddedReader
 
 NOTICED = 1e-3  # change of a probability that is counted
+TRUTH = "one at a time"  # what the other ways are compared with
 COLUMNS = ["way", "n", "label_changed", "probability_changed", "max_abs_diff"]
 
 
@@ -33,7 +34,6 @@ def text_classifier(
     valid: Sequence[int],
     epochs: int = 2,
     batch_size: int = 16,
-    learning_rate: float = 2e-2,
     seed: int = 0,
 ) -> Learner:
     """A fastai `text_classifier_learner` with the encoder of `lm`, its head trained on all documents but `valid`.
@@ -57,7 +57,7 @@ def text_classifier(
         learn.model[0].module.load_state_dict(lm.awd_lstm.state_dict())
         learn.freeze()
         with learn.no_bar(), learn.no_logging():
-            learn.fit_one_cycle(epochs, learning_rate)
+            learn.fit_one_cycle(epochs, 2e-2)
     return learn
 
 
@@ -112,7 +112,7 @@ def predict_in_ways(
         batched = learn.get_preds(ds_idx=1)[0].numpy()
     model, read = learn.model.eval(), lm.as_read(documents)
     return {
-        "one at a time": _one_at_a_time(model, read),
+        TRUTH: _one_at_a_time(model, read),
         "fastai get_preds": batched,
         "naive padding": _naively_padded(model, lm, documents, batch_size),
         "Unpadded": DocumentClassifier.from_learner(learn).predict_proba_tokens(read),
@@ -136,18 +136,16 @@ def _naively_padded(model, lm, documents: Sequence[np.ndarray], batch_size: int)
     return model[1].layers(vectors).softmax(1).numpy()
 
 
-def prediction_changes(
-    probabilities: Mapping[str, np.ndarray], *, truth: str = "one at a time", noticed: float = NOTICED
-) -> pd.DataFrame:
-    """How each way of asking differs from `truth`; columns way, n, label_changed, probability_changed, max_abs_diff.
+def prediction_changes(probabilities: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """How each way of asking differs from TRUTH; columns way, n, label_changed, probability_changed, max_abs_diff.
 
     `probabilities`: as `predict_in_ways` has them. label_changed: documents with another most probable class;
-    probability_changed: documents with a probability that differs by more than `noticed`.
+    probability_changed: documents with a probability that differs by more than NOTICED.
     """
-    expected = probabilities[truth]
+    expected = probabilities[TRUTH]
     rows = []
     for way, found in probabilities.items():
-        if way == truth:
+        if way == TRUTH:
             continue
         difference = np.abs(found.astype(np.float64) - expected)
         rows.append(
@@ -155,7 +153,7 @@ def prediction_changes(
                 "way": way,
                 "n": len(found),
                 "label_changed": int((found.argmax(1) != expected.argmax(1)).sum()),
-                "probability_changed": int((difference.max(1) > noticed).sum()),
+                "probability_changed": int((difference.max(1) > NOTICED).sum()),
                 "max_abs_diff": float(difference.max()),
             }
         )
@@ -175,5 +173,5 @@ def measure_predictions(
     valid = np.arange(2, len(documents), 3)
     learn = text_classifier(lm, documents, corpus.labels, valid=valid, epochs=epochs, seed=seed)
     probabilities = predict_in_ways(learn, lm, [documents[i] for i in valid])
-    found = np.array(sorted(set(corpus.labels)))[probabilities["one at a time"].argmax(axis=1)]
+    found = np.array(sorted(set(corpus.labels)))[probabilities[TRUTH].argmax(axis=1)]
     return prediction_changes(probabilities), float((found == np.array(corpus.labels)[valid]).mean())

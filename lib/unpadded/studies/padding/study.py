@@ -31,7 +31,6 @@ def study_padding(
     n_documents: int,
     scored: Sequence[str] = ("batch",),
     longest: int = 1_000,
-    n_seeds: int = 3,
     seed: int = 0,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """`padding_effects` and `padding_costs` of each model on a sample of each corpus; columns corpus, model, n and theirs.
@@ -47,7 +46,7 @@ def study_padding(
             found = [*read_all(lm, documents, pads=pads, seed=seed), *read_unpadded(lm, documents)]
             about = {"corpus": corpus.name, "model": name, "n": len(documents)}
             effects.append(_about(padding_effects(lm, found), about))
-            costs.append(_about(padding_costs(sample, found, pads=scored, n_seeds=n_seeds, seed=seed), about))
+            costs.append(_about(padding_costs(sample, found, pads=scored, seed=seed), about))
     measured = [table for table in costs if len(table)] or costs[:1]
     return pd.concat(effects, ignore_index=True), pd.concat(measured, ignore_index=True)
 

@@ -23,6 +23,7 @@ from unpadded.common import ENVIRONMENT, InputError, die_with_parent
 from unpadded.tokens import TokenizedCorpus
 
 MIB = 2**20
+SIDE_BY_SIDE = 2  # processes
 LIMITED = sys.platform == "linux"  # elsewhere the system does not hold a process to RLIMIT_DATA
 COLUMNS = (
     *("method", "batch_size", "documents", "tokens", "longest", "limit_mib"),
@@ -68,8 +69,8 @@ def prepared(lm, documents: Sequence[np.ndarray], folder: str | os.PathLike) -> 
     return {"model": str(folder / "model"), "documents": str(folder / "documents")}
 
 
-def measure_memory(jobs: Iterable[MemoryJob], *, side_by_side: int = 2) -> pd.DataFrame:
-    """Run each job in a process of its own, `side_by_side` at a time; one row a job and batch size, in their order.
+def measure_memory(jobs: Iterable[MemoryJob]) -> pd.DataFrame:
+    """Run each job in a process of its own, SIDE_BY_SIDE at a time; one row a job and batch size, in their order.
 
     Columns: method, batch_size, documents, tokens, longest (document, in tokens), limit_mib, outcome ("finished", "out of
     memory", "died", or "not tried" after a death), peak_mib (most memory beyond what the process held before, the vectors
@@ -79,7 +80,7 @@ def measure_memory(jobs: Iterable[MemoryJob], *, side_by_side: int = 2) -> pd.Da
     jobs = list(jobs)
     if not LIMITED and any(job.limit_mib for job in jobs):
         raise InputError("limit_mib: only Linux holds a process to a limit; measure without one.")
-    with ThreadPoolExecutor(side_by_side) as pool:
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         return pd.DataFrame([row for rows in pool.map(_measured, jobs) for row in rows], columns=COLUMNS)
 
 

@@ -4,14 +4,13 @@ Every method takes a fastai AWD_LSTM in evaluation mode and a list of int64 tens
 last layer's states side by side, float32 [n_documents, 3 * width], in the order given. `size` is the documents of a batch.
 """
 
-from collections.abc import Iterator
-
+import numpy as np
 import torch
-from fastai.text.data import pad_chunk
 from fastai.text.models.core import SentenceEncoder, masked_concat_pool
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 
 from unpadded.encoding import BPTT
+from unpadded.studies.padding.fastai_batches import chunk_batch, sorted_batches
 
 PAD = 1
 MOST_PADDED = 60_000  # tokens of a batch, padding among them: a whole state of 400 float32 units is then 96 MB
@@ -22,7 +21,7 @@ def loop(awd_lstm, documents: list[torch.Tensor], *, size: int = 1) -> torch.Ten
     """One document at a time through fastai's encoder."""
     rows = []
     for tokens in documents:
-        _fresh(awd_lstm, 1)
+        _reset(awd_lstm, 1)
         states = awd_lstm(tokens[None])[0]
         rows.append(torch.cat([states[-1], states.mean(0), states.amax(0)]))
     return torch.stack(rows)
@@ -32,12 +31,12 @@ def loop(awd_lstm, documents: list[torch.Tensor], *, size: int = 1) -> torch.Ten
 def naive_batches(awd_lstm, documents: list[torch.Tensor], *, size: int) -> torch.Tensor:
     """Batches in the order given, padded behind the text, the whole state held and pooled, padding and all.
 
-    What one writes first. The last time step of every document but the longest is a state of padding.
+    The last time step of every document but the longest is a state of padding.
     """
     rows = []
     for start in range(0, len(documents), size):
         batch = pad_sequence(documents[start : start + size], batch_first=True, padding_value=PAD)
-        _fresh(awd_lstm, len(batch))
+        _reset(awd_lstm, len(batch))
         states = awd_lstm(batch)  # [n, longest, width]
         rows.append(torch.cat([states[:, -1], states.mean(1), states.amax(1)], 1))
     return torch.cat(rows)
@@ -48,9 +47,8 @@ def fastai_batches(awd_lstm, documents: list[torch.Tensor], *, size: int) -> tor
     """fastai's own: batches sorted by length, padded by `pad_chunk`, `SentenceEncoder` and `masked_concat_pool`."""
     encoder, out = SentenceEncoder(BPTT, awd_lstm, pad_idx=PAD), _empty(awd_lstm, documents)
     for places in _batches(documents, size):
-        longest = max(len(documents[i]) for i in places)
-        batch = torch.stack([pad_chunk(documents[i], pad_idx=PAD, seq_len=BPTT, pad_len=longest) for i in places])
-        _fresh(awd_lstm, len(places))
+        batch = torch.from_numpy(chunk_batch([documents[i] for i in places], pad_id=PAD))
+        _reset(awd_lstm, len(places))
         states, mask = encoder(batch)
         last, most, mean = masked_concat_pool(states, mask, BPTT).chunk(3, dim=1)
         out[places] = torch.cat([last, mean, most], 1)
@@ -58,18 +56,18 @@ def fastai_batches(awd_lstm, documents: list[torch.Tensor], *, size: int) -> tor
 
 
 @torch.no_grad()
-def sorted_batches(
+def sorted_padded(
     awd_lstm, documents: list[torch.Tensor], *, size: int, most_padded: int = MOST_PADDED
 ) -> torch.Tensor:
     """Batches sorted by length, padded behind the text, the whole state held and pooled with the true lengths.
 
-    The method of kubeflow/code-intelligence, made right: there the padding is pooled with the text. A batch has fewer
+    The method of kubeflow/code-intelligence, corrected: there the padding is pooled with the text. A batch has fewer
     documents where it would have more than `most_padded` tokens.
     """
     out = _empty(awd_lstm, documents)
     for places in _batches(documents, size, most_padded):
         batch = pad_sequence([documents[i] for i in places], batch_first=True, padding_value=PAD)
-        _fresh(awd_lstm, len(places))
+        _reset(awd_lstm, len(places))
         out[places] = _pooled(awd_lstm(batch), torch.tensor([len(documents[i]) for i in places]))
     return out
 
@@ -90,7 +88,7 @@ def packed_sequences(awd_lstm, documents: list[torch.Tensor], *, size: int) -> t
 
 PEERS = {
     "fastai SentenceEncoder": fastai_batches,
-    "sorted padded batches": sorted_batches,
+    "sorted padded batches": sorted_padded,
     "packed sequences": packed_sequences,
 }
 
@@ -103,16 +101,11 @@ def _pooled(states: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     return torch.cat([last, states.masked_fill_(padding, 0).sum(1) / lengths[:, None], most], 1)
 
 
-def _batches(documents: list[torch.Tensor], size: int, most_padded: int = MOST_PADDED) -> Iterator[list[int]]:
-    """Places of the documents of each batch, longest first: `size` of them, or fewer where they are long."""
-    order = sorted(range(len(documents)), key=lambda i: -len(documents[i]))
-    while order:
-        n = max(1, min(size, most_padded // len(documents[order[0]])))
-        yield order[:n]
-        order = order[n:]
+def _batches(documents: list[torch.Tensor], size: int, most_padded: int = MOST_PADDED) -> list[np.ndarray]:
+    return sorted_batches([len(tokens) for tokens in documents], batch_size=size, most_padded=most_padded)
 
 
-def _fresh(awd_lstm, size: int) -> None:
+def _reset(awd_lstm, size: int) -> None:
     awd_lstm.bs = size
     awd_lstm.reset()
 

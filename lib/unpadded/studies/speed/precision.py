@@ -29,7 +29,7 @@ def precision_price(
     for pooling in POOLINGS if len(documents) > 2 else ():
         before, after = exact[pooling].astype(np.float64), rounded[pooling].astype(np.float64)
         cosines = 1 - cosine_distance(before, after)
-        distances = np.linalg.norm(after - before, axis=1) / spread(before)
+        distances = np.linalg.norm(after - before, axis=1) / rms_distance(before)
         depth = min(k, len(documents) - 1)
         kept = bootstrap_mean(neighbours_kept(before, after, k=depth), seed=seed)
         rows.append(
@@ -49,6 +49,6 @@ def precision_price(
     return pd.DataFrame(rows)
 
 
-def spread(vectors: np.ndarray) -> float:
+def rms_distance(vectors: np.ndarray) -> float:
     """Root mean square distance between two different rows of `vectors` [n, width], n > 1: 2 * variance, unbiased."""
     return float(np.sqrt(2 * np.var(vectors, axis=0, ddof=1, dtype=np.float64).sum())) or 1.0

@@ -13,13 +13,13 @@ from unpadded.common import InputError
 from unpadded.encoding import DocumentEncoder
 from unpadded.kernels import packed_product
 from unpadded.model import LanguageModel, borrowed
-from unpadded.studies.speed.peers import loop, naive_batches, sorted_batches
+from unpadded.studies.speed.peers import loop, naive_batches, sorted_padded
 from unpadded.tokens import TokenizedCorpus
 
 PADDED = {
     "loop": loop,
     "naive padded": naive_batches,
-    "sorted padded": partial(sorted_batches, most_padded=sys.maxsize),
+    "sorted padded": partial(sorted_padded, most_padded=sys.maxsize),
 }
 METHODS = (*PADDED, "unpadded")
 MOST_PADDED = 400_000  # tokens of a padded batch, beyond which its states might not fit the machine that measures
