@@ -7,6 +7,7 @@ from fastai.text.core import BOS, EOS, FLD, PAD, TK_MAJ, TK_REP, TK_UP, TK_WREP,
 
 from unpadded.common import InputError
 from unpadded.model.fastai_modules import borrowed
+from unpadded.tokens import BAR
 
 if TYPE_CHECKING:
     from unpadded.model.language_model import LanguageModel
@@ -20,7 +21,6 @@ RULES = {
     TK_REP: lambda word, times: word * max(times, 1),
     TK_WREP: lambda word, times: " ".join([word] * max(times, 1)),
 }
-BAR = "▁"  # a space in SentencePiece's pieces; fastai's markers begin with one there
 
 
 def continue_text(

@@ -8,7 +8,7 @@ import torch
 
 from unpadded.common import InputError
 from unpadded.model.fastai_modules import BIAS, EMBEDDING, TIED, TWIN, config_of_weights, make_module
-from unpadded.tokens import TokenizerSettings
+from unpadded.model.learner_tokens import text_lists
 
 
 def open_export(path: str | os.PathLike, *, run_its_code: bool):
@@ -47,26 +47,10 @@ def vocabulary_of(learn, size: int) -> list[str]:
     return list(vocab)
 
 
-def tokenizer_of(learn) -> TokenizerSettings:
-    """Which of fastai's tokenizers the Learner's texts went through."""
-    from fastai.text.core import SentencePieceTokenizer, SpacyTokenizer, Tokenizer, defaults
-
-    found = getattr(learn.dls, "tokenizer", None)
-    if found is None:
-        found = next((f for f in _transforms(learn) if isinstance(f, Tokenizer)), None)
-    if found is None:
-        return TokenizerSettings()
-    tok, rules = getattr(found, "tok", None), list(getattr(found, "rules", defaults.text_proc_rules))
-    if rules == list(defaults.text_proc_rules) and isinstance(tok, SentencePieceTokenizer) and tok.sp_model:
-        return TokenizerSettings("subword", subword_model=str(tok.sp_model))
-    if rules == list(defaults.text_proc_rules) and isinstance(tok, SpacyTokenizer):
-        return TokenizerSettings("word")
-    return TokenizerSettings("custom")
-
-
 def direction_of(learn) -> str:
     """ "backward" where fastai's `reverse_text` turned the Learner's documents round (`backwards=True`)."""
-    names = [getattr(f, "name", getattr(f, "__name__", "")) for f in _transforms(learn)]
+    steps = [step for items in text_lists(learn) for step in items.tfms.fs]
+    names = [getattr(step, "name", getattr(step, "__name__", "")) for step in steps]
     return "backward" if "reverse_text" in names else "forward"
 
 
@@ -95,8 +79,3 @@ def read_weights(path: str | os.PathLike) -> tuple[dict[str, torch.Tensor], dict
             "Learner.save(..., with_opt=False) or of save_encoder."
         ) from error
     return state, config
-
-
-def _transforms(learn) -> list:
-    """The item transforms of a Learner's data, in order."""
-    return [f for pipeline in getattr(learn.dls.train_ds, "tls", []) for f in pipeline.tfms.fs]

@@ -17,8 +17,9 @@ from unpadded.model import from_learner as learners
 from unpadded.model.continuation import continue_text
 from unpadded.model.encoder_in import as_language_model, check_embedding, check_finite, check_hooks, check_lstm
 from unpadded.model.fastai_modules import config_of, load_weights, make_module, module_of_lstm, weights_of
+from unpadded.model.learner_tokens import tokenizer_of
 from unpadded.model.storage import BACKWARD, has_backward, read_model, write_model
-from unpadded.tokens import TokenizerSettings, tokenize
+from unpadded.tokens import MARKERS_OF_BEGIN, TokenizerSettings, tokenize
 
 
 class LanguageModel:
@@ -121,7 +122,7 @@ class LanguageModel:
             learn = learners.open_export(learn, run_its_code=run_its_code)
         source = as_language_model(learn.model)
         vocab = learners.vocabulary_of(learn, source[0].encoder.num_embeddings)
-        tokenizer, direction = learners.tokenizer_of(learn), learners.direction_of(learn)
+        tokenizer, direction = tokenizer_of(learn, vocab), learners.direction_of(learn)
         return cls(_copied(source).eval(), vocab, tokenizer, direction=direction)
 
     @classmethod
@@ -185,10 +186,21 @@ class LanguageModel:
     def numericalize(self, texts: Sequence[str], *, n_workers: int | None = None) -> list[np.ndarray]:
         """Token ids of each text, a list of int32 arrays [n_tokens]; unknown tokens are 0, every text begins xxbos.
 
-        `n_workers`: processes (default: every core, once there is enough to share). Raises `InputError` where the model was
-        trained with a tokenizer that is not known here.
+        `texts`: any iterable of str but a str. `n_workers`: processes (default: every core, once there is enough to share).
+        A model `from_learner` gives the ids that the Learner's own tokenizer gives. Raises `InputError` for what is no list
+        of texts, and where the model was trained with a tokenizer that is not known here.
         """
-        corpus = tokenize(list(texts), self.tokenizer, n_workers=n_workers).with_vocab(self.vocab)
+        corpus = tokenize(texts, self.tokenizer, n_workers=n_workers)
+        if (
+            len(corpus)
+            and self.tokenizer.kind != "custom"
+            and not any(marker in self.vocab for marker in MARKERS_OF_BEGIN)
+        ):
+            raise InputError(
+                "The vocabulary has no xxbos, with which fastai's tokenizers begin every text: give the vocabulary and the "
+                "tokenizer of the training, or encode token ids."
+            )
+        corpus = corpus.with_vocab(self.vocab)
         return [corpus[i] for i in range(len(corpus))]
 
     def as_read(self, documents: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -1,6 +1,5 @@
 """A language model on disk: safetensors, JSON and CSV in a folder, with checksums; no pickle anywhere."""
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,16 +22,21 @@ BACKWARD = "backward"  # the folder of a model's backward half, below the folder
 
 def write_model(lm: "LanguageModel", folder: Path) -> None:
     """Write the model atomically, file by file; `config.json`, which holds the checksums of the others, comes last."""
-    if lm.tokenizer.kind == "custom":
-        raise InputError("A model with a custom tokenizer cannot be stored: give it a TokenizerSettings first.")
+    if lm.tokenizer.own is not None:
+        raise InputError(
+            "The model reads texts with its Learner's own tokenizer, code that cannot be saved: keep the Learner, or set "
+            "lm.tokenizer = TokenizerSettings('custom') and save it for documents that are token ids."
+        )
     folder.mkdir(parents=True, exist_ok=True)
+    pieces = lm.tokenizer.pieces  # read before anything is written: they may lie in this folder
     settings, names = lm.tokenizer.to_dict(), ["weights.safetensors", "vocab.json", "training.csv"]
     if lm.backward is not None:
         write_model(lm.backward, folder / BACKWARD)
         names.append(f"{BACKWARD}/config.json")
     if lm.tokenizer.kind == "subword":
         settings["subword_model"] = "subword.model"
-        _copy(lm.tokenizer.subword_model, folder / "subword.model")
+        with atomic_write(folder / "subword.model") as file:
+            file.write(pieces)
         names.append("subword.model")
     with atomic_write(folder / "weights.safetensors") as file:
         file.write(save(weights_of(lm.module)))
@@ -80,7 +84,7 @@ def _read(folder: Path) -> tuple[tuple, dict]:
     if altered:
         raise InputError(f"{folder}: {', '.join(altered)} is torn or altered: copy or train the model again.")
     settings, card, vocab = config["tokenizer"], config["card"], read_json(folder / "vocab.json")
-    if settings["subword_model"]:
+    if settings.get("subword_model"):
         settings["subword_model"] = str(folder / settings["subword_model"])
     with torch.random.fork_rng(devices=[]):  # making the module draws random weights
         module = make_module(len(vocab), config["model"])
@@ -100,10 +104,3 @@ def _read_csv(path: Path) -> pd.DataFrame:
         return pd.read_csv(path)
     except (pd.errors.EmptyDataError, FileNotFoundError):
         return pd.DataFrame()
-
-
-def _copy(source: str, target: Path) -> None:
-    if Path(source).resolve() == target.resolve():
-        return
-    with open(source, "rb") as original, atomic_write(target) as copy:
-        shutil.copyfileobj(original, copy)

@@ -7,8 +7,10 @@ from unpadded.common.lazy import hand_on
 if TYPE_CHECKING:
     from unpadded.tokens.counts import count_matrix, document_frequencies
     from unpadded.tokens.means import mean_rows
+    from unpadded.tokens.rules import RULES
     from unpadded.tokens.subword import chosen_tokenizer
-    from unpadded.tokens.tokenized import TokenizedCorpus, tokenize, vocabulary_index
-    from unpadded.tokens.tokenizer import TokenizerSettings
+    from unpadded.tokens.texts import checked_texts, refuse_what_has_no_rows
+    from unpadded.tokens.tokenized import MARKERS_OF_BEGIN, TokenizedCorpus, tokenize, vocabulary_index
+    from unpadded.tokens.tokenizer import BAR, HARD_TEXTS, TokenizerSettings
 
 __getattr__, __dir__, __all__ = hand_on(__name__)

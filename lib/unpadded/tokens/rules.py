@@ -2,12 +2,33 @@
 
 import operator
 
-from fastai.text.core import defaults, replace_wrep
+from fastai.text.core import (
+    fix_html,
+    lowercase,
+    replace_all_caps,
+    replace_maj,
+    replace_rep,
+    replace_wrep,
+    rm_useless_spaces,
+    spec_add_spaces,
+)
+
+# fastai's defaults.text_proc_rules, which anybody may change: what a stored model means must not change with them.
+RULES = (
+    fix_html,
+    replace_rep,
+    replace_wrep,
+    spec_add_spaces,
+    rm_useless_spaces,
+    replace_all_caps,
+    replace_maj,
+    lowercase,
+)
 
 
 def apply_rules(text: str) -> str:
-    """`text` after all of `defaults.text_proc_rules`, exactly as fastai applies them."""
-    for rule in defaults.text_proc_rules:
+    """`text` after all of `RULES`, exactly as fastai applies them."""
+    for rule in RULES:
         text = FASTER.get(rule, rule)(text)
     return text
 

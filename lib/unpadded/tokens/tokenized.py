@@ -19,10 +19,12 @@ from fastai.text.core import BOS
 from fastai.text.data import make_vocab
 
 from unpadded.common import InputError, atomic_write, die_with_parent, n_cores, read_json, write_json
-from unpadded.tokens.tokenizer import LONGEST_WORD, Numbered, Tokenizer, TokenizerSettings
+from unpadded.tokens.texts import checked_texts
+from unpadded.tokens.tokenizer import BAR, LONGEST_WORD, Numbered, Tokenizer, TokenizerSettings
 
 __all__ = ["TokenizedCorpus", "Tokenizer", "TokenizerSettings", "tokenize", "vocabulary_index"]
 
+MARKERS_OF_BEGIN = (BOS, BAR + BOS)  # the first token of every document: a word's, a piece's
 UNKNOWN_ID = 0  # fastai numericalizes what the vocabulary lacks to its first entry, xxunk
 FORMAT = 1
 PARALLEL_FROM = 2_000_000  # characters; below, starting worker processes costs more than it saves
@@ -131,14 +133,15 @@ def tokenize(
     n_workers: int | None = None,
     cache: str | os.PathLike | None = None,
 ) -> TokenizedCorpus:
-    """Tokenize `texts` with fastai's tokenizer and number the distinct tokens.
+    """Tokenize `texts`, any iterable of str, with fastai's tokenizer and number the distinct tokens.
 
     `n_workers` processes share the work (default: every core, once there is enough to share). With `cache`, a folder,
     the result is kept under a name made of the texts and the settings and the next call with the same maps it. Raises
-    `InputError` for a custom tokenizer and for a subword model that cannot be read.
+    `InputError` for what is no list of str, for a tokenizer that is not known and for a subword model that cannot be read.
     """
     settings = settings or TokenizerSettings()
-    if cache is None:
+    texts = checked_texts(texts)
+    if cache is None or settings.own is not None:  # nobody knows whether code has changed
         return _tokenize(texts, settings, n_workers)
     folder = Path(cache) / key_of_texts(texts, json.dumps([FORMAT, LONGEST_WORD, settings.key, BOS]))
     try:
@@ -148,12 +151,12 @@ def tokenize(
         return TokenizedCorpus.open(folder)
 
 
-def _tokenize(texts: Sequence[str], settings: TokenizerSettings, n_workers: int | None) -> TokenizedCorpus:
+def _tokenize(texts: list[str], settings: TokenizerSettings, n_workers: int | None) -> TokenizedCorpus:
     n_characters = sum(map(len, texts))
     if n_workers is None:
         n_workers = n_cores()
-    if n_workers == 1 or n_characters < PARALLEL_FROM:
-        return _merge([_number_tokens(list(texts), settings)])
+    if n_workers == 1 or n_characters < PARALLEL_FROM or settings.own is not None:
+        return _merge([_number_tokens(texts, settings)] if texts else [])
     pieces = list(_pieces(texts, max(n_characters // (n_workers * 8), 1)))
     # Workers only tokenize (no torch kernels), so forking a process that has threads is safe and spares the imports.
     context = multiprocessing.get_context("fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn")
