@@ -11,10 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conftest import make_texts
+from encoder_tools import random_documents, random_model
 from unpadded.common.errors import InputError
 from unpadded.encoding.certification.certifying import assert_batch_invariant, certify
 from unpadded.encoding.certification.example import Example
 from unpadded.encoding.certification.precision import VERDICTS, working_precision
+from unpadded.encoding.encoder import DocumentEncoder
+from unpadded.studies.padding.fastai_batches import batched_vectors
 
 TEXTS = make_texts(12)[0]
 WORD = st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=8)
@@ -156,6 +159,50 @@ def test_token_ids_instead_of_texts():
     assert report.example.reproduces(last_of_padded)
     assert kinds == {np.ndarray, list}  # as it was given; from JSON lists
     assert json.loads(json.dumps(report.to_dict()))["smallest"] == report.smallest
+
+
+def test_fastais_own_chunks_of_a_padded_batch():
+    """pad_input_chunk and SentenceEncoder, fastai's issue 3379."""
+    lm = random_model()
+
+    def fastais(documents):
+        order = np.argsort([-len(ids) for ids in documents], kind="stable")
+        vectors = batched_vectors(lm, [np.asarray(documents[i], np.int64) for i in order], bptt=4, max_len=None)
+        return vectors[np.argsort(order)]
+
+    documents = [2 + ids for ids in random_documents([3, 6, 9, 14, 22, 31], 48)]  # no pads among them
+    report = certify(fastais, documents, max_calls=300)
+    assert report.verdict == "depends on the batch"
+    assert report.follows == "longer texts"
+    assert len(report.smallest) == 2
+    assert report.example.reproduces(fastais)
+
+
+def test_ours_beside_it():
+    encoder = DocumentEncoder(random_model(), pooling="concat")
+    report = certify(encoder.encode_tokens, random_documents([3, 6, 9, 14, 22, 31]), max_calls=300)
+    assert report.verdict == "bit-identical"
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("n_hid", [11, 230])
+def test_ours_in_every_precision(precision, n_hid):
+    encoder = DocumentEncoder(random_model(n_hid=n_hid), precision=precision)
+    documents = random_documents([1, 6, 9, 31])
+    assert certify(encoder, documents).verdict == "bit-identical"
+    assert certify(encoder.encode_tokens, documents, max_calls=100).verdict == "bit-identical"
+
+
+def test_the_verdict_on_a_faulty_encoder_of_ours_is_as_that_on_anybodys():
+    class Leaky(DocumentEncoder):
+        def encode_tokens(self, token_ids, **options):
+            return super().encode_tokens(token_ids, **options) + (len(token_ids) > 1) * np.float32(1e-3)
+
+    report = certify(Leaky(random_model()), random_documents([3, 9]))
+    assert (report.verdict, report.follows) == ("depends on the batch", "the number of texts")
+    assert len(report.smallest) == 2
+    assert report.min_cosine < 1
+    assert report.plot()
 
 
 def test_what_an_encoder_does_not_take_is_noted_and_not_fatal():

@@ -1,4 +1,4 @@
-"""The command line: `unpadded run | embed | sweep | search | report`."""
+"""The command line: `unpadded run | embed | search | certify | sweep | report`."""
 
 import argparse
 import os
@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from unpadded import __version__
+from unpadded.cli.certify import add_certify_parser, run_certify
 from unpadded.cli.embed import add_embed_parser, run_embed
 from unpadded.cli.search import add_search_parser, run_search
 from unpadded.cli.sweep import add_sweep_parser, run_sweep
@@ -44,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run_parser(commands)
     add_embed_parser(commands).set_defaults(command=run_embed)
     add_search_parser(commands).set_defaults(command=run_search)
+    add_certify_parser(commands).set_defaults(command=run_certify)
     add_sweep_parser(commands).set_defaults(command=run_sweep)
     report = commands.add_parser(
         "report", help="write the HTML pages of a run or sweep again, with the prose of the source notebooks"

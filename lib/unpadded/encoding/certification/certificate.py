@@ -25,7 +25,8 @@ class Certificate:
     `max_abs_diff`: the largest difference between a vector from any call and the same document's alone (inf where the
     number of rows or columns is wrong); `min_cosine`: the smallest cosine of the two; `neighbours_changed`: how many of a
     document's 10 nearest change, mean over the documents, in the worst batch of all of them.
-    `example`: the smallest one, or None; `notes`: what else was noticed; `n_calls`: calls made.
+    `example`: the smallest one, or None; `culprit`: the trial that it was found in; `notes`: what else was noticed;
+    `n_calls`: calls made.
     `rows`: one dict a trial (`to_frame`). `excess`: [documents, trials], differences relative to a vector's largest number,
     NaN where not tried; `documents` and `trials` name its axes.
     For Unpadded's own encoder a row is a configuration, with `method` ("unpadded", or "fastai" for fastai's own encoder on
@@ -43,6 +44,7 @@ class Certificate:
     n_threads: int
     n_calls: int
     example: Example | None = None
+    culprit: str = ""
     notes: tuple[str, ...] = ()
     documents: tuple[Item, ...] = field(default=(), repr=False)
     trials: tuple[str, ...] = field(default=(), repr=False)

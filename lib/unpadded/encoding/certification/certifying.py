@@ -1,6 +1,7 @@
 """`certify`: does *this* encoder depend on the batch, how much, does it matter, and which two texts show it?"""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -10,14 +11,15 @@ from unpadded.encoding.certification import trials
 from unpadded.encoding.certification.calls import Caller, OutOfCalls
 from unpadded.encoding.certification.certificate import Certificate
 from unpadded.encoding.certification.evidence import certificate_of
-from unpadded.encoding.certification.example import COINCIDE, Example
+from unpadded.encoding.certification.example import COINCIDE, DIFFER, Example
+from unpadded.encoding.certification.finding import Finding
 from unpadded.encoding.certification.history import keyed_by_length
 from unpadded.encoding.certification.items import Item, items_of
 from unpadded.encoding.certification.lab import Lab
 from unpadded.encoding.certification.own import CHUNK_LENGTHS, ORDERS, SLOTS, certify_own, configurations
 from unpadded.encoding.certification.precision import checked_precision
 from unpadded.encoding.certification.shrinking import smallest_example
-from unpadded.encoding.certification.verdicts import Finding, judged, settled
+from unpadded.encoding.certification.verdicts import judged, refined, settled
 from unpadded.encoding.encoder import DocumentEncoder
 
 MAX_CALLS, SAMPLE = 1500, 32
@@ -128,7 +130,11 @@ def _found(lab: Lab, documents: Sequence[Item]) -> tuple[Finding, Example | None
                 return cached[0], Example(cached[0].verdict, calls, shows=COINCIDE, difference=0.0)
     except OutOfCalls:
         finding = settled(lab)
-    return finding, smallest_example(lab, finding)
+    example = smallest_example(lab, finding)
+    if example and example.shows == DIFFER:
+        with suppress(OutOfCalls):
+            finding = refined(lab, finding, example.calls[-1], example.rows[-1])
+    return finding, example
 
 
 def _said(failure: Exception) -> str:

@@ -8,9 +8,9 @@ import torch
 from unpadded.encoding.certification.certificate import Certificate
 from unpadded.encoding.certification.comparing import neighbours_changed
 from unpadded.encoding.certification.example import Example
+from unpadded.encoding.certification.finding import Finding
 from unpadded.encoding.certification.items import Item
 from unpadded.encoding.certification.lab import AGAIN, Lab, Seen
-from unpadded.encoding.certification.verdicts import Finding
 
 
 def certificate_of(lab: Lab, documents: Sequence[Item], finding: Finding, example: Example | None) -> Certificate:
@@ -32,6 +32,7 @@ def certificate_of(lab: Lab, documents: Sequence[Item], finding: Finding, exampl
         n_threads=torch.get_num_threads(),
         n_calls=lab.caller.n_calls,
         example=example,
+        culprit="" if finding.seen is None or not finding.seen.worst else finding.seen.trial,
         notes=lab.caller.finish(),
         documents=tuple(documents),
         trials=tuple(by_trial),

@@ -5,9 +5,9 @@ from itertools import combinations
 import numpy as np
 
 from unpadded.encoding.certification.comparing import differences
+from unpadded.encoding.certification.finding import Finding
 from unpadded.encoding.certification.items import Item, length, of_length
 from unpadded.encoding.certification.lab import Lab
-from unpadded.encoding.certification.verdicts import Finding
 
 LEAST = (12, 60)  # words, characters: enough to tell two texts apart
 STEPS = (1, 3, 5), (2, 4, 6)  # beyond the length seen last: first the one text's, then the other's

@@ -11,7 +11,7 @@ from unpadded.encoding.certification.certificate import Certificate, shortened
 from unpadded.encoding.certification.items import length
 
 SMALLEST, LARGEST = 1e-9, 1.0  # relative differences at the ends of the colours
-SAME, UNTRIED = "#FFFFFF", "#ECECEC"
+SAME, UNTRIED, CULPRIT = "#FFFFFF", "#ECECEC", "#D55E00"
 
 
 def picture(certificate: Certificate) -> Figure:
@@ -29,6 +29,9 @@ def picture(certificate: Certificate) -> Figure:
     )
     axes.invert_yaxis()
     axes.set_xticks(np.arange(m) + 0.5, certificate.trials, rotation=60, ha="right", rotation_mode="anchor")
+    for label in axes.get_xticklabels():
+        if label.get_text() == certificate.culprit:
+            label.set(color=CULPRIT, fontweight="bold")
     axes.set_yticks(
         [0.5, n - 0.5] if n > 1 else [0.5],
         [_size(certificate.documents[order[k]]) for k in ((0, -1) if n > 1 else (0,))],

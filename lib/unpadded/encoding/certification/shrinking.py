@@ -7,12 +7,13 @@ import numpy as np
 
 from unpadded.encoding.certification.calls import OutOfCalls
 from unpadded.encoding.certification.example import DIFFER, MISCOUNT, Example
+from unpadded.encoding.certification.finding import Finding
 from unpadded.encoding.certification.items import Item, from_units, length, of_length, units
 from unpadded.encoding.certification.lab import Lab, Seen
-from unpadded.encoding.certification.verdicts import Finding
 
 PARTNERS = 12  # single neighbours that are tried first
 LENGTHS = (1, 2, 3, 5, 8, 13)  # that all documents are cut to
+WORD = (1, 20)  # words, characters: a text that is not cut any more, so that an example is made of words
 TRIES = 3  # calls of one document, made to see whether it alone is not repeatable
 
 Batch = tuple[Item, ...]
@@ -31,7 +32,7 @@ def smallest_example(lab: Lab, finding: Finding) -> Example | None:
     best = [seen]
 
     def shows(batch: Batch) -> bool:
-        if not all(units(item) or item in lab.alone for item in batch):
+        if not all(length(item)[0] or item in lab.alone for item in batch):  # no text of blanks that nobody gave
             return False
         now = lab.observe("the smallest example", batch, keep=False)
         if now.worst > limit and now.miscounted == seen.miscounted:
@@ -98,25 +99,33 @@ def _fewer(shows: Callable[[Batch], bool], batch: Batch, row: int) -> Batch:
 
 
 def _shorter(shows: Callable[[Batch], bool], batch: Batch) -> Batch:
-    """All documents cut to one length, then each cut, the shortest first, while the batch still shows it."""
-    batch = next((cut for cut in _cut_alike(batch) if shows(cut)), batch)
+    """The documents cut while the batch still shows it: all to so many words, each by itself, all to so many characters."""
+    for characters in (False, True):
+        cut = next((cut for cut in _cut_alike(batch, characters=characters) if shows(cut)), batch)
+        cut = _each_shorter(shows, cut)
+        if cut != batch:
+            return cut
+    return batch
+
+
+def _cut_alike(batch: Batch, *, characters: bool) -> Iterator[Batch]:
+    """The batch with every document at most so many words or characters (or ids) long."""
+    for n in LENGTHS if isinstance(batch[0], str) or not characters else ():
+        cut = tuple(of_length(item, min(n, length(item)[characters]), characters=characters) for item in batch)
+        if cut != batch:
+            yield cut
+
+
+def _each_shorter(shows: Callable[[Batch], bool], batch: Batch) -> Batch:
     for item in sorted(dict.fromkeys(batch), key=length):  # copies of one are cut together
+        if isinstance(item, str) and length(item) <= WORD:
+            continue
 
         def cut(kept: Sequence, item=item, batch=batch) -> Batch:
             return tuple(from_units(item, kept) if other == item else other for other in batch)
 
         batch = cut(_reduced(lambda kept, cut=cut: shows(cut(kept)), units(item), least=1))
     return batch
-
-
-def _cut_alike(batch: Batch) -> Iterator[Batch]:
-    """The batch with every document at most so many words or characters (or ids) long."""
-    for characters in (False, True):
-        for n in LENGTHS:
-            place = int(characters)
-            cut = tuple(of_length(item, min(n, length(item)[place]), characters=characters) for item in batch)
-            if cut != batch and (characters <= isinstance(batch[0], str)):
-                yield cut
 
 
 def _reduced(shows: Callable[[Sequence], bool], parts: Sequence, *, least: int) -> Sequence:
