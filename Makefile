@@ -4,10 +4,10 @@ READY := .venv/ready
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps # the lock names every package
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test lab report sweep bench lint docs
+.PHONY: help env run test test-fast lab report sweep bench lint docs
 
 help: ## list what make can do
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 11
 
 env: $(READY) ## create .venv with the locked versions
 
@@ -24,7 +24,10 @@ run: env ## the main job: train, extract, evaluate on 20 Newsgroups, into output
 	$(BIN)/unpadded run --profile quick --output outputs/quick
 
 test: env lint ## lint and all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+test-fast: env ## the rooms' unit tests, for while you work
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m 'not slow'
 
 lab: env ## explore a run in JupyterLab, on this machine only (makes a small run where there is none)
 	$(BIN)/python -m unpadded.explore.lab

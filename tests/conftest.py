@@ -1,6 +1,7 @@
 """A tiny corpus and a tiny model, made once a session."""
 
 import os
+from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny tensors: threads only wait for each other
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 from hypothesis import settings
 
+from smoke_run import finished_once, write_topics
 from unpadded.corpus.corpus import Corpus
 from unpadded.model.language_model import LanguageModel
 from unpadded.tokens.tokenized import tokenize
@@ -64,3 +66,16 @@ def tiny_model(tiny_tokens) -> LanguageModel:
         torch.manual_seed(0)
         vocab = tiny_tokens.build_vocab(min_count=1)
         return LanguageModel.new(vocab, {"emb_sz": 12, "n_hid": 20, "n_layers": 2})
+
+
+@pytest.fixture(scope="session")
+def folders_corpus(tmp_path_factory) -> Path:
+    """A folder of folders."""
+    return write_topics(tmp_path_factory.mktemp("corpora") / "topics", *make_texts(120))
+
+
+@pytest.fixture(scope="session")
+def shared_run(folders_corpus, tmp_path_factory) -> Path:
+    """An uninterrupted run about `folders_corpus`, to be looked at or copied."""
+    base = tmp_path_factory.getbasetemp()
+    return finished_once(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base, folders_corpus)

@@ -18,13 +18,13 @@ import torch
 
 from conftest import make_texts
 from docs_tools import ROOT
+from smoke_run import SMALL as SMOKE
+from smoke_run import copied, write_topics
 from unpadded.evaluation.scores import read_scores
 
-TINY = ["--corpus", "reviews.csv", "--text", "body", "--label", "topic", "--profile", "smoke"]
-TINY += ["-p", "01_train_language_model.epochs=1", "-p", "02_extract_embeddings.map_documents=40"]
 # A recipe's command, by how it begins, and what is executed: the command's own words where it says {}.
 SMALL = {
-    "unpadded run": ["{}", *TINY, "--output", "outputs/run"],
+    "unpadded run": ["{}", "--corpus", "topics", "--profile", "smoke", *SMOKE, "--output", "outputs/run"],
     "unpadded sweep": ["{}", "--output", "outputs/sweep", "--dry-run"],
     "python -m unpadded.report.readme": ["python", "-m", "unpadded.report.readme", "copy.md", "outputs/run"],
     "python -m unpadded.explore.lab": ["python", "-c", "import unpadded.explore.lab"],  # in a browser: test_browser.py
@@ -56,7 +56,7 @@ sys.exit(subprocess.run([*program, *words[1:]]).returncode)
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory) -> Path:
-    """The project's files in a folder of their own, with a small corpus and a `bin` that makes each recipe small."""
+    """The project's files in a folder of their own, with a `bin` that makes each recipe small."""
     folder = tmp_path_factory.mktemp("clone")
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
     for name in (n for n in listed.stdout.splitlines() if not n.startswith("outputs/") and (ROOT / n).is_file()):
@@ -64,9 +64,6 @@ def clone(tmp_path_factory) -> Path:
         shutil.copy(ROOT / name, folder / name)
     if not (folder / "Makefile").is_file():
         pytest.skip("this copy of the project is no git clone, so its files are not known")
-    texts, labels = make_texts(120)
-    table = pd.DataFrame({"body": [f"{text} number{i}" for i, text in enumerate(texts)], "topic": labels})
-    table.to_csv(folder / "reviews.csv", index=False)
     shutil.copy(folder / "README.md", folder / "copy.md")
     (folder / "bin").mkdir()
     (folder / "small.json").write_text(json.dumps(SMALL))
@@ -104,19 +101,25 @@ def make(clone: Path, *words: str) -> list[str]:
     return [line.removeprefix("recipe: ") for line in done.stdout.splitlines() if line.startswith("recipe: ")]
 
 
-def test_make_run_and_make_report(clone):
-    """The same pages of a run, made with the small profile; the report's second command writes into the README."""
+def test_make_run_and_make_report(clone, shared_run):
+    """The same pages of a run, with the small profile; the report's second command writes into the README.
+
+    What the run of another clone left is reused, but for the last notebook and the pages.
+    """
+    write_topics(clone / "topics", *make_texts(120))
+    outputs = copied(shared_run, clone / "outputs" / "run")
+    for left in ("09_compare_runs.ipynb", "index.html", "scores.csv"):
+        (outputs / left).unlink()
     assert make(clone, "run", "PYTHON=python3") == ["unpadded run --profile quick --output outputs/quick"]
-    assert {"last", "mean", "max", "concat"} <= set(
-        read_scores(clone / "outputs" / "run" / "scores.csv").pooling.dropna()
-    )
-    assert (clone / "outputs" / "run" / "index.html").is_file()
+    assert {"last", "mean", "max", "concat"} <= set(read_scores(outputs / "scores.csv").pooling.dropna())
+    assert (outputs / "index.html").is_file()
+    assert (outputs / "09_compare_runs.ipynb").is_file()
     before = (clone / "copy.md").read_text()
     reported, written = make(clone, "report")
     assert reported == "unpadded run --profile reference --output outputs/reference"
     assert written == "python -m unpadded.report.readme README.md outputs/reference"
     assert (clone / "copy.md").read_text() != before
-    assert "vectors of reviews" in (clone / "copy.md").read_text()
+    assert "vectors of topics" in (clone / "copy.md").read_text()
 
 
 def test_make_sweep_plans_what_it_would_do(clone):
@@ -133,7 +136,7 @@ def test_make_test_lints_and_tests(clone):
         "ruff format --check .",
         "mypy",
         "lint-imports",
-        "python -m pytest",
+        "python -m pytest -n auto --maxprocesses 4 --dist loadfile",
     ]
 
 
@@ -151,15 +154,15 @@ def test_make_env_has_nothing_to_do_where_all_is_there():
 
 
 def test_the_scaling_benchmark_keeps_its_rows(tmp_path):
-    options = "--model small --workers 1 --documents 60 --growth 60 120 --words 10 --shard-size 32 --threads 1".split()
+    options = "--model small --workers 1 --documents 60 --growth 60 --words 10 --shard-size 32 --threads 1".split()
     csv = tmp_path / "scaling.csv"
     command = [sys.executable, "benchmarks/scaling.py", *options, "--csv", str(csv)]
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0
-    assert len(pd.read_csv(csv)) == 3
+    assert len(pd.read_csv(csv)) == 2
 
 
 def test_the_recipe_benchmark_measures_a_point_once(clone):
-    corpus = clone / "topics"
+    corpus = clone / "labelled"
     for i, (text, label) in enumerate(zip(*make_texts(60), strict=True)):
         (corpus / label).mkdir(parents=True, exist_ok=True)
         (corpus / label / f"{i:03d}.txt").write_text(f"{text} number{i}")

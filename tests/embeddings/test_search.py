@@ -198,7 +198,7 @@ def test_a_score_does_not_depend_on_what_else_is_asked(folder):
 def test_queries_are_searched_in_batches(folder, monkeypatch, capsys):
     queries = [QUERY, "bread", "goal", "bread", "rocket"]
     asked, search = [], DocumentSearch.search
-    monkeypatch.setattr("unpadded.embeddings.search.QUERIES_AT_ONCE", 2)
+    monkeypatch.setattr("unpadded.embeddings.QUERIES_AT_ONCE", 2)
     monkeypatch.setattr(DocumentSearch, "search", lambda self, some, **k: asked.append(some) or search(self, some, **k))
     assert run(folder, *queries, "-k", 3, "--json") == 0
     assert asked == [queries[:2], queries[2:4], queries[4:]]

@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 
 from conftest import make_texts
+from smoke_run import command, copied, run
 from unpadded.cli.main import main, parse_overrides
 from unpadded.common.errors import InputError
 from unpadded.evaluation.scores import COLUMNS
@@ -25,31 +26,6 @@ from unpadded.runs.profiles import STAGES
 from unpadded.runs.run import CorpusChoice, Run
 
 KEYS = ["corpus", "task", "method", "pooling", "postprocess", "metric"]
-# Small enough that a run is bounded by starting kernels.
-SMALL = ["-p", "01_train_language_model.epochs=1", "-p", "02_extract_embeddings.map_documents=40"]
-SMALL += ["-p", "04_speed_and_memory.memory_sizes=", "-p", "04_speed_and_memory.limit_mib=0"]
-
-
-def command(corpus: Path, output: Path) -> list[str]:
-    return [
-        *(sys.executable, "-m", "unpadded.cli.main", "run", "--profile", "smoke"),
-        *("--corpus", str(corpus), "--output", str(output), *SMALL),
-    ]
-
-
-def run(corpus: Path, output: Path) -> subprocess.CompletedProcess:
-    return subprocess.run(command(corpus, output), capture_output=True, text=True, check=False)
-
-
-@pytest.fixture(scope="session")
-def folders_corpus(tmp_path_factory) -> Path:
-    """A folder of folders."""
-    root = tmp_path_factory.mktemp("corpora") / "topics"
-    for i, (text, label) in enumerate(zip(*make_texts(120), strict=True)):
-        path = root / label / f"{i:03d}.txt"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{text} number{i}")
-    return root
 
 
 @pytest.fixture(scope="session")
@@ -69,13 +45,10 @@ def beir_corpus(tmp_path_factory) -> Path:
     return root
 
 
-@pytest.fixture(scope="session")
-def finished(folders_corpus, tmp_path_factory) -> Path:
+@pytest.fixture(scope="module")
+def finished(shared_run, tmp_path_factory) -> Path:
     """An uninterrupted run."""
-    output = tmp_path_factory.mktemp("runs") / "whole"
-    done = run(folders_corpus, output)
-    assert done.returncode == 0, done.stderr
-    return output
+    return copied(shared_run, tmp_path_factory.mktemp("runs") / "whole")
 
 
 def comparable(folder: Path) -> pd.DataFrame:
@@ -151,7 +124,7 @@ def test_a_run_killed_again_and_again_ends_in_the_same_scores(finished, folders_
         process = subprocess.Popen(
             command(folders_corpus, output), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        time.sleep(moments.uniform(8, 25))
+        time.sleep(moments.uniform(6, 16))
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
     done = run(folders_corpus, output)
