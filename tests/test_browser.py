@@ -33,7 +33,10 @@ from unpadded.runs.sweeps.scores import collect_scores
 from unpadded.runs.sweeps.spec import read_spec
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here: apt-get install chromium")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here: apt-get install chromium"),
+]
 
 ROOT = Path(__file__).parents[1]
 SCREENSHOTS = ROOT / "outputs" / "screenshots"

@@ -22,6 +22,8 @@ from smoke_run import SMALL as SMOKE
 from smoke_run import copied, write_topics
 from unpadded.evaluation.scores import read_scores
 
+pytestmark = pytest.mark.slow
+
 # A recipe's command, by how it begins, and what is executed: the command's own words where it says {}.
 SMALL = {
     "unpadded run": ["{}", "--corpus", "topics", "--profile", "smoke", *SMOKE, "--output", "outputs/run"],

@@ -44,6 +44,8 @@ from unpadded.model.language_model import LanguageModel
 from unpadded.runs.profiles import STAGES
 from unpadded.runs.run import Run
 
+pytestmark = pytest.mark.slow
+
 SIZES = {"emb_sz": 8, "n_hid": 12, "n_layers": 1}
 
 

@@ -15,6 +15,8 @@ import unpadded
 from core_only import CORE, with_dependencies
 from unpadded.common.extras import EXTRA_OF
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 
 

@@ -23,6 +23,8 @@ from unpadded.embeddings import embedding as embedding_run
 from unpadded.embeddings.store import Embeddings
 from unpadded.encoding.encoder import DocumentEncoder
 
+pytestmark = pytest.mark.slow
+
 DOCUMENTS, SHARD_SIZE = 24, 8
 SAMPLE = embedding_run.SAMPLE
 

@@ -27,6 +27,8 @@ from unpadded.embeddings.worker import EncoderRecipe, check_device, describe, en
 from unpadded.embeddings.writer import EmbeddingsWriter
 from unpadded.model.language_model import LanguageModel
 
+pytestmark = pytest.mark.slow
+
 DOCUMENTS, SHARD_SIZE = 60, 3
 
 

@@ -27,6 +27,8 @@ from mteb.tasks.retrieval.eng.nf_corpus_retrieval import NFCorpus
 
 from unpadded.encoding.mteb import UnpaddedEncoder
 
+pytestmark = pytest.mark.slow
+
 QUERIES, QUERY_TOPICS = make_texts(12, seed=1)
 
 

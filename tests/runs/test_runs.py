@@ -25,6 +25,8 @@ from unpadded.runs import notebook as execution
 from unpadded.runs.profiles import STAGES
 from unpadded.runs.run import CorpusChoice, Run
 
+pytestmark = pytest.mark.slow
+
 KEYS = ["corpus", "task", "method", "pooling", "postprocess", "metric"]
 
 

@@ -23,6 +23,8 @@ from unpadded.runs.sweeps.plan import plan_sweep
 from unpadded.runs.sweeps.scores import collect_scores
 from unpadded.runs.sweeps.spec import read_spec
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 600  # seconds, on a machine that others use too
 
 

@@ -8,6 +8,8 @@ from unpadded.studies.speed import memory as memory_limits
 from unpadded.studies.speed.memory import LIMITED, MIB, MemoryJob, measure_memory
 from unpadded.studies.speed.throughput import model_of_shape
 
+pytestmark = pytest.mark.slow
+
 VOCABULARY = [f"t{i}" for i in range(50)]
 LONGEST, MANY = 3_000, 300
 SIZES = (2, 8, 256, MANY)

@@ -7,6 +7,8 @@ import torch
 from unpadded.encoding.classifier import DocumentClassifier
 from unpadded.studies.padding.predictions import predict_in_ways, prediction_changes, text_classifier
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def trained(tiny_corpus, tiny_model):

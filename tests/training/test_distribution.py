@@ -18,6 +18,8 @@ from unpadded.training.loader import StreamLoader
 from unpadded.training.loop import train
 from unpadded.training.settings import TrainingSettings
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"emb_sz": 12, "n_hid": 16, "n_layers": 2, "min_count": 1, "dropout": 0.1, "batch_size": 4, "window": 8}
 SMALL |= {"epochs": 6, "negatives": 20, "learning_rate": 0.02}
 

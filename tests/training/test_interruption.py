@@ -19,6 +19,8 @@ from unpadded.training import checkpoint
 from unpadded.training import loop as training
 from unpadded.training.loop import train
 
+pytestmark = pytest.mark.slow
+
 KILLED = """
 import os, signal
 import torch

@@ -15,6 +15,8 @@ from unpadded.training.loop import train
 from unpadded.training.pad_injection import inject_pads
 from unpadded.training.settings import TrainingSettings
 
+pytestmark = pytest.mark.slow
+
 SMALL = TrainingSettings(emb_sz=8, n_hid=8, n_layers=1, min_count=1, batch_size=4, window=8, epochs=1, negatives=20)
 
 

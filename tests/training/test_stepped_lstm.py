@@ -17,6 +17,8 @@ from unpadded.training.cpu_bfloat16.dropout import Drop
 from unpadded.training.cpu_bfloat16.lstm import LayerMemory, read_window
 from unpadded.training.loop import train
 
+pytestmark = pytest.mark.slow
+
 needs_bfloat16 = pytest.mark.skipif(
     not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="this processor has no bfloat16 products"
 )

@@ -20,6 +20,8 @@ from unpadded.training.loop import train
 from unpadded.training.objective import LanguageModelObjective
 from unpadded.training.settings import TrainingSettings
 
+pytestmark = pytest.mark.slow
+
 
 def test_loader_covers_the_stream_once_and_carries_on(tiny_tokens):
     loader = StreamLoader(tiny_tokens, batch_size=3, window=7, shuffle=False)
