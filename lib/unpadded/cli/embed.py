@@ -7,6 +7,7 @@ import sys
 from contextlib import suppress
 
 from unpadded.cli.values import positive_number
+from unpadded.common import comma_list
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 
@@ -84,7 +85,7 @@ def _embed(args: argparse.Namespace, corpus):
         device=args.device,
         threads=args.threads or _threads(args),
     )
-    pooling = stored_parts([name.strip() for name in args.pooling.split(",")])
+    pooling = stored_parts(comma_list(args.pooling))
     options = {"pooling": pooling, "shard_size": args.shard_size}
     if not (args.workers or args.scheduler):
         return embed_corpus(corpus, recipe.build(), args.output, **options)

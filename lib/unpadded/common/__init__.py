@@ -1,4 +1,4 @@
-"""The ground floor: errors, atomic files, locks, processes, names, nearest neighbours by blocks, a Dask client."""
+"""The ground floor: errors, atomic files, locks, processes, names, wording, nearest neighbours by blocks, a Dask client."""
 
 from typing import TYPE_CHECKING
 
@@ -20,5 +20,6 @@ if TYPE_CHECKING:
         set_defaults,
         thread_settings,
     )
+    from unpadded.common.wording import closest, comma_list, did_you_mean
 
 __getattr__, __dir__, __all__ = hand_on(__name__)

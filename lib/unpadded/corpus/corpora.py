@@ -4,7 +4,7 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
-from unpadded.common import InputError
+from unpadded.common import InputError, comma_list
 from unpadded.corpus.corpus import Corpus
 from unpadded.corpus.datasets.registry import NAMES
 
@@ -24,7 +24,7 @@ def load_also(also: str, *, beside: str = "", root: str | os.PathLike = ".") -> 
     scores and folders go by names.
     """
     corpora, names = [], {beside}
-    for source in _sources(also):
+    for source in comma_list(also):
         path = Path(root, source)
         try:  # a dataset's name wins over a file's, as everywhere
             corpus = Corpus.load(str(path) if path.exists() and source not in NAMES else source)
@@ -49,9 +49,5 @@ def relocated(also: str, folder: str | os.PathLike) -> str:
     """The list with its paths, given from the present directory, as they are reached from `folder`."""
     return ",".join(
         os.path.relpath(source, folder) if source not in NAMES and Path(source).exists() else source
-        for source in _sources(also)
+        for source in comma_list(also)
     )
-
-
-def _sources(also: str) -> list[str]:
-    return [source.strip() for source in str(also).split(",") if source.strip()]

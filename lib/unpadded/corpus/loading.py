@@ -4,11 +4,10 @@ import os
 import textwrap
 from pathlib import Path
 
-from unpadded.common import InputError
+from unpadded.common import InputError, did_you_mean
 from unpadded.corpus.datasets import registry
 from unpadded.corpus.documents import Documents
 from unpadded.corpus.readers.read import read, refuse_columns
-from unpadded.corpus.validation import nearest
 
 
 def load_documents(
@@ -26,5 +25,5 @@ def load_documents(
         return read(Path(path), columns=columns, encoding=encoding)
     raise InputError(
         f"{textwrap.shorten(path, 200)!r} is neither a file or folder that exists nor a named dataset"
-        f"{nearest(path, registry.NAMES)}: give a path or one of {', '.join(sorted(registry.NAMES))}"
+        f"{did_you_mean(path, registry.NAMES)}: give a path or one of {', '.join(sorted(registry.NAMES))}"
     )

@@ -1,6 +1,5 @@
 """What every list of texts, ids or labels must satisfy, said in one sentence where it does not."""
 
-import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -16,13 +15,6 @@ def listing(items: Iterable[Any]) -> str:
     items = list(items)
     shown = ", ".join(str(item) for item in items[:SHOWN])
     return f"{shown}{', ...' if len(items) > SHOWN else ''} ({len(items)} in all)"
-
-
-def nearest(word: str, words: Iterable[str]) -> str:
-    """` (did you mean 'x'?)` for the closest of `words`, ignoring case, or an empty string."""
-    by_lower = {candidate.lower(): candidate for candidate in words}
-    close = difflib.get_close_matches(word.lower(), by_lower, n=1)
-    return f" (did you mean {by_lower[close[0]]!r}?)" if close else ""
 
 
 def as_name(value: Any) -> str | None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from unpadded.common import InputError
+from unpadded.common import InputError, comma_list
 
 NAMED = 5  # positions that a message names
 CHECKED_AT_ONCE = 4096  # documents whose ids are looked at in one go
@@ -33,7 +33,7 @@ def whole_numbers(text: str | int, name: str) -> list[int]:
 
     Raises `InputError` that names the setting for anything else.
     """
-    parts = [part.strip() for part in str(text).split(",") if part.strip()]
+    parts = comma_list(text)
     if not all(part.isdecimal() and int(part) > 0 for part in parts):
         raise InputError(f"{name}: {text!r} is no list of whole numbers above 0; give some like '1,8,64'.")
     return [int(part) for part in parts]

@@ -12,8 +12,17 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
-from unpadded.common import POOLINGS, POSTPROCESSES, InputError, atomic_write, read_json, write_json
-from unpadded.corpus import Corpus, nearest
+from unpadded.common import (
+    POOLINGS,
+    POSTPROCESSES,
+    InputError,
+    atomic_write,
+    comma_list,
+    did_you_mean,
+    read_json,
+    write_json,
+)
+from unpadded.corpus import Corpus
 from unpadded.embeddings import Embeddings
 from unpadded.evaluation.classification import split_documents
 from unpadded.evaluation.postprocess import postprocess_all
@@ -132,10 +141,10 @@ def listed(names: str, known: Sequence[str], *, what: str) -> list[str]:
 
     Raises `InputError` for a name that is not known, with the nearest that is.
     """
-    given = [name.strip() for name in names.split(",") if name.strip()]
+    given = comma_list(names)
     for name in given:
         if name not in known:
-            raise InputError(f"{name!r} is no {what}{nearest(name, known)}: give some of {', '.join(known)}.")
+            raise InputError(f"{name!r} is no {what}{did_you_mean(name, known)}: give some of {', '.join(known)}.")
     return [name for name in known if name in given] if given else list(known)
 
 

@@ -4,8 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
-from difflib import get_close_matches
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from unpadded.common import (
     DISK_IS_FULL,
     KERNEL_ENVIRONMENT,
     InputError,
+    closest,
     die_with_parent,
     notebook_slot,
     set_defaults,
@@ -48,7 +48,7 @@ def check_parameters(notebook: Path, parameters: Mapping[str, object]) -> None:
     declared = declared_parameters(notebook)
     for name, value in parameters.items():
         if name not in declared:
-            raise InputError(f"{notebook.name} has no parameter {name!r}: {nearest(name, declared)}")
+            raise InputError(f"{notebook.name} has no parameter {name!r}: {nearest_or_all(name, declared)}")
         wanted = declared[name]["inferred_type_name"]
         if not fits(value, wanted):
             raise InputError(f"{notebook.name}: {name} takes {wanted}, and {value!r} is {type(value).__name__}.")
@@ -61,10 +61,10 @@ def fits(value: object, wanted: str) -> bool:
     return True  # declared without a type of ours: papermill takes it as it is
 
 
-def nearest(name: str, known) -> str:
+def nearest_or_all(name: str, known: Collection[str]) -> str:
     """The end of a sentence about an unknown name: the known one that is most like it, or all of them."""
-    near = get_close_matches(name, list(known), 1)
-    return f"did you mean {near[0]}?" if near else f"it has {', '.join(known)}."
+    near = closest(name, known)
+    return f"did you mean {near}?" if near else f"it has {', '.join(known)}."
 
 
 def execute(notebook: Path, target: Path, parameters: Mapping[str, object], *, log: Path, at_once: int = 1) -> None:

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from unpadded.common import InputError, extras_needed
+from unpadded.common import InputError, did_you_mean, extras_needed
 from unpadded.corpus.documents import Documents
 from unpadded.corpus.readers.decoding import read_text
-from unpadded.corpus.validation import as_name, nearest
+from unpadded.corpus.validation import as_name
 
 # A column of this name is used without being asked for; `_id` is what BEIR calls it.
 STANDARD = {"text": ("text",), "label": ("label",), "id": ("id", "_id"), "split": ("split",)}
@@ -155,7 +155,7 @@ def _choose(path: Path, names: list[str], field: str, asked: str | None) -> str 
         asked = next((name for name in STANDARD[field] if name in names), None)
     elif asked not in names:
         have = ", ".join(repr(name) for name in names)
-        raise InputError(f"{path} has no column {asked!r}{nearest(asked, names)}: give as {field}= one of {have}")
+        raise InputError(f"{path} has no column {asked!r}{did_you_mean(asked, names)}: give as {field}= one of {have}")
     if names.count(asked) > 1:
         raise InputError(f"{path} has {names.count(asked)} columns called {asked!r}: rename all but one")
     return asked

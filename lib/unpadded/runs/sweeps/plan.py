@@ -10,7 +10,7 @@ from pathlib import Path
 
 from unpadded.common import InputError
 from unpadded.corpus import Corpus
-from unpadded.runs.notebook import check_parameters, declared_parameters, fits, nearest
+from unpadded.runs.notebook import check_parameters, declared_parameters, fits, nearest_or_all
 from unpadded.runs.profiles import PROFILES, STAGES, Stage
 from unpadded.runs.run import NOTEBOOKS, CorpusChoice, Run
 from unpadded.runs.stage import StageJob
@@ -102,7 +102,7 @@ def _stages(spec: SweepSpec) -> list[Stage]:
     wanted = list(spec.stages or known)
     for name in wanted:  # grows while it is read
         if name not in known:
-            raise InputError(f"{spec.path.name}: stages, there is no notebook {name!r}: {nearest(name, known)}")
+            raise InputError(f"{spec.path.name}: stages, there is no notebook {name!r}: {nearest_or_all(name, known)}")
         wanted += known[name].needs
     return [stage for name, stage in known.items() if name in wanted]
 
@@ -117,7 +117,7 @@ def _source(notebooks: Path, stage: str) -> Path:
 def _run(spec: SweepSpec, point: dict, folder: Path, notebooks: Path, stages, declared) -> Run:
     profile = point.get("profile", "quick")
     if profile not in PROFILES:
-        raise InputError(f"{spec.path.name}: there is no profile {profile!r}: {nearest(str(profile), PROFILES)}")
+        raise InputError(f"{spec.path.name}: there is no profile {profile!r}: {nearest_or_all(str(profile), PROFILES)}")
     try:
         choice, overrides = _choice(spec, point), _overrides(point, declared)
         for stage, parameters in overrides.items():
@@ -148,11 +148,11 @@ def _overrides(point: dict, declared: Mapping[str, Mapping]) -> dict[str, dict]:
         if written in CORPUS_TYPES or written == "profile":
             continue
         if stage and stage not in declared:
-            raise InputError(f"there is no notebook {stage!r} among the sweep's: {nearest(stage, declared)}")
+            raise InputError(f"there is no notebook {stage!r} among the sweep's: {nearest_or_all(stage, declared)}")
         targets = [stage] if stage else [s for s, parameters in declared.items() if name in parameters]
         if not targets or name == "run":
             known = dict.fromkeys(n for parameters in declared.values() for n in parameters if n != "run")
-            raise InputError(f"no notebook has a parameter {written!r} to set: {nearest(name, known)}")
+            raise InputError(f"no notebook has a parameter {written!r} to set: {nearest_or_all(name, known)}")
         for target in targets:
             overrides.setdefault(target, {})[name] = value
     return overrides

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from unpadded.common import InputError
-from unpadded.runs.notebook import nearest
+from unpadded.runs.notebook import nearest_or_all
 
 SHORTHANDS = ("corpus", "seed", "profile")  # parameters that may stand at the top of the file
 KEYS = ("question", "stages", "parameters", "grid", "points", *SHORTHANDS)
@@ -46,7 +46,9 @@ def read_spec(path: Path) -> SweepSpec:
     content = _read(path)
     for key in content:
         if key not in KEYS:
-            raise InputError(f"{path.name}: {key!r} is nothing that a sweep file says: {nearest(str(key), KEYS)}")
+            raise InputError(
+                f"{path.name}: {key!r} is nothing that a sweep file says: {nearest_or_all(str(key), KEYS)}"
+            )
     fixed = {name: content[name] for name in SHORTHANDS if name in content}
     fixed |= _mapping(path, "parameters", content.get("parameters") or {})
     grids = content.get("grid") or []

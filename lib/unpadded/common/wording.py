@@ -1,0 +1,22 @@
+"""Lists and names that people write, and how a mistyped one is answered."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def comma_list(text: object) -> list[str]:
+    """The items of a comma separated list, without the spaces around them and without empty ones."""
+    return [item.strip() for item in str(text).split(",") if item.strip()]
+
+
+def closest(word: str, words: Iterable[str]) -> str | None:
+    """The one of `words` that is most like `word`, ignoring case; `None` where none is like it."""
+    by_lower = {candidate.lower(): candidate for candidate in words}
+    found = get_close_matches(word.lower(), by_lower, n=1)
+    return by_lower[found[0]] if found else None
+
+
+def did_you_mean(word: str, words: Iterable[str]) -> str:
+    """` (did you mean 'x'?)` for the closest of `words`, or an empty string."""
+    found = closest(word, words)
+    return f" (did you mean {found!r}?)" if found else ""
