@@ -55,7 +55,7 @@ def test_a_folder_is_refused_in_a_sentence_until_a_killed_holder_is_gone(tmp_pat
         [sys.executable, "-c", KEEP, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert holder.stdout.readline() == "held\n"
-    with pytest.raises(InputError, match=r"^Busy\.$"), locks.locked(folder, patience=0.1, refusal="Busy."):
+    with pytest.raises(InputError, match=r"^Busy\.$"), locks.locked(folder, timeout=0.1, refusal="Busy."):
         raise AssertionError
     os.kill(holder.pid, signal.SIGKILL)
     with locks.locked(folder):  # waits as long as it takes
@@ -65,5 +65,5 @@ def test_a_folder_is_refused_in_a_sentence_until_a_killed_holder_is_gone(tmp_pat
 def test_what_the_block_raises_is_not_taken_for_a_held_folder(tmp_path):
     with pytest.raises(TimeoutError, match="of the block"), locks.locked(tmp_path, refusal="Busy."):
         raise locks.Timeout("of the block")
-    with locks.locked(tmp_path, patience=0):  # and it is free again
+    with locks.locked(tmp_path, timeout=0):  # and it is free again
         pass

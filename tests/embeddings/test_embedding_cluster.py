@@ -229,10 +229,10 @@ def embed_remotely(files, output, address) -> int:
 def test_a_scheduler_started_by_dasks_own_command(files, scheduler, local, tmp_path, capsys, monkeypatch):
     """With no worker, with one that has several threads, and gone in the middle of the work."""
     process, address = scheduler
-    monkeypatch.setattr(embedding_cluster, "PATIENCE", 0.5)
+    monkeypatch.setattr(embedding_cluster, "TIMEOUT", 0.5)
     assert embed_remotely(files, tmp_path / "out", address) == 2
     assert f"has no worker: start one with 'dask worker {address}" in capsys.readouterr().err
-    monkeypatch.setattr(embedding_cluster, "PATIENCE", 60)
+    monkeypatch.setattr(embedding_cluster, "TIMEOUT", 60)
     worker = dask_command("worker", address, "--nthreads", 3, "--no-dashboard", "--no-nanny")
     try:
         assert embed_remotely(files, tmp_path / "out", address) == 0
@@ -266,12 +266,15 @@ def test_a_scheduler_started_by_dasks_own_command(files, scheduler, local, tmp_p
     ],
 )
 def test_what_a_cluster_can_do_is_said_in_a_sentence(error, becomes, said):
-    with pytest.raises(becomes, match=said), embedding_cluster._lost_cluster_in_words(SimpleNamespace(scheduler=None)):
+    with (
+        pytest.raises(becomes, match=said),
+        embedding_cluster._cluster_errors_in_a_sentence(SimpleNamespace(scheduler=None)),
+    ):
         raise error
 
 
 def test_where_no_scheduler_answers_is_said(monkeypatch):
-    monkeypatch.setattr(embedding_cluster, "PATIENCE", 0.3)
+    monkeypatch.setattr(embedding_cluster, "TIMEOUT", 0.3)
     with (
         pytest.raises(InputError, match=r"No Dask scheduler answers at '127\.0\.0\.1:9'"),
         cluster_client(scheduler="127.0.0.1:9"),

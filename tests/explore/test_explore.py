@@ -190,7 +190,7 @@ def test_a_query_is_answered_under_each_pooling_with_words(explorer):
 def test_words_of_a_very_long_document_are_not_weighed(explorer, monkeypatch):
     near = explorer.panels["neighbours"]
     near.ask("rocket launch")
-    monkeypatch.setattr(neighbours_panel, "LONGEST", 0)
+    monkeypatch.setattr(neighbours_panel, "MOST_EXPLAINED", 0)
     near.ask("rocket launch moon")
     assert near.results.value.count("<li") == 4 * near.k.value
     assert "lifted by" not in near.results.value

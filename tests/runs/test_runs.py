@@ -174,7 +174,7 @@ def test_two_runs_in_one_folder_do_not_mix(tmp_path, folders_corpus, monkeypatch
 
     from unpadded.runs import run as runs
 
-    monkeypatch.setattr(runs, "LOCK_PATIENCE", 0.1)
+    monkeypatch.setattr(runs, "LOCK_TIMEOUT", 0.1)
     with open(tmp_path / ".lock", "ab") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(InputError, match="Another run is at work"):

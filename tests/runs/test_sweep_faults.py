@@ -112,7 +112,7 @@ def test_kills_and_a_failure_cost_nothing_but_their_own_work(place, monkeypatch)
     second = subprocess.Popen(start, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     until(lambda: at_work(psutil.Process(second.pid)))
     at_work(psutil.Process(second.pid))[0].kill()
-    monkeypatch.setattr("unpadded.runs.sweeps.execute.LOCK_PATIENCE", 0.1)
+    monkeypatch.setattr("unpadded.runs.sweeps.execute.LOCK_TIMEOUT", 0.1)
     with pytest.raises(InputError, match="Another sweep is at work"):
         execute_sweep(plan_sweep(read_spec(marked), output, notebooks=place / "notebooks"))
     said, complaints = second.communicate(timeout=PATIENCE)
@@ -229,7 +229,7 @@ def test_a_running_cluster_does_the_same(place, cluster, monkeypatch):
 
 
 def test_no_scheduler_is_one_sentence(monkeypatch):
-    monkeypatch.setattr(sweep_graph, "PATIENCE", 0.5)
+    monkeypatch.setattr(sweep_graph, "TIMEOUT", 0.5)
     with (
         pytest.raises(InputError, match=r"No Dask scheduler answers at tcp://127\.0\.0\.1:9 .*: start one"),
         sweep_graph.connected(jobs=1, scheduler="tcp://127.0.0.1:9"),

@@ -48,8 +48,10 @@ def run_search(args: argparse.Namespace) -> int:
     for query, found in zip(queries, _by_query(search, queries, args.k), strict=True):
         if search.unknown(query):
             _say(f"the model knows no word of {query!r}: what is found means nothing")
-        print_results = _print_json if args.json else _print_table
-        print_results(query, found, heading=len(queries) > 1)
+        if args.json:
+            _print_json(found)
+        else:
+            _print_table(query if len(queries) > 1 else "", found)
     return 0
 
 
@@ -64,14 +66,14 @@ def _by_query(search, queries: list[str], k: int):
         yield from (found[i * each : (i + 1) * each] for i in range(len(batch)))
 
 
-def _print_json(query: str, found, *, heading: bool) -> None:
+def _print_json(found) -> None:
     for row in found.to_dict("records"):
         print(json.dumps(row))
 
 
-def _print_table(query: str, found, *, heading: bool) -> None:
+def _print_table(heading: str, found) -> None:
     if heading:
-        print(f"\n{_printable(query)}")
+        print(f"\n{_printable(heading)}")
     width = max((len(_printable(id)) for id in found["id"]), default=0)
     for row in found.itertuples():
         print(f"{row.rank:>3}  {row.score:.4f}  {_printable(row.id):<{width}}  {_printable(row.words)}".rstrip())

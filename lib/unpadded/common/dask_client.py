@@ -29,7 +29,7 @@ def local_client(
     # Dask would set the workers' threads, and have them give freed memory back at once, which slows torch down; it would
     # write results to disk or kill a worker where memory runs low; what runs in them bounds its own.
     with dask.config.set({"distributed.nanny.pre-spawn-environ": {}, **(settings or {})}):
-        with _born_deaf_to_interrupts(), warnings.catch_warnings():
+        with _children_ignore_interrupts(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", r"\s*Port \d+ is already in use")  # Dask then takes another
             started = LocalCluster(
                 n_workers=n_workers,
@@ -44,9 +44,9 @@ def local_client(
 
 
 @contextmanager
-def _born_deaf_to_interrupts() -> Iterator[None]:
-    """What starts in the block ignores Ctrl-C, which a terminal sends to all: it is for this process to end the others."""
-    if threading.current_thread() is not threading.main_thread():  # others may set no handler
+def _children_ignore_interrupts() -> Iterator[None]:
+    """Processes started in the block ignore Ctrl-C: a terminal sends it to them too, but this process ends them itself."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may set a handler
         yield
         return
     ours = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -56,13 +56,13 @@ def _born_deaf_to_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, ours)
 
 
-def scheduler_client(address: str, *, patience: float, refusal: str) -> Client:
+def scheduler_client(address: str, *, timeout: float, refusal: str) -> Client:
     """A client of the Dask scheduler at an address, to be used in a `with` block.
 
-    Raises `InputError` where none answers within `patience` seconds: `refusal` with its `{address}` and `{reason}` filled in.
+    Raises `InputError` where none answers within `timeout` seconds: `refusal` with its `{address}` and `{reason}` filled in.
     """
     try:
-        return Client(address, timeout=patience)
+        return Client(address, timeout=timeout)
     except (OSError, ValueError, TypeError) as error:
         raise InputError(refusal.format(address=address, reason=first_line(error))) from error
 

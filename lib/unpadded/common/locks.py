@@ -15,15 +15,15 @@ LOCK = ".lock"  # the file that stands for a folder
 
 
 @contextmanager
-def locked(folder: Path, *, patience: float = -1, refusal: str = "") -> Iterator[None]:
+def locked(folder: Path, *, timeout: float = -1, refusal: str = "") -> Iterator[None]:
     """Hold `folder` (made where it is missing) through its `.lock` file while the block runs.
 
-    Waits up to `patience` seconds for another holder (-1: as long as it takes), then raises `InputError` with the sentence
+    Waits up to `timeout` seconds for another holder (-1: as long as it takes), then raises `InputError` with the sentence
     `refusal`; `OSError` where the folder or the file cannot be made.
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        held = FileLock(folder / LOCK).acquire(timeout=patience)
+        held = FileLock(folder / LOCK).acquire(timeout=timeout)
     except Timeout:
         raise InputError(refusal) from None
     with held:

@@ -2,8 +2,8 @@
 
 CONCAT = ("last", "mean", "max")  # the parts of concat, in this order
 PARTS = (*CONCAT, "weighted_mean")  # what the encoder pools in one pass
-STUDIED = (*CONCAT, "concat")  # what 03, 05 and the explorer take apart
-POOLINGS = STUDIED  # what the evaluations compare, which may be more
+STUDIED = (*CONCAT, "concat")  # compared by notebooks 03 and 05 and in the explorer
+POOLINGS = STUDIED  # compared by the evaluations
 # What may be done to a pooled vector. "idf" is done while pooling: the mean's tokens are weighted by their inverse
 # document frequency; the others transform vectors.
 POSTPROCESSES = ("none", "l2", "standardize", "remove_top", "whiten", "idf")

@@ -15,7 +15,7 @@ Scorer = Callable[[slice], np.ndarray]  # rows of queries -> scores [n_rows, n_d
 
 
 def cosine_scorer(queries, documents) -> Scorer:
-    """Cosine between ``queries`` [q, width] and ``documents`` [n, width], dense or sparse; 0 for a vector of zeros."""
+    """Cosine between `queries` [q, width] and `documents` [n, width], dense or sparse; 0 for a vector of zeros."""
     queries, documents = normalize(queries), normalize(documents)
     return lambda rows: linear_kernel(queries[rows], documents, dense_output=True)
 
@@ -23,9 +23,9 @@ def cosine_scorer(queries, documents) -> Scorer:
 def first_documents(
     scorer: Scorer, n_queries: int, n_documents: int, *, depth: int, excluded: Sequence[np.ndarray] | None = None
 ) -> np.ndarray:
-    """Positions of the ``depth`` best documents of every query, best first, int32 [n_queries, depth].
+    """Positions of the `depth` best documents of every query, best first, int32 [n_queries, depth].
 
-    Equal scores keep the documents' order. ``excluded`` lists the positions a query must not find; -1 fills the rest.
+    Equal scores keep the documents' order. `excluded` lists the positions a query must not find; -1 fills the rest.
     """
     depth = min(depth, n_documents)
     found = np.empty((n_queries, depth), dtype=np.int32)
@@ -38,10 +38,10 @@ def first_documents(
 
 
 def nearest_rows(queries: np.ndarray, blocks: Iterable[np.ndarray], k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and cosines of the ``k`` nearest vectors of every query, best first: int64 and float32 [n_queries, k].
+    """Rows and cosines of the `k` nearest vectors of every query, best first: int64 and float32 [n_queries, k].
 
-    ``queries`` [n_queries, width]; ``blocks`` are the vectors [*, width] in order, of which one block is held at a time.
-    Where there are fewer than ``k`` vectors, there are fewer columns; equal cosines keep the vectors' order.
+    `queries` [n_queries, width]; `blocks` are the vectors [*, width] in order, of which one block is held at a time.
+    Where there are fewer than `k` vectors, there are fewer columns; equal cosines keep the vectors' order.
     """
     best = np.empty((len(queries), 0), np.float32)
     rows = np.empty((len(queries), 0), np.int64)

@@ -1,4 +1,4 @@
-"""What our processes have in common: they do not spin for long, share the cores, and end with the one that started them."""
+"""What our processes have in common: they wait without spinning for long, share the cores, and end with their parent."""
 
 import ctypes
 import os
@@ -12,7 +12,7 @@ ENVIRONMENT = {
     "GOMP_SPINCOUNT": "100000",
 }
 KERNEL_ENVIRONMENT = ENVIRONMENT | {
-    # Notes of libraries to their developers, with paths of this machine in them, do not belong into a notebook.
+    # Warnings that libraries address to developers name paths of this machine; keep them out of notebooks.
     "PYTHONWARNINGS": "ignore:IProgress not found,ignore::DeprecationWarning,ignore::FutureWarning",
 }
 

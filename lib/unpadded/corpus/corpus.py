@@ -1,4 +1,4 @@
-"""The noun on the left of everything: documents, and what people have said about them."""
+"""Documents, and where people have given them: topics, splits, judged queries, ratings."""
 
 import hashlib
 import json

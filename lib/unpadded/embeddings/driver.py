@@ -22,8 +22,8 @@ from unpadded.embeddings.store import Embeddings
 from unpadded.embeddings.worker import EncodedShard, EncoderRecipe, certify_texts, describe, encode_texts
 from unpadded.embeddings.writer import EmbeddingsWriter
 
-AHEAD = 2  # shards under way for each worker: one is computed while another travels
-PATIENCE = 30  # seconds in which a scheduler has to answer and to have a worker
+SHARDS_AHEAD = 2  # shards under way for each worker: one is computed while another travels
+TIMEOUT = 30  # seconds in which a scheduler has to answer and to have a worker
 NO_SCHEDULER = "No Dask scheduler answers at {address!r} ({reason}): start one with 'dask scheduler'."
 
 
@@ -39,13 +39,13 @@ def embed_on_cluster(
 ) -> Embeddings:
     """Embed every document of `corpus` into `folder` on the workers of `client`, going on where an earlier run stopped.
 
-    All files but timings.csv are, byte for byte, those of `embedding_run.embed_corpus` in one process with the same
+    All files but timings.csv are, byte for byte, those of `embedding.embed_corpus` in one process with the same
     processor, library versions and number of torch threads (`recipe.threads`, which every worker is set to); a worker
     where one of these differs is refused. Raises `InputError` as `embed_corpus` does and for a worker that does not see
     the model, `ConnectionError` for a scheduler that is lost, `ChildProcessError` for a shard that kills every worker that
     takes it up; finished shards stay.
     """
-    with _lost_cluster_in_words(client):
+    with _cluster_errors_in_a_sentence(client):
         facts = client.submit(describe, recipe, stored_parts(pooling), pure=False).result()
         with open_shards(corpus, folder, facts, shard_size=shard_size) as writer:
             if not writer.finished:
@@ -71,9 +71,9 @@ def cluster_client(*, scheduler: str | None = None, n_workers: int = 1) -> Itera
         with local_client(n_workers, environment=environment) as client:
             yield client
         return
-    with scheduler_client(scheduler, patience=PATIENCE, refusal=NO_SCHEDULER) as client:
+    with scheduler_client(scheduler, timeout=TIMEOUT, refusal=NO_SCHEDULER) as client:
         try:
-            client.wait_for_workers(1, timeout=PATIENCE)
+            client.wait_for_workers(1, timeout=TIMEOUT)
         except TimeoutError:
             raise InputError(
                 f"The scheduler at {scheduler} has no worker: start one with 'dask worker {scheduler} --nthreads 1'."
@@ -87,7 +87,7 @@ def _encoded(client: Client, writer: EmbeddingsWriter, texts, recipe, facts) -> 
     done = as_completed(loop=client.loop)
     try:
         while to_do or under_way:
-            while to_do and len(under_way) < AHEAD * _n_workers(client):
+            while to_do and len(under_way) < SHARDS_AHEAD * _n_workers(client):
                 shard, (first, end) = to_do.popleft()
                 future = _submitted(client, recipe, facts, list(texts[first:end]), shard)
                 under_way[future] = shard
@@ -115,7 +115,7 @@ def _submitted(client: Client, recipe, facts, texts: list[str], shard: int) -> F
 
 
 @contextmanager
-def _lost_cluster_in_words(client: Client) -> Iterator[None]:
+def _cluster_errors_in_a_sentence(client: Client) -> Iterator[None]:
     """Say in a sentence that the scheduler is gone or that a task kills its workers."""
     address = client.scheduler.address if client.scheduler else "its address"
     try:

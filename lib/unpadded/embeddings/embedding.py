@@ -1,6 +1,6 @@
 """The job behind `unpadded embed`: a corpus through tokenizer and encoder into a folder of embeddings, shard by shard.
 
-Memory holds the texts and one shard's tokens and vectors, whatever the size of the corpus. `embedding_cluster` does the
+Memory holds the texts and one shard's tokens and vectors, whatever the size of the corpus. `driver` does the
 same with the shards spread over many processes.
 """
 
@@ -41,7 +41,7 @@ def embed_corpus(
 
     `tokens`: the corpus's documents where they are tokenized already, else each shard is tokenized when its turn comes.
     `pooling` (default: the encoder's): one or several of its names; concat is stored as its parts. `progress`: a bar with
-    documents/s, tokens/s and time left; by default where someone watches. The vectors of a document do not depend on
+    documents/s, tokens/s and time left; by default on a terminal and in a notebook. The vectors of a document do not depend on
     `shard_size`. Raises `InputError` for a folder with other embeddings or other files, `OSError` for a full disk; in
     either case every finished shard stays.
     """
@@ -68,7 +68,7 @@ class EncoderFacts:
 
 
 def facts_of(encoder: DocumentEncoder, poolings: Sequence[str]) -> EncoderFacts:
-    """The facts of an encoder and the parts of `pooling.PARTS` that are to be stored."""
+    """The facts of an encoder and the parts of `common.PARTS` that are to be stored."""
     weights = encoder.token_weights if "weighted_mean" in poolings else None
     settings = {
         "model": encoder.lm.fingerprint,
@@ -95,7 +95,7 @@ def open_shards(
 ) -> Iterator[EmbeddingsWriter]:
     """Lock `folder` and yield the writer of its shards; a full disk becomes an `OSError` with a sentence.
 
-    Raises `InputError` for a shard size below 1 and as `store_writer.open_writer` does.
+    Raises `InputError` for a shard size below 1 and as `writer.open_writer` does.
     """
     if shard_size < 1:
         raise InputError(f"shard_size is {shard_size}: a shard holds at least one document.")
@@ -128,7 +128,7 @@ def encode_shard(
 ) -> dict[str, np.ndarray]:
     """Vectors of one shard's documents in their order, float32 [n_documents, width] per pooling.
 
-    The longest documents go first, so that at the end no slot waits for one; `tell(tokens)` hears of each that is done.
+    The longest documents go first, so that at the end no slot waits for one; `tell(tokens)` is called for each that is done.
     """
     order = np.argsort([-len(ids) for ids in token_ids], kind="stable")
     empty = encoder.encode_tokens([], pooling=poolings)  # [0, width] each

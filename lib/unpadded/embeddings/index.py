@@ -25,9 +25,9 @@ from unpadded.embeddings.store import MANIFEST, Embeddings
 FORMAT = "unpadded search index 1"
 RECALL_AT, TARGET = 10, 0.95
 CONNECTIVITIES = (16, 32, 64)  # links of a document in the graph; more cost memory and time and find more
-EXPANSIONS = (64, 128, 256, 512, 1024)  # documents that a search keeps in view
+EXPANSIONS = (64, 128, 256, 512, 1024)  # candidates that a search keeps
 BLOCK_BYTES = 32 * 2**20  # vectors held at once
-SPARE = 3  # proposals for each result, to be ranked again
+CANDIDATES = 3  # for each result, to be ranked again by the exact cosine
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class SearchIndex:
 
         `queries`: float32 [n_queries, width of the pooling]. A document that the graph overlooks is missing.
         """
-        wanted = min(SPARE * k, len(self.embeddings))
+        wanted = min(CANDIDATES * k, len(self.embeddings))
         self._graph.expansion_search = max(self.facts.expansion, wanted)
         found = [self._graph.search(unit, wanted).keys.astype(np.int64) for unit in normalize(queries)]
         return [ranked(self.embeddings, self.pooling, *pair, k) for pair in zip(queries, found, strict=True)]

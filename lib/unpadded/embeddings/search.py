@@ -21,7 +21,7 @@ from unpadded.model import LanguageModel
 EXACT_UP_TO = 200_000  # documents; up to here every one is compared with the query
 QUERIES_AT_ONCE = 256
 SAMPLE, SAMPLE_WORDS = 128, 8  # queries of each kind on which an index's recall is measured; words of a short one
-ROUNDING = 8  # more documents than asked for, as a matrix product rounds cosines that are nearly equal
+EXTRA = 8  # documents ranked again beside the k: a matrix product may swap cosines that are nearly equal
 COLUMNS = ("query", "rank", "score", "id", "words")
 
 
@@ -30,8 +30,8 @@ class DocumentSearch:
 
     `pooling`: one that the set holds (default: mean, the best ranking in the reference run, where it is there).
     `exact_up_to`: documents up to which every one is compared; a larger set gets an approximate index, made with the first
-    search and kept beside the vectors. `say` hears sentences about the index. Raises `InputError` for another model than
-    the set's, a pooling that it does not hold, and a weighted mean, whose weights are not kept.
+    search and kept beside the vectors. `say` is called with sentences about the index. Raises `InputError` for another model
+    than the set's, a pooling that it does not hold, and a weighted mean, whose weights are not kept.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class DocumentSearch:
         index = self._usable_index(k)
         if index is not None:
             return index.nearest(vectors, k)
-        rows, _ = nearest_rows(vectors, vector_blocks(self.embeddings, self.pooling), k + ROUNDING)
+        rows, _ = nearest_rows(vectors, vector_blocks(self.embeddings, self.pooling), k + EXTRA)
         return [ranked(self.embeddings, self.pooling, *found, k) for found in zip(vectors, rows, strict=True)]
 
     def unknown(self, query: str) -> bool:

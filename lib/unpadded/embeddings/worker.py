@@ -17,7 +17,7 @@ from unpadded.encoding import DocumentEncoder
 from unpadded.model import LanguageModel
 
 _loaded: dict[tuple["EncoderRecipe", str], DocumentEncoder] = {}  # the one encoder of this process
-_turn = threading.Lock()  # an encoder runs one stream at a time, however many threads Dask gives its process
+_one_at_a_time = threading.Lock()  # an encoder runs one stream at a time, however many threads Dask gives its process
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def check_device(device: str, precision: str = "float32") -> None:
 
 def describe(recipe: EncoderRecipe, poolings: Sequence[str]) -> EncoderFacts:
     """What embeddings record of the encoder; leaves it loaded in this process. Raises `InputError` as `build` does."""
-    with _turn:
+    with _one_at_a_time:
         encoder = _built(recipe)
         facts = facts_of(encoder, poolings)
         _keep(recipe, facts.settings["model"], encoder)
@@ -82,7 +82,7 @@ def encode_texts(recipe: EncoderRecipe, facts: EncoderFacts, texts: Sequence[str
 
     Raises `InputError` where this process sees another model or computes other last bits than `facts` say.
     """
-    with _turn:
+    with _one_at_a_time:
         encoder = _encoder(recipe, facts)
         began = time.monotonic()
         token_ids = encoder.lm.numericalize(texts, n_workers=1)
@@ -92,7 +92,7 @@ def encode_texts(recipe: EncoderRecipe, facts: EncoderFacts, texts: Sequence[str
 
 def certify_texts(recipe: EncoderRecipe, facts: EncoderFacts, sample: Sequence[str]) -> dict:
     """The certificate on `sample`; raises as `encode_texts`."""
-    with _turn:
+    with _one_at_a_time:
         return certificate_of(_encoder(recipe, facts), sample)
 
 

@@ -1,4 +1,4 @@
-"""Writes a folder of embeddings shard by shard, so that it can be stopped at any moment and gone on with.
+"""Writes a folder of embeddings shard by shard, so that it can be stopped at any moment and resumed.
 
 A shard counts as finished once its line stands in shards.jsonl, which is written after its rows are synced to disk. All
 files but timings.csv depend on the corpus, the model and the settings alone, never on when or how often a run stopped.
@@ -86,7 +86,7 @@ class EmbeddingsWriter:
         write_json(self.folder / MANIFEST, self.manifest)
         self.finished = True
 
-    def _go_on(self, environment: dict) -> None:
+    def _resume(self, environment: dict) -> None:
         """Mark a damaged or unfinished set as in work, in the environment in which it was begun."""
         if self._records:
             _refuse_other_environment(self.folder, self.manifest["environment"], environment)
@@ -108,7 +108,7 @@ class EmbeddingsWriter:
         return True
 
     def _repair_arrays(self) -> None:
-        """Give every array file its header and its full size (sparse, so that no disk is used before its time)."""
+        """Give every array file its header and its full size (sparse: disk is used only once rows are written)."""
         header = npy_header(self.manifest["documents"], self.manifest["width"])
         size = len(header) + 4 * self.manifest["documents"] * self.manifest["width"]
         for path in self._paths.values():
@@ -166,7 +166,7 @@ def open_writer(
         _refuse_other_settings(folder, manifest["settings"], settings)
         writer = EmbeddingsWriter(folder, manifest, ids, texts)
         if not writer.finished:
-            writer._go_on(environment)
+            writer._resume(environment)
         yield writer
 
 
@@ -176,7 +176,7 @@ def _locked(folder: Path) -> Iterator[None]:
     with ExitStack() as held:
         try:
             refusal = f"Another process writes to {folder}: wait for its end or choose another folder."
-            held.enter_context(locked(folder, patience=0, refusal=refusal))
+            held.enter_context(locked(folder, timeout=0, refusal=refusal))
         except OSError as error:
             if error.errno in DISK_IS_FULL:
                 raise

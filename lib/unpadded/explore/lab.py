@@ -20,21 +20,13 @@ def main(outputs: Path = Path("outputs"), arguments: list[str] | None = None) ->
     register_kernel()
     if not explorable_runs(outputs):
         print("No run to explore yet: making a small one (two minutes).", flush=True)
-        small = [
-            sys.executable,
-            "-m",
-            "unpadded.cli.main",
-            "run",
-            "--profile",
-            "smoke",
-            "--output",
-            str(outputs / "smoke"),
-        ]
-        status = subprocess.run(small, check=False).returncode
+        command = [sys.executable, "-m", "unpadded.cli.main", "run", "--profile", "smoke"]
+        command += ["--output", str(outputs / "smoke")]
+        status = subprocess.run(command, check=False).returncode
         if status:
             return status
-    # Jupyter refuses to run as root, which in a container everybody is; it serves this machine alone, behind its token.
-    rights = ["--allow-root"] if os.geteuid() == 0 else []
+    # Jupyter refuses to run as root, the usual user of a container; it serves this machine alone, behind its token.
+    rights = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     os.execv(sys.executable, lab_command([*rights, *(arguments or [])]))
 
 

@@ -11,7 +11,8 @@ from fastai.text.core import BOS, defaults
 from unpadded.common import CONCAT
 from unpadded.model import LanguageModel, borrowed
 
-STEPS = 32  # of a batch at a time; documents that have ended then leave it
+STEPS = 32  # tokens read at a time, before documents that have ended leave the batch
+MOST_SHARED = 5  # words
 SPECIAL = frozenset((*defaults.text_spec_tok, BOS))
 
 
@@ -22,9 +23,8 @@ def shared_words(
     frequencies: np.ndarray,
     *,
     n_documents: int,
-    k: int = 5,
 ) -> list[str]:
-    """At most `k` words that both texts (arrays of token ids) hold, the rarest in the corpus first.
+    """Words, MOST_SHARED at most, that both texts (arrays of token ids) hold, the rarest in the corpus first.
 
     `frequencies` int64 [vocabulary] counts documents. Only words: no punctuation, no mark of fastai's, and nothing that
     more than one document in ten has.
@@ -32,7 +32,7 @@ def shared_words(
     common = np.intersect1d(first, second)
     common = common[frequencies[common] <= max(1, n_documents // 10)]
     ordered = common[np.argsort(frequencies[common], kind="stable")]
-    return [vocab[i] for i in ordered if _is_word(vocab[i])][:k]
+    return [vocab[i] for i in ordered if _is_word(vocab[i])][:MOST_SHARED]
 
 
 @torch.no_grad()

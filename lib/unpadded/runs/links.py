@@ -5,16 +5,16 @@ from collections.abc import Collection
 from pathlib import Path
 from uuid import uuid4
 
-COMMON = ("figures", "logs", "scores", "stages")  # folders to which every stage adds files of its own
+SHARED = ("figures", "logs", "scores", "stages")  # folders to which every stage adds files of its own
 
 
 def link_results(source: Path, target: Path) -> None:
     """Link what a stage itself left in `source` into `target`, whose other content stays.
 
-    Links are relative, so that the folder around both can be moved. A link that is there with another aim is replaced.
+    Links are relative, so that the folder around both can be moved. A link that is there and leads elsewhere is replaced.
     """
     for path in source.iterdir():
-        if path.name in COMMON:
+        if path.name in SHARED:
             for part in path.iterdir():
                 _link(part, target / path.name / part.name)
         else:
@@ -23,7 +23,7 @@ def link_results(source: Path, target: Path) -> None:
 
 def drop_links(target: Path, *, but: Collection[Path]) -> None:
     """Remove the links of `target` that lead elsewhere than into the folders `but`: what earlier parameters left."""
-    for link in [*target.glob("*"), *(link for name in COMMON for link in (target / name).glob("*"))]:
+    for link in [*target.glob("*"), *(link for name in SHARED for link in (target / name).glob("*"))]:
         if link.is_symlink() and not any(folder in (link.parent / link.readlink()).resolve().parents for folder in but):
             link.unlink()
 

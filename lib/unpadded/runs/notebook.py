@@ -109,7 +109,7 @@ def execute(notebook: Path, target: Path, parameters: Mapping[str, object], *, l
 
 
 def skip_uri_grammar() -> None:
-    """Before nbformat is imported: keep jsonschema from compiling a grammar of URIs, which takes a second and nobody asks."""
+    """Before nbformat is imported: keep jsonschema from compiling a grammar of URIs, which takes a second and is not used."""
     sys.modules.setdefault("rfc3987_syntax", None)
 
 
@@ -172,5 +172,5 @@ def _one_line(text: str) -> str:
 if __name__ == "__main__":
     status = _child()
     if status == NO_ROOM:
-        os._exit(status)  # what did not fit into the log would fail once more at exit, and change the status
+        os._exit(status)  # flushing the log would fail again at exit, on the full disk, and change the status
     sys.exit(status)

@@ -19,7 +19,7 @@ from unpadded.runs.profiles import AT_ONCE, DEFAULT_CORPUS, N_DOCUMENTS, SCORED,
 from unpadded.runs.stage import StageJob, content_key
 
 NOTEBOOKS = Path(__file__).resolve().parents[3] / "notebooks"
-LOCK_PATIENCE = 20.0  # seconds; a killed run's last process may need a moment to end
+LOCK_TIMEOUT = 20.0  # seconds; a killed run's last process may need a moment to end
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Run:
         corpus = self.choice.load()
         jobs = self.jobs(corpus)
         refusal = f"Another run is at work in {self.folder}: wait for it or give another --output."
-        with locked(self.folder, patience=LOCK_PATIENCE, refusal=refusal):
+        with locked(self.folder, timeout=LOCK_TIMEOUT, refusal=refusal):
             for stage in self.stages:
                 if not stage.suits(corpus):
                     missing = stage.asks.replace("|", ", ").replace("labels", "two topics")
@@ -103,7 +103,7 @@ class Run:
 
     @property
     def at_once(self) -> int:
-        """Notebooks executed side by side. Each has its share of the cores even alone: a resumed run rounds as a whole one."""
+        """Notebooks executed side by side. One alone has its share of cores too: a resumed run gives the same bits."""
         return min(AT_ONCE[self.profile], n_cores())
 
     def _advance_all(self, jobs: Sequence[StageJob]) -> None:
@@ -123,7 +123,7 @@ class Run:
             need.result()
         if stopped.is_set():
             return
-        if set(SCORED) & set(job.stage.needs):  # it reads what they measured; none of them is at work any more
+        if set(SCORED) & set(job.stage.needs):  # it reads their scores, and they have ended
             join_scores(self.folder)
         if job.is_done():
             self.say(f"{title}: unchanged, reused ({job.seconds:.0f} s when it ran)")

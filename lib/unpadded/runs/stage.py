@@ -51,7 +51,7 @@ class StageJob:
     def perform(self, *, at_once: int = 1) -> float:
         """Execute the notebook, whatever is there, with its share of `at_once`; return the seconds it took this time.
 
-        What another key left is removed first; what this key left is gone on with. Raises `NotebookError` when a cell
+        Results of another key are removed first, those of this key are continued. Raises `NotebookError` when a cell
         fails.
         """
         spent = self.seconds if self._status().get("key") == self.key else 0.0
@@ -63,7 +63,9 @@ class StageJob:
             log = self.folder / "logs" / f"{self.stage.name}.log"
             execute(self.notebook, self.executed, self.all_parameters(), log=log, at_once=at_once)
         except BaseException:
-            with suppress(Exception):  # on a full disk the copy may be torn: what comes first says why
+            with suppress(
+                Exception
+            ):  # the first error says why; on a full disk the copy may be torn, and its page fails too
                 write_page(self.executed)
             raise
         write_page(self.executed)

@@ -93,7 +93,7 @@ def _fetch_imdb() -> Fetched:
 
 @contextmanager
 def _one_sentence(name: str) -> Iterator[None]:
-    """Turn any failure to download into one sentence, soon, and keep what the library prints about it to itself."""
+    """Turn any failure to download into one sentence, after at most some seconds, and drop what the library prints."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(SECONDS)
     try:

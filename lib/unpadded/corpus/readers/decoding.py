@@ -1,4 +1,4 @@
-"""Bytes of a file as text, or the exact place where they are none."""
+"""Files as text; where their bytes are not in the encoding, the error says at which."""
 
 import codecs
 import gzip

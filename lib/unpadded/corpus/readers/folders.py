@@ -9,7 +9,7 @@ from unpadded.common import InputError
 from unpadded.corpus.documents import Documents
 from unpadded.corpus.readers.decoding import UndecodableError, read_text
 
-STRAY = 1000  # files, for each one that may be in another encoding
+FILES_A_STRAY = 1000  # one in so many may be in another encoding
 SPLIT_NAME = re.compile(r"(?:.*[-_. ])?(train|test|valid|validation|val|dev)", re.IGNORECASE)
 
 
@@ -57,7 +57,7 @@ def _read_all(files: list[Path], encoding: str | None, notes: list[str]) -> list
             texts.append(read_text(file, encoding=encoding))
         except UndecodableError as error:
             strays += 1
-            if encoding is not None or strays * STRAY > len(files):
+            if encoding is not None or strays * FILES_A_STRAY > len(files):
                 raise
             texts.append(read_text(file, encoding="cp1252"))
             notes.append(f"read as cp1252, for {str(error).split(':')[0]}")

@@ -18,10 +18,8 @@ from unpadded.corpus.validation import as_name
 
 # A column of this name is used without being asked for; `_id` is what BEIR calls it.
 STANDARD = {"text": ("text",), "label": ("label",), "id": ("id", "_id"), "split": ("split",)}
-ENDINGS = {
-    ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet",
-    ".pq": "parquet",
-}  # fmt: skip
+KINDS = {"csv": (".csv",), "tsv": (".tsv", ".tab"), "jsonl": (".jsonl", ".ndjson"), "parquet": (".parquet", ".pq")}
+ENDINGS = {ending: kind for kind, endings in KINDS.items() for ending in endings}
 
 
 class Table(NamedTuple):

@@ -14,8 +14,8 @@ from unpadded.explore.search import Neighbours
 from unpadded.explore.words import contributions, hidden_states, shared_words, weightiest_words
 from unpadded.report import title_and_beginning
 
-COMMON = 4  # a word that more than one document in so many has explains nothing
-LONGEST = 2_000  # tokens of a document that is read again to say which of its words count
+COMMON = 4  # a word that is in more than one document in so many explains nothing
+MOST_EXPLAINED = 2_000  # tokens; longer documents are not read again to weigh their words
 
 
 class NeighbourPanel:
@@ -78,7 +78,7 @@ class NeighbourPanel:
         """What each token of the documents at `rows` adds: row -> pooling -> [n_tokens], or {} where it is not read."""
         lm, documents = self._data.lm, {row: self._data.tokens[row] for row in rows}
         forward = lm.directions == (lm,) and lm.direction == "forward"  # a backward last state is the first token's
-        read = [row for row in rows if forward and 0 < len(documents[row]) <= LONGEST]
+        read = [row for row in rows if forward and 0 < len(documents[row]) <= MOST_EXPLAINED]
         states = hidden_states(lm, [documents[row] for row in read])
         explained = {row: contributions(own, vectors) for row, own in zip(read, states, strict=True)}
         return {row: explained.get(row, {}) for row in rows}

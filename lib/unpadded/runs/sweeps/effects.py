@@ -6,14 +6,14 @@ from scipy.stats import t
 
 from unpadded.common import PARAMETER, InputError
 
-# Parameters that only say which rows are measured (the rows say it themselves), or that repeat a measurement.
+# No factors of their own: the first three choose rows, which have such columns themselves; seeds repeat a measurement.
 NO_FACTORS = ("poolings", "postprocesses", "corpus", "seed")
 WHAT = ["corpus", "task", "metric"]
 COLUMNS = [*WHAT, "parameter", "level", "mean", "ci_low", "ci_high", "n"]
 
 
 def effects(scores: pd.DataFrame, *, metrics: list[str]) -> pd.DataFrame:
-    """The mean of each metric under each level of each parameter, over all that the other parameters were; COLUMNS.
+    """The mean of each metric under each level of each parameter, over all values of the others; COLUMNS.
 
     `scores` is a long table, with columns `params.NAME` if it is a sweep's; rows of the language model count, and pooling
     and post-processing are parameters like the others. Levels are compared within the combinations of the others (n of
@@ -42,9 +42,10 @@ def _levels(group: pd.DataFrame, factor: str, others: list[str]) -> list[dict]:
     table = table[table.notna().sum(axis=1) >= 2]
     if table.empty:
         return []
-    centred = (
-        table.sub(table.mean(axis=1), axis=0) + table.mean(axis=1).mean()
-    )  # without what the combination itself does
+    own = table.mean(
+        axis=1
+    )  # of each combination of the others; Cousineau's correction puts the grand mean in its place
+    centred = table.sub(own, axis=0) + own.mean()
     levels = list(table.columns)
     if pd.api.types.is_numeric_dtype(table.columns):
         levels.sort()

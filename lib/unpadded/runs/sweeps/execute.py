@@ -20,7 +20,7 @@ from unpadded.runs.sweeps.progress import SweepView
 from unpadded.runs.sweeps.scores import collect_scores
 from unpadded.runs.sweeps.worker import STARTED
 
-LOCK_PATIENCE = 3.0  # seconds
+LOCK_TIMEOUT = 3.0  # seconds
 REDRAW = 1.0  # seconds
 
 
@@ -46,7 +46,7 @@ def execute_sweep(
     work in the folder or no scheduler answers.
     """
     refusal = f"Another sweep is at work in {plan.folder}: wait for it or give another --output."
-    with locked(plan.folder, patience=LOCK_PATIENCE, refusal=refusal):
+    with locked(plan.folder, timeout=LOCK_TIMEOUT, refusal=refusal):
         for run in plan.runs:
             drop_links(run.folder, but=[job.folder for job in run.jobs])
             _link(run)
@@ -61,7 +61,7 @@ def execute_sweep(
 
 
 def _perform(plan: SweepPlan, *, jobs: int, scheduler: str, say: Callable[[str], None]) -> list[Failure]:
-    """Have the cluster execute the missing jobs; whatever it tells arrives, in order, in one queue."""
+    """Have the cluster execute the missing jobs; what starts and ends arrives, in order, in one queue."""
     events: queue.Queue[tuple[str, Future | None]] = queue.Queue()
     with connected(jobs=jobs, scheduler=scheduler) as client:
         workers = sum(client.nthreads().values())

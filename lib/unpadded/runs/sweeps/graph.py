@@ -13,7 +13,7 @@ from unpadded.runs.sweeps.plan import SweepPlan
 from unpadded.runs.sweeps.worker import perform_stage
 
 MEMORY = 2 << 30  # bytes that a notebook may need
-PATIENCE = 10  # seconds in which a scheduler has to answer
+TIMEOUT = 10  # seconds in which a scheduler has to answer
 NO_SCHEDULER = (
     "No Dask scheduler answers at {address} ({reason}): start one with `dask scheduler` and give the "
     "address that it prints."
@@ -34,10 +34,10 @@ def connected(*, jobs: int, scheduler: str = "") -> AbstractContextManager[Clien
     Raises `InputError` where no scheduler answers.
     """
     if scheduler:
-        return scheduler_client(scheduler, patience=PATIENCE, refusal=NO_SCHEDULER)
+        return scheduler_client(scheduler, timeout=TIMEOUT, refusal=NO_SCHEDULER)
     # By default a second notebook would wait at a worker that is busy, even where another worker is free before it.
     settings = {"distributed.scheduler.worker-saturation": 1.0}
-    # Also for one at a time: what else the user runs now must not change a set of embeddings that goes on later.
+    # Set for one job at a time too: bits of vectors depend on the threads, which must be the same when a job is resumed.
     threads = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(n_cores()))} | thread_settings(jobs)
     return local_client(jobs, environment=threads, dashboard=_dashboard(), settings=settings)
 
@@ -62,8 +62,7 @@ def submit_stages(client: Client, plan: SweepPlan) -> dict[str, Future]:
             before = plan.before(job)
             awaited = [futures[earlier.key] for earlier in before if earlier.key in futures]
             name = hashlib.sha256(f"{job.folder} {job.key}".encode()).hexdigest()
-            futures[job.key] = client.submit(
-                perform_stage, job, [earlier.folder for earlier in before], awaited,
-                key=f"{job.stage.name}-{name[:32]}", priority=-number, retries=0,
-            )  # fmt: skip
+            folders = [earlier.folder for earlier in before]
+            key = f"{job.stage.name}-{name[:32]}"
+            futures[job.key] = client.submit(perform_stage, job, folders, awaited, key=key, priority=-number, retries=0)
     return futures

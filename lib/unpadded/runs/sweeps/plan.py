@@ -167,7 +167,7 @@ def _hint(point: dict) -> str:
 
 
 def _names(spec: SweepSpec) -> list[str]:
-    """A folder name for each point, from what sets it apart; long ones, and those that are not alone, end in a digest."""
+    """A folder name for each point, from what sets it apart; long ones, and those that occur twice, end in a digest."""
     names = []
     for point in spec.points:
         parts = {name.rpartition(".")[2]: str(point[name]) for name in spec.varied if name in point}
