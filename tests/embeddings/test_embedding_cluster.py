@@ -183,6 +183,7 @@ def test_shards_of_a_killed_worker_go_to_the_others(client, job, local, tmp_path
             until(lambda: client.processing().get(address) or client.has_what().get(address))
             assert not running.done()
         finally:
+            stopped.set()  # if it failed before: the writes must not wait a minute each
             os.kill(process, signal.SIGKILL)
         running.result(timeout=120)
     assert contents(tmp_path) == local
