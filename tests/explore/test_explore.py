@@ -124,7 +124,7 @@ def test_words_are_words_and_the_rarest_come_first():
     assert shared_words(first, second, vocab, frequencies, n_documents=100) == ["rocket", "cheese", "moon"]
     assert shared_words(first, second[:1], vocab, frequencies, n_documents=100) == ["rocket"]
     terms = np.array([9.0, 0.1, 0.5, 0.4, -1.0])
-    assert weightiest_words(["xxbos", "moon", "rocket", "rocket", "."], terms - 3, k=2) == []
+    assert weightiest_words(["xxbos", "moon", "rocket", "rocket", "."], terms - 3) == []
     assert weightiest_words(["the", "moon", "rocket", "rocket", "."], np.array([0, 1.0, 2, 2, 0])) == ["rocket"]
     assert weightiest_words(["the", "moon", "rocket"], np.array([0, 1.0, 2]), common={"rocket"}) == []
 

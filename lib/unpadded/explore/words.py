@@ -12,7 +12,7 @@ from unpadded.common import CONCAT
 from unpadded.model import LanguageModel, borrowed
 
 STEPS = 32  # tokens read at a time, before documents that have ended leave the batch
-MOST_SHARED = 5  # words
+MOST_WORDS = 5  # that explain one document
 SPECIAL = frozenset((*defaults.text_spec_tok, BOS))
 
 
@@ -24,7 +24,7 @@ def shared_words(
     *,
     n_documents: int,
 ) -> list[str]:
-    """Words, MOST_SHARED at most, that both texts (arrays of token ids) hold, the rarest in the corpus first.
+    """Words, MOST_WORDS at most, that both texts (arrays of token ids) hold, the rarest in the corpus first.
 
     `frequencies` int64 [vocabulary] counts documents. Only words: no punctuation, no mark of fastai's, and nothing that
     more than one document in ten has.
@@ -32,7 +32,7 @@ def shared_words(
     common = np.intersect1d(first, second)
     common = common[frequencies[common] <= max(1, n_documents // 10)]
     ordered = common[np.argsort(frequencies[common], kind="stable")]
-    return [vocab[i] for i in ordered if _is_word(vocab[i])][:MOST_SHARED]
+    return [vocab[i] for i in ordered if _is_word(vocab[i])][:MOST_WORDS]
 
 
 @torch.no_grad()
@@ -77,10 +77,8 @@ def contributions(states: np.ndarray, vectors: Mapping[str, np.ndarray]) -> dict
     return {pooling: part / (norms[pooling] or 1.0) for pooling, part in parts.items()}
 
 
-def weightiest_words(
-    tokens: Sequence[str], terms: np.ndarray, *, common: Collection[str] = (), k: int = 5
-) -> list[str]:
-    """The `k` words that lift the similarity most: by the sum of what their tokens add above the average token.
+def weightiest_words(tokens: Sequence[str], terms: np.ndarray, *, common: Collection[str] = ()) -> list[str]:
+    """The words (MOST_WORDS at most) that lift the similarity most: by the sum of what their tokens add above the average.
 
     Words in `common` are left out: they lift every document.
     """
@@ -89,7 +87,7 @@ def weightiest_words(
     for token, value in zip(tokens, above, strict=True):
         if _is_word(token) and token not in common:
             totals[token] = totals.get(token, 0.0) + float(value)
-    return [word for word in sorted(totals, key=lambda word: -totals[word])[:k] if totals[word] > 0]
+    return [word for word in sorted(totals, key=lambda word: -totals[word])[:MOST_WORDS] if totals[word] > 0]
 
 
 def _is_word(token: str) -> bool:
