@@ -16,6 +16,8 @@ from unpadded.common import InputError
 from unpadded.evaluation.scores import Representation, check_names, checked_vectors, score_row, to_frame
 from unpadded.evaluation.statistics import bootstrap_mean, percentile_interval
 
+N_RESAMPLES = 300  # of the rated documents
+
 
 @dataclass(frozen=True, eq=False)
 class RatingDetails:
@@ -104,12 +106,12 @@ def _check_ratings(ids: Sequence[str], ratings: pd.DataFrame) -> tuple[np.ndarra
     return first, second, rating
 
 
-def _bootstrap_spearman(first, second, cosine, rating, *, seed: int, n_resamples: int = 300):
+def _bootstrap_spearman(first, second, cosine, rating, *, seed: int):
     """A pair counts as often as both of its documents were drawn; draws without three pairs are repeated."""
     rng, n, resampled = np.random.default_rng(seed), max(first.max(), second.max()) + 1, []
     documents = np.unique(np.concatenate([first, second]))
     attempts = 0
-    while len(resampled) < n_resamples and attempts < 10 * n_resamples:
+    while len(resampled) < N_RESAMPLES and attempts < 10 * N_RESAMPLES:
         attempts += 1
         drawn = np.bincount(rng.choice(documents, len(documents)), minlength=n)
         pairs = np.repeat(np.arange(len(rating)), drawn[first] * drawn[second])

@@ -43,9 +43,9 @@ def with_part_replaced(tokens: np.ndarray, donor: np.ndarray, begin: int, end: i
     return np.concatenate([tokens[:begin], excerpt(donor, end - begin), tokens[end:]])
 
 
-def parts_alone(tokens: np.ndarray, n_parts: int = N_PARTS) -> list[np.ndarray]:
+def parts_alone(tokens: np.ndarray) -> list[np.ndarray]:
     """Each part as a document of its own, the first token before it."""
-    bounds = part_bounds(len(tokens), n_parts)
+    bounds = part_bounds(len(tokens))
     return [np.concatenate([tokens[:1], tokens[begin:end]]) for begin, end in pairwise(bounds)]
 
 

@@ -23,7 +23,7 @@ def has_topics(corpus: Corpus) -> bool:
 
 
 def padding_costs(
-    corpus: Corpus, found: Sequence[PaddedVectors], *, pads: Sequence[str], n_seeds: int = 3, seed: int = 0
+    corpus: Corpus, found: Sequence[PaddedVectors], *, pads: Sequence[str], seed: int = 0
 ) -> pd.DataFrame:
     """Scores of each way to pad and their change against no padding; columns SETTING and COSTS, a row for each pooling.
 
@@ -40,7 +40,7 @@ def padding_costs(
             keys = [sha256(vectors.tobytes()).digest() for vectors in pair]  # many ways to pad end in the same bits
             for key, vectors in zip(keys, pair, strict=True):
                 if key not in scores:
-                    scores[key] = score(corpus, vectors, n_seeds=n_seeds, seed=seed)
+                    scores[key] = score(corpus, vectors, seed=seed)
             (now, by_query), (before, by_query_before) = (scores[key] for key in keys)
             changes = {f"{metric}_change": now[metric] - before[metric] for metric in METRICS}
             interval = _interval(by_query - by_query_before, seed)
@@ -54,17 +54,15 @@ def _interval(changes: np.ndarray, seed: int) -> dict[str, float]:
     return dict(zip(INTERVAL, ends, strict=True))
 
 
-def score(
-    corpus: Corpus, vectors: np.ndarray, *, n_seeds: int = 3, seed: int = 0
-) -> tuple[dict[str, float], np.ndarray]:
-    """V-measure (mean over `n_seeds` k-means) and nDCG@10 of the documents' `vectors` [n, width], by name.
+def score(corpus: Corpus, vectors: np.ndarray, *, seed: int = 0) -> tuple[dict[str, float], np.ndarray]:
+    """V-measure (mean over three k-means) and nDCG@10 of the documents' `vectors` [n, width], by name.
 
     And nDCG@10 of each query, float64 [n_queries]: every document that another one shares its topic with.
     """
     if (vectors == vectors[0]).all():
         return {"v_measure": 0.0, "nDCG@10": np.nan}, np.array([np.nan])
     clustering = evaluate_clustering(
-        vectors, corpus.labels, ids=corpus.ids, n_seeds=n_seeds, n_resamples=2, n_silhouette=0, seed=seed
+        vectors, corpus.labels, ids=corpus.ids, n_seeds=3, n_resamples=2, n_silhouette=0, seed=seed
     )
     _, details = rank_topics(
         [Representation("lm", "mean", "none", vectors)],
