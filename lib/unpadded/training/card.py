@@ -30,7 +30,7 @@ def model_card(
         "settings": asdict(settings),
         "precision": precision,
         "documents": len(corpus),
-        "tokens_fingerprint": _fingerprint(corpus),
+        "tokens_fingerprint": tokens_digest(corpus),
         "training_tokens": len(tokens.ids),
         "tokens_seen": log.tokens,
         "seconds": round(log.minutes * 60, 1),
@@ -49,16 +49,16 @@ def card_facts(card: dict) -> pd.Series:
     """The card for readers: settings and versions unfolded, long fingerprints shortened, one row a fact."""
     facts = {}
     for name, value in card.items():
-        inner = value.items() if isinstance(value, dict) else [("", value)]
-        for part, fact in inner:
-            short = f"{fact[:16]}..." if name.endswith("fingerprint") and isinstance(fact, str) else fact
-            facts[f"{name}: {part}" if part else name] = short
+        if isinstance(value, dict):
+            facts |= {f"{name}: {part}": fact for part, fact in value.items()}
+        else:
+            facts[name] = f"{value[:16]}..." if name.endswith("fingerprint") and isinstance(value, str) else value
     return pd.Series(facts, dtype=object)
 
 
-def _fingerprint(corpus: TokenizedCorpus) -> str:
-    """SHA-256 over token ids, document borders and token names, 64 hexadecimal digits."""
-    digest = hashlib.sha256("\x00".join(corpus.types).encode("utf-8", "surrogatepass"))
+def tokens_digest(corpus: TokenizedCorpus, *, beside: str = "") -> str:
+    """SHA-256 over token names, token ids and document borders, and before them `beside`; 64 hexadecimal digits."""
+    digest = hashlib.sha256((beside + "\x00".join(corpus.types)).encode("utf-8", "surrogatepass"))
     for part in (corpus.ids, corpus.offsets):
         digest.update(np.ascontiguousarray(part).tobytes())
     return digest.hexdigest()

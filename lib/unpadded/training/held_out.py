@@ -17,14 +17,11 @@ def cross_entropy(module, tokens: TokenizedCorpus, *, batch_size: int = 10, wind
 
     The documents are read as `batch_size` streams whose state is carried on. The module's own state is left as it was.
     """
-    nats = n_tokens = 0.0
     with borrowed(module) as awd_lstm:
         device = awd_lstm.encoder.weight.device
         objective = LanguageModelObjective(module, np.ones(len(tokens.types))).to(device).eval()
-        for x, y, _ in StreamLoader(tokens, batch_size=batch_size, window=window, shuffle=False, device=device):
-            nats += objective(x, y).item() * y.numel()
-            n_tokens += y.numel()
-    return nats / n_tokens
+        loader = StreamLoader(tokens, batch_size=batch_size, window=window, shuffle=False, device=device)
+        return sum(objective(x, y).item() * y.numel() for x, y, _ in loader) / loader.n_tokens
 
 
 def perplexity(module, tokens: TokenizedCorpus, **options) -> float:

@@ -1,6 +1,5 @@
 """The verb between `TokenizedCorpus` and `LanguageModel`: training through fastai's Learner."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -9,7 +8,6 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +24,7 @@ from unpadded.common import InputError, MissingExtraError, extras_needed
 from unpadded.kernels import bfloat16_is_fast
 from unpadded.model import LanguageModel
 from unpadded.tokens import TokenizedCorpus, TokenizerSettings
-from unpadded.training.card import model_card
+from unpadded.training.card import model_card, tokens_digest
 from unpadded.training.checkpoint import Checkpoint
 from unpadded.training.distributed import distributed_data_parallel, join_processes, n_processes, rank
 from unpadded.training.initialization import pass_inputs_through, start_from_topics
@@ -37,8 +35,6 @@ from unpadded.training.one_cycle import OneCycle
 from unpadded.training.pad_injection import inject_pads
 from unpadded.training.settings import TrainingSettings
 from unpadded.training.start import first_model
-
-__all__ = ["TrainingSettings", "train"]
 
 WIDE = 2_000_000  # weights of a layer from which `cpu_bfloat16` is the faster way (benchmarks/README.md)
 VALIDATION_TOKENS = 100_000  # enough for a perplexity within about one per cent, quick to measure with the full softmax
@@ -70,12 +66,12 @@ def train(
     `checkpoints`/last_good_model.
     """
     settings = settings or TrainingSettings()
-    options: dict[str, Any] = {"tokenizer": tokenizer, "valid": valid, "about": about or {}, "progress": progress}
-    options["callbacks"] = callbacks
     device = join_processes(torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")))
+    options = {"valid": valid, "about": about or {}, "progress": progress, "device": device, "callbacks": callbacks}
     if settings.direction == "both":
-        return _train_both(corpus, settings, start, checkpoints, device=device, **options)
-    return _train(corpus, settings, start and start.directed(settings.direction), checkpoints, device=device, **options)
+        return _train_both(corpus, settings, start, checkpoints, tokenizer=tokenizer, **options)
+    start = start and start.directed(settings.direction)
+    return _train(corpus, settings, start, checkpoints, tokenizer=tokenizer, **options)
 
 
 def _train_both(corpus, settings, start, checkpoints, *, tokenizer, **options) -> LanguageModel:
@@ -120,7 +116,9 @@ def _train(
         torch.manual_seed(settings.seed)
         model = first_model(vocab, settings, tokenizer=tokenizer, start=start)
         if start is None:
-            _initialize(model, settings, parts[0])
+            pass_inputs_through(model.awd_lstm, settings.pass_through)
+            if settings.initial_embeddings == "lsa":
+                start_from_topics(model.awd_lstm.encoder.weight, parts[0], seed=settings.seed)
         torch.manual_seed(settings.seed + rank())  # other dropouts and negatives in every process
         precision = _precision(settings.precision, device)
         objective = LanguageModelObjective(
@@ -128,10 +126,9 @@ def _train(
         ).to(device)
         log = TrainingLog(loaders.train)
         checkpoint = Checkpoint(checkpoints, _key(settings, train_tokens, start), objective=objective, log=log)
-        schedule = OneCycle(settings, log)
-        live = LivePerplexity(model.module, valid_tokens, log)
+        own = [OneCycle(settings, log), LivePerplexity(model.module, valid_tokens, log), checkpoint]
         scaled = [MixedPrecision()] if precision == "float16" else []  # its gradients would vanish unscaled
-        learn = _learner(loaders, objective, settings, [*scaled, schedule, log, live, checkpoint, *callbacks])
+        learn = _learner(loaders, objective, settings, log, [*scaled, *own, *callbacks])
         with (
             nullcontext() if progress else learn.no_bar(),
             nullcontext() if progress else learn.no_logging(),
@@ -146,14 +143,7 @@ def _train(
     return model
 
 
-def _initialize(model: LanguageModel, settings: TrainingSettings, tokens: TokenizedCorpus) -> None:
-    pass_inputs_through(model.awd_lstm, settings.pass_through)
-    if settings.initial_embeddings == "lsa":
-        start_from_topics(model.awd_lstm.encoder.weight, tokens, seed=settings.seed)
-
-
-def _learner(loaders: DataLoaders, objective, settings: TrainingSettings, callbacks: list[Callback]) -> Learner:
-    log = next(callback for callback in callbacks if isinstance(callback, TrainingLog))
+def _learner(loaders: DataLoaders, objective, settings: TrainingSettings, log: TrainingLog, callbacks) -> Learner:
     learn = Learner(
         loaders,
         objective,
@@ -162,7 +152,7 @@ def _learner(loaders: DataLoaders, objective, settings: TrainingSettings, callba
         lr=settings.learning_rate,
         wd=settings.weight_decay,
         metrics=ValueMetric(log.validation_perplexity, "perplexity"),
-        cbs=[ModelResetter(), GradientClip(settings.clip), *callbacks],
+        cbs=[ModelResetter(), GradientClip(settings.clip), log, *callbacks],
     )
     learn.create_opt()
     return learn
@@ -224,11 +214,7 @@ def _precision(asked: str, device: torch.device) -> str:
 def _key(settings: TrainingSettings, tokens: TokenizedCorpus, start: LanguageModel | None) -> str:
     """What a checkpoint must share with the call that takes it up. The time limit may differ."""
     facts = [asdict(replace(settings, max_minutes=0.0)), n_processes(), start.fingerprint if start else ""]
-    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-    digest.update("\x00".join(tokens.types).encode("utf-8", "surrogatepass"))
-    for part in (tokens.ids, tokens.offsets):
-        digest.update(np.ascontiguousarray(part).tobytes())
-    return digest.hexdigest()[:16]
+    return tokens_digest(tokens, beside=json.dumps(facts, sort_keys=True))[:16]
 
 
 def _already_a_loss(loss: torch.Tensor, _targets: torch.Tensor) -> torch.Tensor:

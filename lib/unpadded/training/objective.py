@@ -72,14 +72,13 @@ class LanguageModelObjective(nn.Module):
             return self._loss(x, y)
 
     def _loss(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        if not self.training:
-            states, _ = self._states(F.embedding(x, self.module[0].encoder.weight))
-            return self._full(states.flatten(0, 1), y.flatten())
-        if not self.negatives:
-            inputs = self._rows("encoder", self.module[0].encoder.weight, x)
-            states, raw = self._states(self._drop_words(inputs, x))
-            return self._full(states.flatten(0, 1), y.flatten()) + self._penalty(states, raw)
-        return self._sampled(x, y)
+        if self.training and self.negatives:
+            return self._sampled(x, y)
+        table = self.module[0].encoder.weight
+        inputs = self._drop_words(self._rows("encoder", table, x), x) if self.training else F.embedding(x, table)
+        states, raw = self._states(inputs)
+        loss = self._full(states.flatten(0, 1), y.flatten())
+        return loss + self._penalty(states, raw) if self.training else loss
 
     def _sampled(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         negatives = torch.multinomial(self.proposal, self.negatives, replacement=True)

@@ -1,6 +1,7 @@
 """The learning rate of a training run: one cycle, tied to the share of the budget that is used."""
 
 from collections import deque
+from math import inf
 from statistics import median
 
 from fastai.callback.core import Callback, CancelFitException, CancelTrainException
@@ -63,16 +64,12 @@ class OneCycle(Callback):
         """Time the step before, and set the learning rate of this one."""
         now = self.log.minutes
         if self.at is not None:
-            self._time(now - self.at)
+            self.durations.append(now - self.at)
         self.at = now
+        if len(self.durations) >= PACE_FROM:
+            self.pace = min(self.pace or inf, median(self.durations))
         self.share = broadcast(self.used, self.dls.train.device)  # processes have clocks of their own
         self.opt.set_hyper("lr", float(self.rate(self.share)))
-
-    def _time(self, minutes: float) -> None:
-        self.durations.append(minutes)
-        if len(self.durations) >= PACE_FROM:
-            pace = median(self.durations)
-            self.pace = min(self.pace, pace) if self.pace else pace
 
     def after_batch(self):
         if self.share >= 1:

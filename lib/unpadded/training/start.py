@@ -15,8 +15,8 @@ def first_model(
     vocab: Sequence[str],
     settings: TrainingSettings,
     *,
-    tokenizer: TokenizerSettings | None = None,
-    start: LanguageModel | None = None,
+    tokenizer: TokenizerSettings | None,
+    start: LanguageModel | None,
 ) -> LanguageModel:
     """The model that training begins with: random weights, or those of `start` for the tokens that both know.
 
