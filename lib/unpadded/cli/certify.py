@@ -5,7 +5,7 @@ import json
 import sys
 from importlib import import_module
 
-from unpadded.cli.values import positive_number
+from unpadded.cli.values import lines_of, positive_number
 from unpadded.common import InputError
 
 VERDICTS = ("bit-identical", "rounding", "depends on the batch", "not repeatable", "wrong order")
@@ -19,24 +19,21 @@ def add_certify_parser(subparsers) -> argparse.ArgumentParser:
         description="Encode texts alone and in batches of every shape, and say what a batch changes, how much, and why. "
         "The exit status is 1 where the verdict is worse than --at-most.",
     )
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "encoder",
         metavar="MODULE:NAME",
         help="a function from a list of texts to rows, or an object with encode or transform; modules here are found",
     )
-    parser.add_argument("--texts", required=True, metavar="FILE|DIR|NAME", help="CSV, TSV, JSONL, Parquet, TXT, folder")
-    parser.add_argument("--column", default="text", metavar="NAME", help="of the text (default: text)")
-    parser.add_argument(
-        "--at-most", default="rounding", choices=VERDICTS, metavar="VERDICT", help="still fine (default: rounding)"
-    )
-    parser.add_argument("--max-calls", type=positive_number, metavar="N", help="calls of the encoder (default: 1500)")
-    parser.add_argument("--sample", type=positive_number, metavar="N", help="texts that are tried (default: 32)")
-    parser.add_argument(
-        "--precision", metavar="NAME", help="it computes in: float32, tf32, bfloat16, float16 (default: what one sees)"
-    )
-    parser.add_argument("--json", action="store_true", help="print all that was found as one JSON object")
-    parser.add_argument("--smallest", metavar="FILE", help="save the smallest example as JSON, where there is one")
-    parser.add_argument("--picture", metavar="FILE", help="save the picture, as .png, .svg or .pdf")
+    add("--texts", required=True, metavar="FILE|DIR|NAME", help="CSV, TSV, JSONL, Parquet, TXT, folder")
+    add("--column", default="text", metavar="NAME", help="of the text (default: text)")
+    add("--at-most", default="rounding", choices=VERDICTS, metavar="VERDICT", help="still fine (default: rounding)")
+    add("--max-calls", type=positive_number, metavar="N", help="calls of the encoder (default: 1500)")
+    add("--sample", type=positive_number, metavar="N", help="texts that are tried (default: 32)")
+    add("--precision", metavar="NAME", help="it computes in: float32, tf32, bfloat16, float16 (default: what one sees)")
+    add("--json", action="store_true", help="print all that was found as one JSON object")
+    add("--smallest", metavar="FILE", help="save the smallest example as JSON, where there is one")
+    add("--picture", metavar="FILE", help="save the picture, as .png, .svg or .pdf")
     return parser
 
 
@@ -87,19 +84,7 @@ def named_encoder(name: str):
 def _texts(source: str, column: str) -> list[str]:
     from unpadded.corpus import Corpus
 
-    if source.lower().endswith(".txt"):
-        return _lines(source)
-    return Corpus.load(source, text=column).texts
-
-
-def _lines(path: str) -> list[str]:
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            return [line for line in file.read().splitlines() if line.strip()]
-    except OSError as error:
-        raise InputError(f"The texts in {path} cannot be read ({error.strerror}): give a text file.") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"The texts in {path} are not UTF-8 (byte {error.start}): save the file as UTF-8.") from None
+    return lines_of(source, "texts") if source.lower().endswith(".txt") else Corpus.load(source, text=column).texts
 
 
 def _save_picture(report, path: str) -> None:

@@ -19,25 +19,22 @@ def add_embed_parser(subparsers) -> argparse.ArgumentParser:
         help="turn documents into vectors",
         description="Turn documents into vectors, in a folder. Stopped at any moment, the same command goes on.",
     )
-    parser.add_argument("--model", required=True, metavar="DIR", help="folder of a language model")
-    parser.add_argument("--input", required=True, metavar="FILE|DIR|NAME", help="corpus: file, folder or known name")
-    parser.add_argument(
-        "--output", required=True, metavar="DIR", help="folder for the embeddings, new or to go on with"
-    )
-    parser.add_argument("--text", default="text", metavar="COLUMN", help="column of the text (default: text)")
-    parser.add_argument("--label", metavar="COLUMN", help="column of the topic")
-    parser.add_argument("--id", metavar="COLUMN", help="column of the document id")
-    parser.add_argument(
-        "--pooling", default="concat", help="last, mean, max, concat, or several with commas (default: concat)"
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("--model", required=True, metavar="DIR", help="folder of a language model")
+    add("--input", required=True, metavar="FILE|DIR|NAME", help="corpus: file, folder or known name")
+    add("--output", required=True, metavar="DIR", help="folder for the embeddings, new or to go on with")
+    add("--text", default="text", metavar="COLUMN", help="column of the text (default: text)")
+    add("--label", metavar="COLUMN", help="column of the topic")
+    add("--id", metavar="COLUMN", help="column of the document id")
+    add("--pooling", default="concat", help="last, mean, max, concat, or several with commas (default: concat)")
+    add(
         "--precision", default="float32", choices=PRECISIONS, help="of the computation, not of the file (float16: CUDA)"
     )
-    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1 (default: cpu)")
-    parser.add_argument("--layer", type=int, metavar="N", help="LSTM layer, from 0 (default: the last)")
-    parser.add_argument("--shard-size", type=positive_number, default=4096, metavar="N", help="documents per shard")
-    parser.add_argument("--slots", type=positive_number, metavar="N", help="documents encoded at the same time")
-    parser.add_argument(
+    add("--device", default="cpu", help="cpu, cuda or cuda:1 (default: cpu)")
+    add("--layer", type=int, metavar="N", help="LSTM layer, from 0 (default: the last)")
+    add("--shard-size", type=positive_number, default=4096, metavar="N", help="documents per shard")
+    add("--slots", type=positive_number, metavar="N", help="documents encoded at the same time")
+    add(
         "--threads",
         type=positive_number,
         metavar="N",

@@ -61,22 +61,19 @@ def _add_run_parser(commands) -> None:
         help="train, extract, evaluate: execute the notebooks",
         description="Execute the notebooks into a folder. What is there and unchanged is reused; a stopped run goes on.",
     )
-    run.add_argument("--corpus", default=DEFAULT_CORPUS, metavar="NAME|PATH", help=f"default: {DEFAULT_CORPUS}")
-    run.add_argument("--text", default="text", metavar="COLUMN", help="column of the text (default: text)")
-    run.add_argument(
-        "--label", default="", metavar="COLUMN", help="column of the topic (default: label, if there is one)"
-    )
-    run.add_argument(
-        "--id", default="", metavar="COLUMN", help="column of the document id (default: id, if there is one)"
-    )
-    run.add_argument("--profile", choices=PROFILES, default="quick", help="how large (default: quick)")
-    run.add_argument("--output", type=Path, metavar="DIR", help="default: outputs/PROFILE")
-    run.add_argument(
+    add = run.add_argument
+    add("--corpus", default=DEFAULT_CORPUS, metavar="NAME|PATH", help=f"default: {DEFAULT_CORPUS}")
+    add("--text", default="text", metavar="COLUMN", help="column of the text (default: text)")
+    add("--label", default="", metavar="COLUMN", help="column of the topic (default: label, if there is one)")
+    add("--id", default="", metavar="COLUMN", help="column of the document id (default: id, if there is one)")
+    add("--profile", choices=PROFILES, default="quick", help="how large (default: quick)")
+    add("--output", type=Path, metavar="DIR", help="default: outputs/PROFILE")
+    add(
         "--studies",
         action="store_true",
         help="with the quick profile, execute notebooks 03 to 05 too (about 10 minutes more)",
     )
-    run.add_argument(
+    add(
         "-p",
         "--parameter",
         action="append",
@@ -84,7 +81,7 @@ def _add_run_parser(commands) -> None:
         metavar="STAGE.NAME=VALUE",
         help="set a notebook's parameter, for instance 01_train_language_model.epochs=5",
     )
-    run.add_argument(
+    add(
         "--also",
         default="",
         metavar="NAME|PATH,...",

@@ -3,9 +3,8 @@
 import argparse
 import json
 import sys
-from pathlib import Path
 
-from unpadded.cli.values import positive_number
+from unpadded.cli.values import lines_of, positive_number
 from unpadded.common import InputError
 
 
@@ -16,16 +15,15 @@ def add_search_parser(subparsers) -> argparse.ArgumentParser:
         help="find the documents nearest to a query",
         description="Print the documents whose vectors are nearest to the query's by cosine, best first.",
     )
-    parser.add_argument("queries_given", nargs="*", metavar="QUERY", help="what to look for, one argument a query")
-    parser.add_argument("--embeddings", required=True, metavar="DIR", help="folder made by 'unpadded embed'")
-    parser.add_argument(
-        "-k", type=positive_number, default=10, metavar="N", help="documents for each query (default: 10)"
-    )
-    parser.add_argument("--pooling", metavar="NAME", help="last, mean, max or concat (default: mean, if it is there)")
-    parser.add_argument("--model", metavar="DIR", help="the model that made them (default: where it lay then)")
-    parser.add_argument("--queries", metavar="FILE", help="more queries, one a line, UTF-8 (-: standard input)")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line: query, rank, score, id, words")
-    parser.add_argument(
+    add = parser.add_argument
+    add("queries_given", nargs="*", metavar="QUERY", help="what to look for, one argument a query")
+    add("--embeddings", required=True, metavar="DIR", help="folder made by 'unpadded embed'")
+    add("-k", type=positive_number, default=10, metavar="N", help="documents for each query (default: 10)")
+    add("--pooling", metavar="NAME", help="last, mean, max or concat (default: mean, if it is there)")
+    add("--model", metavar="DIR", help="the model that made them (default: where it lay then)")
+    add("--queries", metavar="FILE", help="more queries, one a line, UTF-8 (-: standard input)")
+    add("--json", action="store_true", help="one JSON object a line: query, rank, score, id, words")
+    add(
         "--exact-up-to",
         type=int,
         default=200_000,
@@ -37,7 +35,7 @@ def add_search_parser(subparsers) -> argparse.ArgumentParser:
 
 def run_search(args: argparse.Namespace) -> int:
     """Search as the arguments say and print what is found; the exit status 0. Raises `InputError` for wrong input."""
-    queries = args.queries_given + (_lines(args.queries) if args.queries else [])
+    queries = args.queries_given + (lines_of(args.queries, "queries") if args.queries else [])
     if not queries:
         raise InputError("There is no query: give one, or a file of them with --queries.")
     from unpadded.embeddings import DocumentSearch  # takes seconds to import, which `unpadded --help` should not
@@ -82,18 +80,6 @@ def _print_table(heading: str, found) -> None:
 def _printable(text: str) -> str:
     """`text` without what would move a terminal's cursor or cannot be encoded."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
-def _lines(name: str) -> list[str]:
-    """The lines of a file that are not blank."""
-    try:
-        content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-        lines = content.decode("utf-8-sig").splitlines()
-    except OSError as error:
-        raise InputError(f"The queries in {name} cannot be read ({error.strerror}): give a text file.") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"The queries in {name} are not UTF-8 (byte {error.start}): save the file as UTF-8.") from None
-    return [line for line in lines if line.strip()]
 
 
 def _say(sentence: str) -> None:

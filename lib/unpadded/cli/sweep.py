@@ -18,15 +18,14 @@ def add_sweep_parser(subparsers) -> argparse.ArgumentParser:
         description="Execute the runs that a sweep file describes; stages which they share are executed once. Stopped at "
         "any moment, the same command does what is missing.",
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help="sweep file, such as notebooks/sweeps/pooling.yaml")
-    parser.add_argument("--output", type=Path, metavar="DIR", help="default: outputs/ and the file's name")
+    add = parser.add_argument
+    add("file", type=Path, metavar="FILE", help="sweep file, such as notebooks/sweeps/pooling.yaml")
+    add("--output", type=Path, metavar="DIR", help="default: outputs/ and the file's name")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--jobs", type=positive_number, metavar="N", help="notebooks at a time (default: one a core)")
     where.add_argument("--scheduler", default="", metavar="ADDRESS", help="use a running Dask cluster")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and end")
-    parser.add_argument(
-        "--notebooks", type=Path, metavar="DIR", help="folder of the notebooks (default: the project's)"
-    )
+    add("--dry-run", action="store_true", help="say what would be done, and end")
+    add("--notebooks", type=Path, metavar="DIR", help="folder of the notebooks (default: the project's)")
     return parser
 
 

@@ -66,13 +66,14 @@ def _train(args: argparse.Namespace, settings: TrainingSettings) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="train_distributed", description=__doc__.split("\n\n")[0])
-    parser.add_argument("--corpus", required=True, metavar="NAME|PATH", help="a dataset's name, or your own documents")
-    parser.add_argument("--output", required=True, metavar="DIR", help="folder for the language model")
-    parser.add_argument("--start", default="", metavar="DIR|wt103", help="language model to go on from")
-    parser.add_argument("--cpu", action="store_true", help="do not use a GPU")
+    add = parser.add_argument
+    add("--corpus", required=True, metavar="NAME|PATH", help="a dataset's name, or your own documents")
+    add("--output", required=True, metavar="DIR", help="folder for the language model")
+    add("--start", default="", metavar="DIR|wt103", help="language model to go on from")
+    add("--cpu", action="store_true", help="do not use a GPU")
     for column, default in (("text", "text"), ("label", ""), ("id", "")):
-        parser.add_argument(f"--{column}", default=default, metavar="COLUMN", help=f"column of the {column}, in tables")
-    parser.add_argument("settings", nargs="*", metavar="NAME=VALUE", help="training settings, for instance epochs=4")
+        add(f"--{column}", default=default, metavar="COLUMN", help=f"column of the {column}, in tables")
+    add("settings", nargs="*", metavar="NAME=VALUE", help="training settings, for instance epochs=4")
     return parser
 
 

@@ -1,5 +1,22 @@
 """Values that the sub-commands of the command line take."""
 
+import sys
+from pathlib import Path
+
+from unpadded.common import InputError
+
+
+def lines_of(name: str, what: str) -> list[str]:
+    """The lines of a UTF-8 file (-: standard input) that are not blank; `InputError` says `what` could not be read."""
+    try:
+        content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        lines = content.decode("utf-8-sig").splitlines()
+    except OSError as error:
+        raise InputError(f"The {what} in {name} cannot be read ({error.strerror}): give a text file.") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"The {what} in {name} are not UTF-8 (byte {error.start}): save the file as UTF-8.") from None
+    return [line for line in lines if line.strip()]
+
 
 def positive_number(text: str) -> int:
     """A whole number from 1 on, for argparse; raises `ValueError` for anything else."""
