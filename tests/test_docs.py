@@ -18,6 +18,7 @@ from fastai.text.all import (
     language_model_learner,
     text_classifier_learner,
 )
+from sklearn.feature_extraction.text import HashingVectorizer
 
 import unpadded
 from docs_tools import (
@@ -85,7 +86,14 @@ def desk(corpus, learners, tiny_model, tmp_path, monkeypatch) -> dict:
     Path("my.yaml").write_text("corpus: reviews.csv\nparameters: {text: body, label: topic}\npoints: [{seed: 0}]\n")
     learners["learn"].path = tmp_path
     other = LanguageModel.new(tiny_model.vocab, SIZES, direction="backward")
-    return {"texts": corpus.texts, "labels": corpus.labels, "forward": tiny_model, "backward": other, **learners}
+    return {
+        "model": HashingVectorizer(n_features=64),
+        "texts": corpus.texts,
+        "labels": corpus.labels,
+        "forward": tiny_model,
+        "backward": other,
+        **learners,
+    }
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

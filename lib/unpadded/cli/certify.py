@@ -90,7 +90,5 @@ def _texts(source: str, column: str) -> list[str]:
 def _save_picture(report, path: str) -> None:
     try:
         report.plot().savefig(path)
-    except ImportError:
-        raise InputError("A picture needs matplotlib: pip install matplotlib, or leave --picture out.") from None
     except ValueError as error:
         raise InputError(f"The picture {path} cannot be saved ({error}): name it .png, .svg or .pdf.") from None
