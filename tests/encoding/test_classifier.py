@@ -1,15 +1,30 @@
 """DocumentClassifier: the answer of fastai's model on a document alone, whatever else is asked about."""
 
-from functools import lru_cache
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from fastai.losses import BCEWithLogitsLossFlat, CrossEntropyLossFlat
+import torch.nn.functional as F
+from fastai.losses import (
+    BaseLoss,
+    BCELossFlat,
+    BCEWithLogitsLossFlat,
+    CrossEntropyLossFlat,
+    FocalLoss,
+    FocalLossFlat,
+    L1LossFlat,
+    LabelSmoothingCrossEntropy,
+    LabelSmoothingCrossEntropyFlat,
+    MSELossFlat,
+)
 from fastai.text.all import (
     AWD_LSTM,
+    MultiCategoryBlock,
+    RegressionBlock,
     TextDataLoaders,
     awd_lstm_clas_config,
     get_text_classifier,
@@ -149,10 +164,13 @@ def frame(tiny_corpus):
     return pd.DataFrame({"text": tiny_corpus.texts[:30], "label": tiny_corpus.labels[:30]})
 
 
-def real_learner(frame, path, **options):
+def real_learner(frame, path, *, y_range=None, **options):
     config = awd_lstm_clas_config | {"emb_sz": 8, "n_hid": 12, "n_layers": 1}
-    dls = TextDataLoaders.from_df(frame, path=path, text_col="text", label_col="label", bs=4, seed=0, **options)
-    return text_classifier_learner(dls, AWD_LSTM, config=config, pretrained=False, path=path)
+    options = {"label_col": "label", **options}
+    dls = TextDataLoaders.from_df(frame, path=path, text_col="text", bs=4, seed=0, **options)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return text_classifier_learner(dls, AWD_LSTM, config=config, pretrained=False, path=path, y_range=y_range)
 
 
 @pytest.mark.parametrize("backwards", [False, True])
@@ -169,6 +187,119 @@ def test_texts_go_the_way_of_a_real_learner(frame, tmp_path, backwards):
     assert np.array_equal(classifier.predict_proba(iter(texts), batch_size=2), found)
 
 
+WEIGHTS = torch.tensor([1.0, 2.0, 0.5])
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        CrossEntropyLossFlat(weight=WEIGHTS),
+        torch.nn.CrossEntropyLoss(),
+        torch.nn.CrossEntropyLoss(weight=WEIGHTS, label_smoothing=0.1),
+        F.cross_entropy,
+        partial(F.cross_entropy, weight=WEIGHTS),
+        BaseLoss(torch.nn.CrossEntropyLoss),
+        LabelSmoothingCrossEntropy(),
+        LabelSmoothingCrossEntropyFlat(weight=WEIGHTS),
+        FocalLossFlat(gamma=3.0, weight=WEIGHTS),
+        FocalLoss(),
+    ],
+    ids=lambda loss: getattr(loss, "__name__", type(loss).__name__),
+)
+def test_one_label_by_every_cross_entropy(loss):
+    model, documents = fastai_classifier(), random_documents([3, 40, 12])
+    classifier = DocumentClassifier.from_learner(learner(model, loss=loss))
+    found = classifier.predict_proba_tokens(documents)
+    np.testing.assert_allclose(found, alone(model, documents), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(found.sum(axis=1), 1, rtol=0, atol=1e-6)
+
+
+ASKED = ["the moon and a rocket", "bread", "", "goal match team and bread in the oven", "a score " * 40]
+
+
+def one_at_a_time(learn, texts):
+    with learn.no_bar(), learn.no_logging():
+        return [learn.predict(text) for text in texts]
+
+
+def no_batch_changes(classifier, texts, *methods):
+    for method in methods:
+        alone = [method([text], batch_size=1)[0] for text in texts]
+        for size in (1, 2, None):
+            found = method(texts[::-1] * 3, batch_size=size)[: len(texts)][::-1]
+            assert all(np.array_equal(a, b) for a, b in zip(found, alone, strict=True))
+
+
+@pytest.mark.parametrize("quantile", [None, 0.2, 0.5, 0.8])
+def test_several_labels_are_those_of_learn_predict(frame, tmp_path, quantile):
+    several = frame.assign(label=[f"{a};{b}" for a, b in zip(frame.label, frame.label[::-1], strict=True)])
+    learn = real_learner(several, tmp_path, label_delim=";", y_block=MultiCategoryBlock)
+    if quantile is not None:  # a threshold among the probabilities of this model
+        probabilities = torch.stack([p for *_, p in one_at_a_time(learn, ASKED)])
+        learn.loss_func = BCEWithLogitsLossFlat(thresh=float(probabilities.quantile(quantile)))
+    classifier = DocumentClassifier.from_learner(learn)
+    expected = one_at_a_time(learn, ASKED)
+    found = classifier.predict_proba(ASKED)
+    np.testing.assert_allclose(found, torch.stack([p for *_, p in expected]).numpy(), rtol=0, atol=1e-6)
+    labels = classifier.predict(ASKED)
+    assert [list(given) for given in labels] == [list(given) for given, *_ in expected]
+    assert sum(len(given) not in (0, 3) for given in labels) > 0 or quantile is None
+    assert classifier.classes_.tolist() == list(learn.dls.vocab[1])
+    no_batch_changes(classifier, ASKED, classifier.predict_proba, classifier.predict)
+    assert classifier.predict([]).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    "loss", [torch.nn.BCEWithLogitsLoss(), F.binary_cross_entropy_with_logits, BCEWithLogitsLossFlat()]
+)
+def test_several_labels_by_every_such_loss(loss):
+    model, documents = fastai_classifier(), random_documents([3, 40, 12])
+    classifier = DocumentClassifier.from_learner(learner(model, loss=loss))
+    with torch.no_grad():
+        rows = [model(torch.from_numpy(np.where(d == 1, 2, d))[None])[0].sigmoid() for d in documents]
+    documents = [np.where(d == 1, 2, d) for d in documents]
+    np.testing.assert_allclose(classifier.predict_proba_tokens(documents), torch.cat(rows).numpy(), rtol=0, atol=1e-6)
+    assert (classifier.kind, classifier.threshold) == ("several labels", 0.5)
+
+
+@pytest.mark.parametrize("y_range", [None, (0, 5)])
+@pytest.mark.parametrize("loss", [None, MSELossFlat(), L1LossFlat(), torch.nn.SmoothL1Loss(), F.mse_loss])
+def test_numbers_are_those_of_learn_predict(frame, tmp_path, y_range, loss):
+    numbers = frame.assign(label=np.linspace(0, 5, len(frame)))
+    learn = real_learner(numbers, tmp_path, y_block=RegressionBlock, y_range=y_range)
+    learn.loss_func = loss or learn.loss_func
+    classifier = DocumentClassifier.from_learner(learn)
+    found = classifier.predict(ASKED)
+    expected = [float(number) for _, number, _ in one_at_a_time(learn, ASKED)]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6)
+    assert found.shape == (len(ASKED),)
+    assert found.dtype == np.float32
+    no_batch_changes(classifier, ASKED, classifier.predict)
+    with pytest.raises(InputError, match="numbers, which have no probabilities: call predict"):
+        classifier.predict_proba(ASKED)
+
+
+def test_two_numbers_a_document(frame, tmp_path):
+    numbers = frame.assign(height=np.linspace(0, 5, len(frame)), width=1.0)
+    learn = real_learner(numbers, tmp_path, label_col=["height", "width"], y_block=RegressionBlock(n_out=2))
+    found = DocumentClassifier.from_learner(learn).predict(ASKED)
+    expected = torch.stack([both for _, both, _ in one_at_a_time(learn, ASKED)]).numpy()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6)
+
+
+def test_many_threads_get_the_bits_of_one(frame, tmp_path):
+    classifier = DocumentClassifier.from_learner(learner(fastai_classifier()))
+    documents = random_documents(np.random.default_rng(0).integers(1, 60, 40))
+    expected = classifier._answers(documents, None)  # compiled before the threads start
+    vectors = [torch.randn(3 * 7, generator=torch.Generator().manual_seed(n)) for n in range(50)]
+    alone = [classifier._answer(vector) for vector in vectors]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(20):
+            found = list(pool.map(classifier._answer, vectors))
+            assert np.array_equal(found, alone)
+    assert np.array_equal(classifier._answers(documents, None), expected)
+
+
 def test_a_learner_of_another_kind_is_refused(frame, tmp_path):
     classifier = learner(fastai_classifier())
     with pytest.raises(InputError, match="PoolingLinearClassifier"):
@@ -179,10 +310,10 @@ def test_a_learner_of_another_kind_is_refused(frame, tmp_path):
         classifier.dls = SimpleNamespace(**({"vocab": vocab} if vocab else {}))
         with pytest.raises(InputError, match="no vocabularies"):
             DocumentClassifier.from_learner(classifier)
-    with pytest.raises(InputError, match="BCEWithLogits"):
-        DocumentClassifier.from_learner(learner(fastai_classifier(), loss=BCEWithLogitsLossFlat()))
-    with pytest.raises(InputError, match="cross-entropy"):
-        DocumentClassifier.from_learner(learner(fastai_classifier(), loss=torch.nn.CrossEntropyLoss()))
+    with pytest.raises(InputError, match=r"NLLLoss, does not say.*cross-entropy"):
+        DocumentClassifier.from_learner(learner(fastai_classifier(), loss=torch.nn.NLLLoss()))
+    with pytest.raises(InputError, match="BCELoss, does not say"):  # its head would make probabilities itself
+        DocumentClassifier.from_learner(learner(fastai_classifier(), loss=BCELossFlat()))
     tokens = [f"t{i}" for i in range(N_TOKENS)]
     with pytest.raises(InputError, match="3 outputs for 2 classes"):
         DocumentClassifier.from_learner(learner(fastai_classifier(), vocab=[tokens, CLASSES[:2]]))
