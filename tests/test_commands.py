@@ -163,6 +163,15 @@ def test_the_scaling_benchmark_keeps_its_rows(tmp_path):
     assert len(pd.read_csv(csv)) == 2
 
 
+def test_the_gpu_benchmark_certifies_and_times_on_what_is_here():
+    options = "--device cpu --models small --documents 6 --certified 2 --sizes 4 --repeat 1".split()
+    command = [sys.executable, "benchmarks/gpu.py", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("bit-identical") == 2
+    assert all(name in done.stdout for name in ("loop", "packed, 4", "padded, 4", "unpadded bfloat16"))
+
+
 def test_the_recipe_benchmark_measures_a_point_once(clone):
     corpus = clone / "labelled"
     for i, (text, label) in enumerate(zip(*make_texts(60), strict=True)):
