@@ -141,12 +141,10 @@ def _report(args: argparse.Namespace) -> int:
     from unpadded.report import EXECUTED, is_sweep, write_report, write_sweep_report
     from unpadded.runs import NOTEBOOKS
 
-    if is_sweep(args.folder):
-        print(f"open {os.path.relpath(write_sweep_report(args.folder, sources=NOTEBOOKS))}")
-        return DONE
-    if not any(args.folder.glob(EXECUTED)):
+    write = write_sweep_report if is_sweep(args.folder) else write_report
+    if write is write_report and not any(args.folder.glob(EXECUTED)):
         raise InputError(f"{args.folder} holds no executed notebook: give the folder of a run or of a sweep.")
-    print(f"open {os.path.relpath(write_report(args.folder, sources=NOTEBOOKS))}")
+    print(f"open {os.path.relpath(write(args.folder, sources=NOTEBOOKS))}")
     return DONE
 
 

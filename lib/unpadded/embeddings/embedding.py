@@ -48,7 +48,15 @@ def embed_corpus(
     facts = facts_of(encoder, stored_parts(encoder.pooling if pooling is None else pooling))
     with open_shards(corpus, folder, facts, shard_size=shard_size) as writer:
         if not writer.finished:
-            _write_shards(writer, _numericalizer(corpus.texts, tokens, encoder), encoder, progress)
+            numericalize = _numericalizer(corpus.texts, tokens, encoder)
+            n_documents = sum(end - first for first, end in writer.pending.values())
+            with closing(EmbeddingProgress(n_documents, show=progress)) as shown:
+                for shard, (first, end) in list(writer.pending.items()):
+                    began = time.monotonic()
+                    token_ids = numericalize(first, end)
+                    vectors = encode_shard(encoder, token_ids, facts.settings["poolings"], tell=shown.update)
+                    seconds = time.monotonic() - began
+                    writer.write(shard, vectors, tokens=sum(map(len, token_ids)), seconds=seconds)
             writer.finish(certificate=certificate_of(encoder, certified_sample(corpus.texts)))
     return Embeddings.open(folder)
 
@@ -153,24 +161,6 @@ def _numericalizer(
     return lambda first, end: [numbered[i] for i in range(first, end)]
 
 
-def _write_shards(
-    writer: EmbeddingsWriter,
-    numericalize: Callable[[int, int], Sequence[np.ndarray]],
-    encoder: DocumentEncoder,
-    show: bool | None,
-) -> None:
-    """Compute and write the shards that are still to be done."""
-    poolings = writer.manifest["settings"]["poolings"]
-    progress = EmbeddingProgress(sum(end - first for first, end in writer.pending.values()), show=show)
-    with closing(progress):
-        for shard, (first, end) in list(writer.pending.items()):
-            began = time.monotonic()
-            token_ids = numericalize(first, end)
-            vectors = encode_shard(encoder, token_ids, poolings, tell=progress.update)
-            seconds = time.monotonic() - began
-            writer.write(shard, vectors, tokens=sum(map(len, token_ids)), seconds=seconds)
-
-
 def certified_sample(texts: Sequence[str]) -> list[str]:
     """The beginnings of some documents, spread over the corpus, the same in every run."""
     step = max(len(texts) // SAMPLE, 1)
@@ -185,13 +175,11 @@ def certificate_of(encoder: DocumentEncoder, sample: Sequence[str]) -> dict:
 
 def environment_of(encoder: DocumentEncoder) -> dict:
     """What the last bits of the vectors depend on."""
-    device = encoder.device
+    on_cuda = encoder.device.type == "cuda"
     return {
         "unpadded": __version__,
         "torch": torch.__version__,
         "numpy": np.__version__,
-        "processor": torch.cuda.get_device_name(device)
-        if device.type == "cuda"
-        else torch.backends.cpu.get_cpu_capability(),
+        "processor": torch.cuda.get_device_name(encoder.device) if on_cuda else torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
     }

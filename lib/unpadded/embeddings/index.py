@@ -11,7 +11,7 @@ faiss-cpu does.
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -115,7 +115,7 @@ def build_index(
             facts = IndexFacts(manifest, len(embeddings), connectivity, expansion, 0.0, len(sample))
             recall = _recall(SearchIndex(embeddings, pooling, graph, facts), sample, own_rows, exact)
             if recall >= target:
-                index = SearchIndex(embeddings, pooling, graph, IndexFacts(**{**asdict(facts), "recall": recall}))
+                index = SearchIndex(embeddings, pooling, graph, replace(facts, recall=recall))
                 say(
                     f"index of {len(embeddings):,} documents: recall@{RECALL_AT} {recall:.3f} against exact search on "
                     f"{len(sample)} queries (connectivity {connectivity}, expansion {expansion})"

@@ -37,19 +37,17 @@ class EmbeddingProgress:
 
     @property
     def seconds(self) -> float:
-        """Seconds since the beginning."""
-        return time.monotonic() - self._start
+        """Seconds since the beginning, more than 0."""
+        return max(time.monotonic() - self._start, 1e-9)
 
     def __str__(self) -> str:
-        rate = self.documents / max(self.seconds, 1e-9)
-        left = format_time((self.total - self.documents) / rate) if self.documents else "?"
+        left = format_time((self.total / self.documents - 1) * self.seconds) if self.documents else "?"
         return f"{self.documents:,}/{self.total:,} documents, {self.rates}, {left} left"
 
     @property
     def rates(self) -> str:
         """Documents and tokens per second."""
-        seconds = max(self.seconds, 1e-9)
-        return f"{self.documents / seconds:,.1f} documents/s, {self.tokens / seconds:,.0f} tokens/s"
+        return f"{self.documents / self.seconds:,.1f} documents/s, {self.tokens / self.seconds:,.0f} tokens/s"
 
     def _draw(self) -> None:
         if self._bar is not None:

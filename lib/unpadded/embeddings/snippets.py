@@ -38,6 +38,13 @@ def read_beginnings(folder: Path) -> np.ndarray:
     return np.load(folder / BEGINNINGS, mmap_mode="r", allow_pickle=False)
 
 
+def header_of(descr: str, shape: tuple[int, ...]) -> bytes:
+    """What stands before the rows in a .npy file (NumPy's format, version 1.0)."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": descr, "fortran_order": False, "shape": shape})
+    return header.getvalue()
+
+
 def _digest(texts: Sequence[str]) -> str:
     digest = hashlib.sha256()
     for block in _blocks(texts):
@@ -47,9 +54,6 @@ def _digest(texts: Sequence[str]) -> str:
 
 def _blocks(texts: Sequence[str]) -> Iterator[bytes]:
     """The file's bytes in pieces: the header, then the rows of some documents at a time."""
-    header = io.BytesIO()
-    shape = {"descr": f"|S{N_BYTES}", "fortran_order": False, "shape": (len(texts),)}
-    np.lib.format.write_array_header_1_0(header, shape)
-    yield header.getvalue()
+    yield header_of(f"|S{N_BYTES}", (len(texts),))
     for first in range(0, len(texts), BLOCK):
         yield b"".join(beginning(text).ljust(N_BYTES, b"\0") for text in texts[first : first + BLOCK])

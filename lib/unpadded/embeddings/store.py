@@ -12,7 +12,6 @@ A folder of embeddings holds
 """
 
 import hashlib
-import io
 import json
 import os
 from functools import cached_property
@@ -22,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from unpadded.common import CONCAT, InputError, read_json, sha256_of
-from unpadded.embeddings.snippets import BEGINNINGS, read_beginnings
+from unpadded.embeddings.snippets import BEGINNINGS, header_of, read_beginnings
 
 FORMAT = "unpadded embeddings 1"
 MANIFEST, IDS, SHARDS, TIMINGS = "manifest.json", "ids.jsonl", "shards.jsonl", "timings.csv"
@@ -101,10 +100,7 @@ class Embeddings:
             held = ", ".join(self.poolings)
             raise InputError(f"{self.folder} holds {held}, not {pooling!r}: ask for one of them or embed again.")
         parts = CONCAT if pooling == "concat" else (pooling,)
-        vectors = np.empty((len(self), len(parts) * self.width), np.float32)
-        for i, part in enumerate(parts):
-            vectors[:, i * self.width : (i + 1) * self.width] = self[part]
-        return vectors
+        return np.concatenate([np.asarray(self[part]) for part in parts], axis=1)
 
     @cached_property
     def beginnings(self) -> np.ndarray | None:
@@ -148,10 +144,7 @@ def read_manifest(folder: Path) -> dict | None:
 
 def npy_header(documents: int, width: int) -> bytes:
     """What stands before the rows in a float32 .npy file of shape [documents, width] (NumPy's format, version 1.0)."""
-    header = io.BytesIO()
-    shape = {"descr": "<f4", "fortran_order": False, "shape": (documents, width)}
-    np.lib.format.write_array_header_1_0(header, shape)
-    return header.getvalue()
+    return header_of("<f4", (documents, width))
 
 
 def shard_bounds(documents: int, shard_size: int) -> list[tuple[int, int]]:

@@ -15,21 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from unpadded.common import DISK_IS_FULL, LOCK, InputError, atomic_write, locked, sha256_of, write_json
+from unpadded.embeddings import store
 from unpadded.embeddings.snippets import BEGINNINGS, write_beginnings
-from unpadded.embeddings.store import (
-    FORMAT,
-    IDS,
-    MANIFEST,
-    SHARDS,
-    TIMINGS,
-    npy_header,
-    read_manifest,
-    read_records,
-    record_line,
-    shard_bounds,
-    shard_is_intact,
-    shard_span,
-)
+from unpadded.embeddings.store import FORMAT, IDS, MANIFEST, SHARDS, TIMINGS
 
 
 class EmbeddingsWriter:
@@ -47,10 +35,9 @@ class EmbeddingsWriter:
         if texts is not None and (not manifest["finished"] or BEGINNINGS in manifest["sha256"]):
             repaired |= write_beginnings(texts, folder)  # a finished set of an older version stays as it is
         self._repair_arrays()
-        bounds = dict(enumerate(shard_bounds(len(ids), manifest["settings"]["shard_size"])))
-        self._records = {
-            r["shard"]: r for r in read_records(folder) if r["shard"] in bounds and shard_is_intact(folder, manifest, r)
-        }
+        bounds = dict(enumerate(store.shard_bounds(len(ids), manifest["settings"]["shard_size"])))
+        records = (r for r in store.read_records(folder) if r["shard"] in bounds)
+        self._records = {r["shard"]: r for r in records if store.shard_is_intact(folder, manifest, r)}
         self.pending = {shard: rows for shard, rows in bounds.items() if shard not in self._records}
         self.finished = manifest["finished"] and not repaired and not self.pending and self._records_are_original()
 
@@ -60,7 +47,7 @@ class EmbeddingsWriter:
         Raises `OSError` as the file system does; what was finished before stays so.
         """
         first, end = self.pending[shard]
-        position, _ = shard_span(self.manifest, shard)
+        position, _ = store.shard_span(self.manifest, shard)
         digests = {}
         for pooling, path in self._paths.items():
             rows = np.ascontiguousarray(vectors[pooling], dtype="<f4")
@@ -69,7 +56,7 @@ class EmbeddingsWriter:
             _write_at(path, position, rows.data.cast("B"))
             digests[pooling] = hashlib.sha256(rows).hexdigest()
         record = {"shard": shard, "documents": end - first, "tokens": tokens, "sha256": digests}
-        _append(self.folder / SHARDS, record_line(record))
+        _append(self.folder / SHARDS, store.record_line(record))
         self._records[shard] = record
         del self.pending[shard]
         self._append_timing(record, seconds)
@@ -109,16 +96,14 @@ class EmbeddingsWriter:
 
     def _repair_arrays(self) -> None:
         """Give every array file its header and its full size (sparse: disk is used only once rows are written)."""
-        header = npy_header(self.manifest["documents"], self.manifest["width"])
+        header = store.npy_header(self.manifest["documents"], self.manifest["width"])
         size = len(header) + 4 * self.manifest["documents"] * self.manifest["width"]
         for path in self._paths.values():
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-            try:
-                os.ftruncate(descriptor, size)
-                if os.pread(descriptor, len(header), 0) != header:
-                    _write_all(descriptor, header, 0)
-            finally:
-                os.close(descriptor)
+            path.touch()
+            with open(path, "r+b", buffering=0) as file:
+                os.ftruncate(file.fileno(), size)
+                if file.read(len(header)) != header:
+                    _write_all(file.fileno(), header, 0)
 
     def _records_are_original(self) -> bool:
         path = self.folder / SHARDS
@@ -126,7 +111,7 @@ class EmbeddingsWriter:
 
     def _write_records(self) -> None:
         with atomic_write(self.folder / SHARDS) as file:
-            file.writelines(record_line(self._records[shard]) for shard in sorted(self._records))
+            file.writelines(store.record_line(self._records[shard]) for shard in sorted(self._records))
 
     def _append_timing(self, record: dict, seconds: float) -> None:
         path = self.folder / TIMINGS
@@ -158,7 +143,7 @@ def open_writer(
         for name in (IDS, SHARDS, BEGINNINGS, MANIFEST):
             for leftover in folder.glob(f".{name}.*.tmp"):  # of a run that was killed
                 leftover.unlink()
-        manifest = read_manifest(folder)
+        manifest = store.read_manifest(folder)
         if manifest is None:
             manifest = {"format": FORMAT, "finished": False, "settings": settings, "environment": environment}
             manifest |= {"about": about, "documents": len(ids), "width": width}
@@ -226,12 +211,9 @@ def _shown(value) -> str:
 
 def _write_at(path: Path, position: int, data: memoryview) -> None:
     """Write into an existing file and sync it; writing through a memory map would end in SIGBUS on a full disk."""
-    descriptor = os.open(path, os.O_WRONLY)
-    try:
-        _write_all(descriptor, data, position)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with open(path, "r+b", buffering=0) as file:
+        _write_all(file.fileno(), data, position)
+        os.fsync(file.fileno())
 
 
 def _write_all(descriptor: int, data: bytes | memoryview, position: int) -> None:
@@ -242,14 +224,12 @@ def _write_all(descriptor: int, data: bytes | memoryview, position: int) -> None
 
 def _append(path: Path, line: bytes) -> None:
     """Append a line and sync; a line that does not fit on the disk is taken back whole."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
-    try:
-        end = os.fstat(descriptor).st_size
+    path.touch()
+    with open(path, "r+b", buffering=0) as file:
+        end = file.seek(0, os.SEEK_END)
         try:
-            _write_all(descriptor, line, end)
-            os.fsync(descriptor)
+            _write_all(file.fileno(), line, end)
+            os.fsync(file.fileno())
         except OSError:
-            os.ftruncate(descriptor, end)
+            os.ftruncate(file.fileno(), end)
             raise
-    finally:
-        os.close(descriptor)

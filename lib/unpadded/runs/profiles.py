@@ -34,6 +34,14 @@ SCORED = ("06_clustering", "07_ranking", "08_classification")
 # The stages that take further corpora, in their parameter `also`.
 BESIDE = (EXTRACT, "03_padding", "04_speed_and_memory", "05_what_the_last_state_keeps", *SCORED)
 REFERENCE_CORPORA = "lee,reuters-r8"
+WITH_IDF = {"postprocesses": "none,idf"}
+
+
+def _scored(name: str, asks: str, *, smoke: dict, quick: dict) -> Stage:
+    """A stage that reads the vectors and leaves scores."""
+    parameters = {"smoke": smoke, "quick": quick, "reference": {"also": REFERENCE_CORPORA}}
+    return Stage(name, (TRAIN, EXTRACT), (f"scores/{name}.csv",), asks, parameters=parameters)
+
 
 STAGES = (
     Stage(
@@ -62,28 +70,14 @@ STAGES = (
         leaves=("padding",),
         parameters={
             "smoke": {
-                "n_documents_measured": 30,
-                "longest": 200,
-                "pads": "1,16",
-                "small_width": 32,
-                "small_tokens": 20_000,
-                "shares": "0.15",
-                "pad_placements": "before",
-                "n_batches": 1,
-                "classifier_documents": 90,
-                "classifier_epochs": 1,
+                **{"n_documents_measured": 30, "longest": 200, "pads": "1,16", "small_width": 32},
+                **{"small_tokens": 20_000, "shares": "0.15", "pad_placements": "before", "n_batches": 1},
+                **{"classifier_documents": 90, "classifier_epochs": 1},
             },
             "quick": {
-                "also": "reuters-r8",
-                "n_documents_measured": 80,
-                "longest": 500,
-                "pads": "1,16,256",
-                "small_tokens": 200_000,
-                "shares": "0.05",
-                "pad_placements": "before",
-                "n_batches": 2,
-                "classifier_documents": 450,
-                "classifier_epochs": 2,
+                **{"also": "reuters-r8", "n_documents_measured": 80, "longest": 500, "pads": "1,16,256"},
+                **{"small_tokens": 200_000, "shares": "0.05", "pad_placements": "before", "n_batches": 2},
+                **{"classifier_documents": 450, "classifier_epochs": 2},
             },
             "reference": {"also": "reuters-r8", "scored_pads": "1,8,64,256,batch"},
         },
@@ -123,39 +117,9 @@ STAGES = (
             "reference": {"also": "reuters-r8"},
         },
     ),
-    Stage(
-        "06_clustering",
-        needs=(TRAIN, EXTRACT),
-        leaves=("scores/06_clustering.csv",),
-        asks="labels",
-        parameters={
-            "smoke": {"n_seeds": 3, "postprocesses": "none,idf"},
-            "quick": {"postprocesses": "none,idf"},
-            "reference": {"also": REFERENCE_CORPORA},
-        },
-    ),
-    Stage(
-        "07_ranking",
-        needs=(TRAIN, EXTRACT),
-        leaves=("scores/07_ranking.csv",),
-        asks="labels|relevance|ratings",
-        parameters={
-            "smoke": {"n_queries": 100},
-            "quick": {"also": "lee", "postprocesses": "none,idf"},
-            "reference": {"also": REFERENCE_CORPORA},
-        },
-    ),
-    Stage(
-        "08_classification",
-        needs=(TRAIN, EXTRACT),
-        leaves=("scores/08_classification.csv",),
-        asks="labels",
-        parameters={
-            "smoke": {"postprocesses": "none,idf"},
-            "quick": {"postprocesses": "none,idf"},
-            "reference": {"also": REFERENCE_CORPORA},
-        },
-    ),
+    _scored("06_clustering", "labels", smoke={"n_seeds": 3} | WITH_IDF, quick=WITH_IDF),
+    _scored("07_ranking", "labels|relevance|ratings", smoke={"n_queries": 100}, quick={"also": "lee"} | WITH_IDF),
+    _scored("08_classification", "labels", smoke=WITH_IDF, quick=WITH_IDF),
     Stage("09_compare_runs", needs=SCORED, asks="labels|relevance|ratings"),  # without these there are no scores
 )
 

@@ -63,9 +63,7 @@ class StageJob:
             log = self.folder / "logs" / f"{self.stage.name}.log"
             execute(self.notebook, self.executed, self.all_parameters(), log=log, at_once=at_once)
         except BaseException:
-            with suppress(
-                Exception
-            ):  # the first error says why; on a full disk the copy may be torn, and its page fails too
+            with suppress(Exception):  # the first error says why: a copy torn by a full disk has no page either
                 write_page(self.executed)
             raise
         write_page(self.executed)

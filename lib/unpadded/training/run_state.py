@@ -30,9 +30,8 @@ def read_state(path: Path, *, key: str) -> tuple[dict[str, torch.Tensor], dict] 
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in list(file.keys())}
             header = file.metadata()
-        text = header["run"]
-        facts, whole = json.loads(text), header["sha256"] == _digest(tensors, text)
-        whole = whole and facts["key"] == key
+        facts = json.loads(header["run"])
+        whole = header["sha256"] == _digest(tensors, header["run"]) and facts["key"] == key
     except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
         reason = " ".join(str(error).split())[:120]
         raise InputError(

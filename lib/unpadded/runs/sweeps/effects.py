@@ -42,18 +42,13 @@ def _levels(group: pd.DataFrame, factor: str, others: list[str]) -> list[dict]:
     table = table[table.notna().sum(axis=1) >= 2]
     if table.empty:
         return []
-    own = table.mean(
-        axis=1
-    )  # of each combination of the others; Cousineau's correction puts the grand mean in its place
+    own = table.mean(axis=1)  # of each combination; Cousineau's correction puts the grand mean in its place
     centred = table.sub(own, axis=0) + own.mean()
     levels = list(table.columns)
     if pd.api.types.is_numeric_dtype(table.columns):
         levels.sort()
-    return [
-        _level(level, centred[level].dropna().to_numpy(), len(levels))
-        for level in levels
-        if centred[level].notna().any()
-    ]
+    measured = {level: centred[level].dropna().to_numpy() for level in levels}
+    return [_level(level, values, len(levels)) for level, values in measured.items() if len(values)]
 
 
 def _level(level: object, values: np.ndarray, n_levels: int) -> dict:

@@ -160,10 +160,9 @@ def _overrides(point: dict, declared: Mapping[str, Mapping]) -> dict[str, dict]:
 
 def _hint(point: dict) -> str:
     """YAML 1.1 reads 1e-3, without a point, as text."""
-    texts = [
-        value for value in point.values() if isinstance(value, str) and re.fullmatch(r"[-+]?\d+[eE][-+]?\d+", value)
-    ]
-    return f" (YAML wants a point in it: {re.sub('[eE]', '.0e', texts[0])}.)" if texts else ""
+    texts = (value for value in point.values() if isinstance(value, str))
+    number = next((text for text in texts if re.fullmatch(r"[-+]?\d+[eE][-+]?\d+", text)), "")
+    return f" (YAML wants a point in it: {re.sub('[eE]', '.0e', number)}.)" if number else ""
 
 
 def _names(spec: SweepSpec) -> list[str]:
@@ -190,9 +189,8 @@ def _values(spec: SweepSpec, run: Run) -> dict[str, object]:
         elif written == "profile":
             values[written] = run.profile
         else:
-            homes = [
-                (s, declared_parameters(_source(run.notebooks, s.name))) for s in run.stages if stage in ("", s.name)
-            ]
-            home, declared = next((s, parameters) for s, parameters in homes if name in parameters)
+            homes = (s for s in run.stages if stage in ("", s.name))
+            declarations = ((s, declared_parameters(_source(run.notebooks, s.name))) for s in homes)
+            home, declared = next((s, parameters) for s, parameters in declarations if name in parameters)
             values[written] = run.parameters(home).get(name, ast.literal_eval(declared[name]["default"]))
     return values

@@ -1,10 +1,8 @@
 """The scores of a sweep: every run's, joined with its parameters."""
 
-from pathlib import Path
-
 import pandas as pd
 
-from unpadded.common import PARAMETER, atomic_write
+from unpadded.common import PARAMETER, atomic_write, write_table
 from unpadded.evaluation import concatenate, read_scores, write_scores
 from unpadded.runs.sweeps.plan import PlannedRun, SweepPlan
 
@@ -29,23 +27,15 @@ def collect_scores(plan: SweepPlan) -> pd.DataFrame:
     tables = []
     for run in plan.runs:
         table = write_run_scores(run)
-        for place, (name, value) in enumerate([("run", run.name), *_columns(run)]):
+        values = {"run": run.name} | {f"{PARAMETER}{name}": value for name, value in run.values.items()}
+        for place, (name, value) in enumerate(values.items()):
             table.insert(place, name, value)
         tables.append(table)
     joined = pd.concat(tables, ignore_index=True)
     for name in joined.columns:
         if name.startswith(PARAMETER) and len({type(value) for value in joined[name]}) > 1:
             joined[name] = joined[name].astype(str)  # a column of a Parquet file has one type
-    _write(joined, plan.folder)
+    write_table(plan.folder / "scores.csv", joined)
+    with atomic_write(plan.folder / "scores.parquet") as file:
+        joined.to_parquet(file, index=False)
     return joined
-
-
-def _columns(run: PlannedRun) -> list[tuple[str, object]]:
-    return [(f"{PARAMETER}{name}", value) for name, value in run.values.items()]
-
-
-def _write(table: pd.DataFrame, folder: Path) -> None:
-    with atomic_write(folder / "scores.csv") as file:
-        file.write(table.to_csv(index=False, lineterminator="\n").encode())
-    with atomic_write(folder / "scores.parquet") as file:
-        table.to_parquet(file, index=False)

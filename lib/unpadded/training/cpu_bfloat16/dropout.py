@@ -23,26 +23,10 @@ class Drop(NamedTuple):
     seed: int
 
 
-def drop(weight: np.ndarray, which: Drop, bits: np.ndarray) -> None:
-    """Write to `bits`, uint16 of the shape of `weight` (float32 [n, width]), what is left of it, in bfloat16."""
-    _drop(weight, bits, *_factors(which))
-
-
-def drop_gradient(bits: np.ndarray, which: Drop, gradient: np.ndarray) -> None:
-    """Write the float32 `gradient` of the weights from that of what `drop` left of them, in bfloat16, both [n, width]."""
-    _drop_gradient(bits, gradient, *_factors(which))
-
-
-def _factors(which: Drop) -> tuple[np.uint64, np.uint16, np.float32]:
-    """The seed, the least draw that keeps a weight, and the factor of those kept."""
-    least = round(RESOLUTION * which.probability)
-    return np.uint64(which.seed), np.uint16(least), np.float32(1 / (1 - which.probability))
-
-
 @compiled
-def _drop(weight, bits, seed, least, scale):
-    """As `drop`."""
-    width = weight.shape[1]
+def drop(weight, which, bits):
+    """Write to `bits`, uint16 of the shape of `weight` (float32 [n, width]), what is left of it, in bfloat16."""
+    (seed, least, scale), width = _factors(which), weight.shape[1]
     numbers = np.empty(-(-width // DRAWS), np.uint64)
     for row in range(len(weight)):
         own, left, draws = weight[row], bits[row], _draws(seed, row, numbers)
@@ -51,14 +35,21 @@ def _drop(weight, bits, seed, least, scale):
 
 
 @compiled
-def _drop_gradient(bits, gradient, seed, least, scale):
-    """As `drop_gradient`."""
-    width = bits.shape[1]
+def drop_gradient(bits, which, gradient):
+    """Write the float32 `gradient` of the weights from that of what `drop` left of them, in bfloat16, both [n, width]."""
+    (seed, least, scale), width = _factors(which), bits.shape[1]
     numbers = np.empty(-(-width // DRAWS), np.uint64)
     for row in range(len(bits)):
         of_left, own, draws = bits[row], gradient[row], _draws(seed, row, numbers)
         for j in range(width):
             own[j] = widened(of_left[j]) * scale if draws[j] >= least else np.float32(0)
+
+
+@compiled
+def _factors(which):
+    """The seed, the least draw that keeps a weight, and the factor of those kept."""
+    least = round(RESOLUTION * which.probability)
+    return np.uint64(which.seed), np.uint16(least), np.float32(1 / (1 - which.probability))
 
 
 @compiled
