@@ -23,7 +23,8 @@ from unpadded.report.maps.umap_maps import (
     umap_maps,
 )
 from unpadded.report.plots import scores as plots
-from unpadded.report.plots.style import POOLING_COLOURS, TOPIC_COLOURS, label_ends, method_colours
+from unpadded.report.plots.palette import POOLING_COLOURS, TOPIC_COLOURS
+from unpadded.report.plots.style import label_ends, method_colours
 from vector_tools import clouds, lm, noise
 
 

@@ -14,7 +14,7 @@ from unpadded.report.plots.padding import (
     injection_lines,
     pad_row_panels,
 )
-from unpadded.report.plots.style import POOLING_COLOURS
+from unpadded.report.plots.palette import POOLING_COLOURS
 from unpadded.studies.padding.effects import padding_effects, read_all, read_unpadded
 from unpadded.studies.padding.pad_row import row_norms
 

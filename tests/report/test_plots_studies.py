@@ -10,8 +10,9 @@ from matplotlib.colors import to_hex
 
 from unpadded.report.plots import last_state as plots_probes
 from unpadded.report.plots import speed as plots_speed
+from unpadded.report.plots.palette import POOLING_COLOURS
 from unpadded.report.plots.speed import METHOD_COLOURS
-from unpadded.report.plots.style import POOLING_COLOURS, label_ends
+from unpadded.report.plots.style import label_ends
 from unpadded.studies.speed.memory import COLUMNS
 
 SIZES = [1, 8, 64]

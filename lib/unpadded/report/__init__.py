@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from unpadded.report.plots.effects import effect_panels
     from unpadded.report.plots.last_state import fade_lines, part_lines, probe_bars
     from unpadded.report.plots.padding import changed_bars, chunk_grid, cosine_lines, injection_lines, pad_row_panels
+    from unpadded.report.plots.palette import POOLING_COLOURS
     from unpadded.report.plots.scores import (
         confusion_map,
         geometry_panel,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
         score_bars,
     )
     from unpadded.report.plots.speed import growth_panels, precision_panel, small_machine, speed_and_memory
-    from unpadded.report.plots.style import POOLING_COLOURS, save_figure
+    from unpadded.report.plots.style import save_figure
     from unpadded.report.plots.training import perplexity_curves, recipe_points
     from unpadded.report.run_page import EXECUTED, write_index, write_report
     from unpadded.report.sweep_page import write_sweep_index, write_sweep_report

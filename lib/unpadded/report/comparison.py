@@ -33,10 +33,8 @@ def read_runs(folders: Sequence[str | os.PathLike]) -> pd.DataFrame:
         path = folder / ("scores.parquet" if is_sweep(folder) else "scores.csv")
         if not path.is_file():
             raise InputError(f"{folder} holds no {path.name}: give the folder of a run that got as far as a score.")
-        if is_sweep(folder):
-            parts.append(pd.read_parquet(path))
-        else:
-            parts.append(read_scores(path).assign(run=folder.resolve().name))
+        run = folder.resolve().name
+        parts.append(pd.read_parquet(path) if is_sweep(folder) else read_scores(path).assign(run=run))
     table = pd.concat(parts, ignore_index=True)
     return table[["run", *(c for c in table.columns if c != "run")]]
 
@@ -47,12 +45,10 @@ def leaderboard(scores: pd.DataFrame, *, k: int = 5) -> pd.DataFrame:
     What several runs measured alike, as a sweep's do with a baseline, stands there once.
     """
     rows = scores[scores.metric.isin(HEADLINE_METRICS)].assign(name=method_names)
-    rows = rows.drop_duplicates(["corpus", "task", "metric", "name", "value"])
-    rows = rows.sort_values("value", ascending=False, kind="stable")
-    best = rows.groupby(["corpus", "task", "metric"], sort=True).head(k)
-    best = best.sort_values(["corpus", "task", "metric", "value"], ascending=[True, True, True, False], kind="stable")
-    columns = ["corpus", "task", "metric", "name", "value", "ci_low", "ci_high", "run"]
-    return best[columns].round(3).set_index(["corpus", "task", "metric"])
+    keys = ["corpus", "task", "metric"]
+    rows = rows.drop_duplicates([*keys, "name", "value"])
+    best = rows.sort_values([*keys, "value"], ascending=[True, True, True, False], kind="stable").groupby(keys).head(k)
+    return best[[*keys, "name", "value", "ci_low", "ci_high", "run"]].round(3).set_index(keys)
 
 
 def best_of_each(scores: pd.DataFrame) -> pd.DataFrame:
@@ -100,8 +96,6 @@ def stage_minutes(folders: Sequence[str | os.PathLike]) -> pd.DataFrame:
 
 
 def _runs(folder: Path) -> list[Path]:
-    return (
-        [folder / "runs" / run["name"] for run in read_json(folder / SWEEP_SUMMARY)["runs"]]
-        if is_sweep(folder)
-        else [folder]
-    )
+    if not is_sweep(folder):
+        return [folder]
+    return [folder / "runs" / run["name"] for run in read_json(folder / SWEEP_SUMMARY)["runs"]]

@@ -31,6 +31,13 @@ def write_page(notebook: Path) -> Path:
     return write_html(page, "notebook.html", title=title, file=notebook.name, notebook=_without_scripts(body))
 
 
+def write_report_page(notebook: Path, sources: Path) -> Path:
+    """`write_page`, with the prose of the notebook of that name in `sources`, where there is one."""
+    if (sources / notebook.name).is_file():
+        refresh_text(notebook, sources / notebook.name)
+    return write_page(notebook)
+
+
 def code_of(notebook: NotebookNode) -> list[str]:
     """The sources of a notebook's own code cells, without the one that papermill injects."""
     cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]

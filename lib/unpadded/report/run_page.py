@@ -12,7 +12,7 @@ from unpadded.common import read_json
 from unpadded.evaluation import read_scores
 from unpadded.report.figures import alt_of, size_of
 from unpadded.report.maps.page import write_map_page
-from unpadded.report.notebooks import answer_of, refresh_text, title_of, write_page
+from unpadded.report.notebooks import answer_of, title_of, write_report_page
 from unpadded.report.plots.scores import method_names
 from unpadded.report.rendering import write_html
 
@@ -34,9 +34,7 @@ def headline(scores: pd.DataFrame) -> pd.DataFrame:
     measured = list(zip(scores.task, scores.metric, strict=True))
     rows = scores[[pair in wanted for pair in measured]].copy()
     rows["column"] = rows.task + ": " + rows.metric
-    rows["text"] = [
-        f"{v:.3f} [{lo:.3f}, {hi:.3f}]" for v, lo, hi in zip(rows.value, rows.ci_low, rows.ci_high, strict=True)
-    ]
+    rows["text"] = with_interval(rows)
     keys = ["corpus", "method", "pooling", "postprocess"]
     rows[keys] = rows[keys].fillna("")
     table = rows.pivot_table(index=keys, columns="column", values="text", aggfunc="first", sort=False)
@@ -44,12 +42,16 @@ def headline(scores: pd.DataFrame) -> pd.DataFrame:
     return table[order].fillna("").reset_index()
 
 
+def with_interval(rows: pd.DataFrame) -> list[str]:
+    """ "0.612 [0.598, 0.630]" for each row: its value and the ends of its interval."""
+    values = zip(rows.value, rows.ci_low, rows.ci_high, strict=True)
+    return [f"{value:.3f} [{low:.3f}, {high:.3f}]" for value, low, high in values]
+
+
 def write_report(folder: Path, *, sources: Path) -> Path:
     """Write every page of a run again, with the prose of the notebooks in `sources`; return the front page's path."""
     for notebook in sorted(Path(folder).glob(EXECUTED)):
-        if (sources / notebook.name).is_file():
-            refresh_text(notebook, sources / notebook.name)
-        write_page(notebook)
+        write_report_page(notebook, sources)
     return write_index(folder)
 
 

@@ -6,9 +6,9 @@ import pandas as pd
 
 from unpadded.common import SWEEP_SUMMARY, read_json
 from unpadded.report.comparison import leaderboard, read_runs
-from unpadded.report.notebooks import refresh_text, write_page
+from unpadded.report.notebooks import write_report_page
 from unpadded.report.rendering import write_html
-from unpadded.report.run_page import EXECUTED, figure_of, write_index
+from unpadded.report.run_page import EXECUTED, figure_of, with_interval, write_index
 
 COMPARISON = "09_compare_runs"
 
@@ -16,12 +16,9 @@ COMPARISON = "09_compare_runs"
 def write_sweep_report(folder: Path, *, sources: Path) -> Path:
     """Write every page of a sweep and of its runs again, with the prose of the notebooks in `sources`; the front page."""
     folder = Path(folder)
-    for stage in sorted((folder / "stages").glob("*/")):
-        for notebook in stage.glob(EXECUTED):
-            if not notebook.is_symlink():
-                _refresh(notebook, sources)
-    for notebook in folder.glob(EXECUTED):
-        _refresh(notebook, sources)
+    executed = [path for path in folder.glob(f"stages/*/{EXECUTED}") if not path.is_symlink()]
+    for notebook in sorted([*executed, *folder.glob(EXECUTED)]):
+        write_report_page(notebook, sources)
     return write_sweep_index(folder, anew=True)
 
 
@@ -44,12 +41,6 @@ def write_sweep_index(folder: Path, *, anew: bool = False) -> Path:
     )
 
 
-def _refresh(notebook: Path, sources: Path) -> None:
-    if (sources / notebook.name).is_file():
-        refresh_text(notebook, sources / notebook.name)
-    write_page(notebook)
-
-
 def _write_run(folder: Path, *, anew: bool) -> None:
     index = folder / "index.html"
     changed = [path.stat().st_mtime for path in folder.glob("stages/*.json")]
@@ -68,6 +59,5 @@ def _best(folder: Path) -> pd.DataFrame | None:
     if not (folder / "scores.parquet").exists():
         return None
     best = leaderboard(read_runs([folder]), k=3).reset_index()
-    values = zip(best.value, best.ci_low, best.ci_high, strict=True)
-    best["value"] = [f"{value:.3f} [{low:.3f}, {high:.3f}]" for value, low, high in values]
+    best["value"] = with_interval(best)
     return best[["corpus", "task", "metric", "name", "value", "run"]]

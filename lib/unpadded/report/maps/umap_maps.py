@@ -6,7 +6,6 @@ import time
 import warnings
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.colors import to_rgb
@@ -17,7 +16,8 @@ from sklearn.neighbors import NearestNeighbors
 from unpadded.common import InputError
 from unpadded.evaluation import check_vectors
 from unpadded.report.maps.tables import limits_without_outliers
-from unpadded.report.plots.style import TOPIC_COLOURS, in_words, say, styled
+from unpadded.report.plots.palette import TOPIC_COLOURS
+from unpadded.report.plots.style import in_words, panels, say, styled
 
 N_NEIGHBORS = 15  # UMAP's own default
 
@@ -45,14 +45,9 @@ def umap_coordinates(vectors, *, seed: int = 0) -> tuple[np.ndarray, float]:
     n_neighbors = min(N_NEIGHBORS, len(vectors) - 1)
     # Exact neighbours from scikit-learn: UMAP's own search compiles itself anew, and took 8 of 10 seconds on 3,000 documents.
     distances, neighbors = NearestNeighbors(n_neighbors=n_neighbors, metric="cosine").fit(vectors).kneighbors(vectors)
+    knn, init = (neighbors, distances.astype(np.float32)), "pca" if len(vectors) >= 50 else "random"
     model = UMAP(
-        n_neighbors=n_neighbors,
-        metric="cosine",
-        random_state=seed,
-        n_jobs=1,
-        n_epochs=200,
-        init="pca" if len(vectors) >= 50 else "random",
-        precomputed_knn=(neighbors, distances.astype(np.float32)),
+        n_neighbors, metric="cosine", random_state=seed, n_jobs=1, n_epochs=200, init=init, precomputed_knn=knn
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # umap's own deprecations, and its note that a seed means one thread
@@ -65,13 +60,9 @@ def umap_maps(maps: Mapping[str, np.ndarray], labels: Sequence[str]) -> Figure:
     """One panel per name -> coordinates [n, 2], coloured by topic; a topic is named where its documents lie together."""
     labels = np.asarray(labels)
     colours = topic_colours(np.unique(labels))
-    n_columns = min(2, len(maps))
-    n_rows = -(-len(maps) // n_columns)
-    figure, axes = plt.subplots(n_rows, n_columns, figsize=(4.6 * n_columns, 4.0 * n_rows), squeeze=False)
-    for axis in axes.flat[len(maps) :]:
-        axis.remove()
+    figure, axes = panels(len(maps), width=4.6, height=4.0)
     together = {}
-    for axis, (name, xy) in zip(axes.flat, maps.items(), strict=False):
+    for axis, (name, xy) in zip(axes, maps.items(), strict=True):
         order = np.random.default_rng(0).permutation(len(xy))  # no topic lies on top of all others
         size = float(np.clip(9000 / len(xy), 1, 12))
         points = {"c": [colours[label] for label in labels[order]], "s": size, "alpha": 0.6, "linewidths": 0}

@@ -6,7 +6,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from unpadded.common import InputError
-from unpadded.report.plots.style import FAINT, INK, POOLING_COLOURS, in_words, say, styled
+from unpadded.report.plots.palette import FAINT, INK, POOLING_COLOURS
+from unpadded.report.plots.style import in_words, say, styled
 
 
 @styled
@@ -31,11 +32,9 @@ def effect_panels(effects: pd.DataFrame, metric: str) -> Figure:
             _panel(axis, rows[(rows["corpus"] == corpus) & (rows["parameter"] == parameter)])
             axis.set_title(parameter if len(corpora) == 1 else f"{parameter}, {corpus}", fontsize=9)
         line[0].set_ylabel(metric)
-    levels = {
-        f"{parameter}, {corpus}": dict(zip(part["level"], part["mean"], strict=True))
-        for (corpus, parameter), part in rows.groupby(["corpus", "parameter"], sort=False)
-    }
-    return say(figure, f"Mean {metric} under each level", *(f"{name}: {in_words(of)}" for name, of in levels.items()))
+    groups = rows.groupby(["corpus", "parameter"], sort=False)
+    levels = [f"{name}, {corpus}: {in_words(part.set_index('level')['mean'])}" for (corpus, name), part in groups]
+    return say(figure, f"Mean {metric} under each level", *levels)
 
 
 def _panel(axis, rows: pd.DataFrame) -> None:

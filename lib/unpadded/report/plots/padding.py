@@ -10,19 +10,9 @@ import pandas as pd
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
+from unpadded.report.plots.palette import FAINT, INK, MARKERS, POOLING_COLOURS
 from unpadded.report.plots.speed import nothing_measured
-from unpadded.report.plots.style import (
-    FAINT,
-    INK,
-    MARKERS,
-    POOLING_COLOURS,
-    in_words,
-    label_ends,
-    number_in_words,
-    plain_log_ticks,
-    say,
-    styled,
-)
+from unpadded.report.plots.style import in_words, label_ends, number_in_words, plain_log_ticks, say, styled
 from unpadded.studies import UNPADDED
 
 PLACEMENT_NAMES = {"before": "before the text", "after xxbos": "after xxbos", "behind": "behind the text"}
@@ -103,7 +93,7 @@ def chunk_grid(words: Sequence[Sequence[str]], read: np.ndarray, *, bptt: int) -
         axis.axhline(edge, color="white", linewidth=4)
     for edge in range(bptt, kinds.shape[1], bptt):
         axis.axvline(edge - 0.5, color=INK, linewidth=2)
-    axis.set_xticks(range(kinds.shape[1]), [str(j) for j in range(kinds.shape[1])])
+    axis.set_xticks(range(kinds.shape[1]))
     axis.set_yticks(range(kinds.shape[0]), [f"document {i + 1}" for i in range(kinds.shape[0])])
     axis.set(xlabel=f"step (read in chunks of {bptt})", title="Blue is read, orange is text that is never read")
     axis.tick_params(length=0)
@@ -126,20 +116,18 @@ def pad_row_panels(norms: np.ndarray, table: pd.DataFrame, *, pad_id: int = 1) -
     left.annotate("xxpad", (norms[pad_id], 1), **at, va="top", color=LOST, fontsize=8)
     left.set(xlabel="norm of the token's row", ylabel="tokens", title="Rows of the embedding")
     shown = table[table["row"].isin([table["row"].iloc[0], "others, median"])]
-    places = np.arange(2)
+    uses = {"as an input": "input_gradient", "as a class to predict": "output_gradient"}
+    places = np.arange(len(uses))
     for k, (_, row) in enumerate(shown.iterrows()):
-        values = [row["input_gradient"], row["output_gradient"]]
+        values = [row[column] for column in uses.values()]
         colour = LOST if k == 0 else "#8F8F8F"
         bars = right.bar(places + (k - 0.5) * 0.38, values, width=0.36, color=colour, label=row["row"])
         right.bar_label(bars, labels=[f"{value:.1g}" if value else "0" for value in values], fontsize=8)
-    right.set_xticks(places, ["as an input", "as a class to predict"])
+    right.set_xticks(places, list(uses))
     right.set(ylabel="norm of the gradient", title="What reaches the row in training")
     right.margins(y=0.15)
     right.legend(fontsize=8)
-    gradients = (
-        f"Gradient {use}: {in_words(dict(zip(shown['row'], shown[column], strict=True)))}"
-        for use, column in (("as an input", "input_gradient"), ("as a class to predict", "output_gradient"))
-    )
+    gradients = (f"Gradient {use}: {in_words(shown.set_index('row')[column])}" for use, column in uses.items())
     rows = {"xxpad": norms[pad_id], "median": np.median(norms)}
     return say(figure, f"Histogram of the norms of the embedding's rows: {in_words(rows)}", *gradients)
 
@@ -153,29 +141,19 @@ def changed_bars(changes: pd.DataFrame) -> Figure:
     if changes.empty:
         return nothing_measured("there are no topics to predict")
     figure, axes = plt.subplots(1, 2, figsize=(9.5, 0.9 + 0.36 * len(changes)), sharey=True)
-    titles = {
-        "probability_changed": "probability changed by more than 0.001",
-        "label_changed": "another label predicted",
-    }
-    places = np.arange(len(changes))[::-1]
+    probability = "probability changed by more than 0.001"
+    titles = {"probability_changed": probability, "label_changed": "another label predicted"}
+    places, n = np.arange(len(changes))[::-1], f"{int(changes['n'].max()):,}"
     for axis, (column, title) in zip(axes, titles.items(), strict=True):
         shares = 100 * changes[column] / changes["n"]
         colours = [POOLING_COLOURS["mean"] if way == UNPADDED else LOST for way in changes["way"]]
         bars = axis.barh(places, shares, color=colours, height=0.66)
         axis.bar_label(bars, labels=[str(n) for n in changes[column]], padding=3, fontsize=8)
-        axis.set(
-            title=title, xlabel=f"% of {int(changes['n'].max()):,} documents", xlim=(0, max(shares.max() * 1.15, 1))
-        )
-    axes[0].set_yticks(places, changes["way"])
-    for axis in axes:
+        axis.set(title=title, xlabel=f"% of {n} documents", xlim=(0, max(shares.max() * 1.15, 1)))
         axis.tick_params(axis="y", length=0)
-    counts = (
-        f"{title}: {in_words(dict(zip(changes['way'], changes[column], strict=True)))}"
-        for column, title in titles.items()
-    )
-    return say(
-        figure, f"Bars of how many of {int(changes['n'].max()):,} documents depend on how they are asked for", *counts
-    )
+    axes[0].set_yticks(places, changes["way"])
+    counts = (f"{title}: {in_words(changes.set_index('way')[column])}" for column, title in titles.items())
+    return say(figure, f"Bars of how many of {n} documents depend on how they are asked for", *counts)
 
 
 @styled
@@ -197,13 +175,10 @@ def injection_lines(table: pd.DataFrame, *, pads: str, column: str = "centred_co
     said = []
     for axis, (heading, frame, shown) in zip(axes[0], panels, strict=True):
         values = frame.drop_duplicates("model").set_index("model")[shown]
-        said.append(f"{heading}: {in_words(values.to_dict())}")
+        said.append(f"{heading}: {in_words(values)}")
         for k, injected in enumerate(dict.fromkeys(frame.loc[frame["share"] > 0, "injected"])):
-            line = (
-                frame[(frame["injected"] == injected) | (frame["share"] == 0)]
-                .drop_duplicates("model")
-                .sort_values("share")
-            )
+            line = frame[(frame["injected"] == injected) | (frame["share"] == 0)]
+            line = line.drop_duplicates("model").sort_values("share")
             style = {"marker": MARKERS[k], "markersize": 4, "linewidth": 1.2, "color": ["#0072B2", "#E69F00"][k % 2]}
             axis.plot(100 * line["share"], line[shown], label=f"trained with pads {injected}", **style)
         axis.set_title(heading, fontsize=8.5)

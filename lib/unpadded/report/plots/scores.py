@@ -8,29 +8,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from unpadded.common import POSTPROCESSES, InputError
-from unpadded.report.plots.style import (
-    INK,
-    MARKERS,
-    POOLING_COLOURS,
-    in_words,
-    label_ends,
-    method_colours,
-    plain_log_ticks,
-    save_figure,
-    say,
-    styled,
-)
-
-__all__ = [
-    "confusion_map",
-    "geometry_panel",
-    "learning_curves",
-    "loss_curve",
-    "method_names",
-    "postprocess_lines",
-    "save_figure",
-    "score_bars",
-]
+from unpadded.report.plots.palette import INK, MARKERS, POOLING_COLOURS
+from unpadded.report.plots.style import in_words, label_ends, method_colours, panels, plain_log_ticks, say, styled
 
 
 def method_names(scores: pd.DataFrame) -> pd.Series:
@@ -44,14 +23,12 @@ def score_bars(scores: pd.DataFrame, metric: str) -> Figure:
     """Bars of one metric, best on top, with intervals and values; a panel per corpus. `scores` is a long table."""
     rows = scores[scores["metric"] == metric].assign(name=method_names)
     if rows.empty:
-        raise InputError(
-            f"metric: the scores hold no {metric!r}; they hold {', '.join(sorted(set(scores['metric'])))}."
-        )
+        have = ", ".join(sorted(set(scores["metric"])))
+        raise InputError(f"metric: the scores hold no {metric!r}; they hold {have}.")
     corpora = list(dict.fromkeys(rows["corpus"]))
     tallest = int(rows.groupby("corpus").size().max())
-    figure, axes = plt.subplots(
-        1, len(corpora), figsize=(6.4 * len(corpora) ** 0.7, 0.8 + 0.32 * tallest), squeeze=False
-    )
+    size = (6.4 * len(corpora) ** 0.7, 0.8 + 0.32 * tallest)
+    figure, axes = plt.subplots(1, len(corpora), figsize=size, squeeze=False)
     colours = method_colours(rows["name"])
     for axis, corpus in zip(axes[0], corpora, strict=True):
         table = rows[rows["corpus"] == corpus].sort_values("value", kind="stable")
@@ -63,7 +40,7 @@ def score_bars(scores: pd.DataFrame, metric: str) -> Figure:
 def _by_corpus(rows: pd.DataFrame) -> list[str]:
     """For each corpus the values of its methods (column name), in words."""
     groups = rows.groupby("corpus", sort=False)
-    return [f"{corpus}: {in_words(dict(zip(part['name'], part['value'], strict=True)))}" for corpus, part in groups]
+    return [f"{corpus}: {in_words(part.set_index('name')['value'])}" for corpus, part in groups]
 
 
 def _bars(axis, table: pd.DataFrame, colours: list[str]) -> None:
@@ -88,16 +65,12 @@ def postprocess_lines(scores: pd.DataFrame, metric: str) -> Figure:
     rows = scores[(scores["metric"] == metric) & (scores["method"] == "lm")]
     corpora = list(dict.fromkeys(rows["corpus"]))
     steps = [step for step in POSTPROCESSES if step in set(rows["postprocess"])]
-    columns, lines = max(1, min(3, len(corpora))), max(1, -(-len(corpora) // 3))
-    figure, axes = plt.subplots(lines, columns, figsize=(6.4 * columns**0.8, 3.6 * lines), squeeze=False)
-    for axis in axes.flat[len(corpora) :]:
-        axis.set_visible(False)
-    for axis, corpus in zip(axes.flat, corpora, strict=False):
+    figure, axes = panels(len(corpora), columns=3, width=6.4 / max(1, min(3, len(corpora))) ** 0.2, height=3.6)
+    for axis, corpus in zip(axes, corpora, strict=True):
         _postprocess_points(axis, rows[rows["corpus"] == corpus], steps)
         axis.set(ylabel=metric, title=f"{metric} after post-processing, {corpus}")
-    return say(
-        figure, f"{metric} of each pooling after each post-processing", *_by_corpus(rows.assign(name=method_names))
-    )
+    values = _by_corpus(rows.assign(name=method_names))
+    return say(figure, f"{metric} of each pooling after each post-processing", *values)
 
 
 def _postprocess_points(axis, rows: pd.DataFrame, steps: list[str]) -> None:
@@ -131,10 +104,8 @@ def loss_curve(training: pd.DataFrame, *, x: str = "minutes") -> Figure:
     if len(measured):
         loss.plot(measured[x], measured["valid_loss"], color=POOLING_COLOURS["mean"], marker="o", markersize=3.5)
         last = measured.iloc[-1]
-        ends[f"validation {last['valid_loss']:.2f}\n(perplexity {last['valid_perplexity']:.0f})"] = (
-            last[x],
-            last["valid_loss"],
-        )
+        name = f"validation {last['valid_loss']:.2f}\n(perplexity {last['valid_perplexity']:.0f})"
+        ends[name] = (last[x], last["valid_loss"])
     label_ends(loss, ends, lines=2)
     loss.set(ylabel="cross-entropy (nats per token)", title="Loss of the language model")
     rate.plot(training[x], training["learning_rate"], color=INK, linewidth=1)
@@ -171,9 +142,8 @@ def learning_curves(curve: pd.DataFrame) -> Figure:
         baseline = name.split(" + ")[0] not in POOLING_COLOURS
         style = {"linestyle": "--" if baseline else "-", "marker": MARKERS[i % len(MARKERS)], "markersize": 4}
         axis.plot(group["n_train"], group["accuracy"], color=colours[name], linewidth=1.2, **style)
-        axis.fill_between(
-            group["n_train"], group["ci_low"], group["ci_high"], color=colours[name], alpha=0.15, linewidth=0
-        )
+        band = {"color": colours[name], "alpha": 0.15, "linewidth": 0}
+        axis.fill_between(group["n_train"], group["ci_low"], group["ci_high"], **band)
         ends[name] = (group["n_train"].iloc[-1], group["accuracy"].iloc[-1])
     axis.set(xscale="log", xlabel="training documents", ylabel="accuracy on the test split", title="Learning curve")
     plain_log_ticks(axis)
@@ -202,7 +172,7 @@ def geometry_panel(table: pd.DataFrame, norms: pd.DataFrame, parts: pd.DataFrame
         axis.set_ylabel(ylabel)
         axis.tick_params(axis="x", labelrotation=30 if len(table) > 4 else 0)
         axis.margins(y=0.12)
-        said.append(f"{title}: {in_words(dict(zip(table['method'], table[column], strict=True)))}")
+        said.append(f"{title}: {in_words(table.set_index('method')[column])}")
     ends = {}
     for name, group in norms.groupby("method", sort=False):
         axes[3].plot(group["length"], group["relative_norm"], color=colours[name], marker=".")
@@ -213,14 +183,10 @@ def geometry_panel(table: pd.DataFrame, norms: pd.DataFrame, parts: pd.DataFrame
     label_ends(axes[3], ends, colours=colours)
     said.append(f"norm of the longest documents / mean norm: {in_words({name: y for name, (_, y) in ends.items()})}")
     if parts is not None:
-        bars = axes[4].bar(
-            parts["part"], parts["share"], color=[method_colours(parts["part"])[p] for p in parts["part"]]
-        )
+        bars = axes[4].bar(parts["part"], parts["share"], color=list(method_colours(parts["part"]).values()))
         axes[4].bar_label(bars, fmt="{:.0%}", fontsize=8)
         axes[4].set_title("share of each part in the\ndistances of raw concat", fontsize=9)
         axes[4].set_ylabel("share of squared distances")
         axes[4].margins(y=0.12)
-        said.append(
-            f"share in the distances of raw concat: {in_words(dict(zip(parts['part'], parts['share'], strict=True)))}"
-        )
+        said.append(f"share in the distances of raw concat: {in_words(parts.set_index('part')['share'])}")
     return say(figure, "Bars about the geometry of the vectors", *said)

@@ -10,16 +10,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from unpadded.report.plots.style import (
-    BASELINE_GREYS,
-    INK,
-    OTHER_COLOURS,
-    POOLING_COLOURS,
-    in_words,
-    label_ends,
-    say,
-    styled,
-)
+from unpadded.report.plots.palette import BASELINE_GREYS, INK, OTHER_COLOURS, POOLING_COLOURS
+from unpadded.report.plots.style import in_words, label_ends, say, styled
 
 ORANGE, BLUE, _ = OTHER_COLOURS
 METHOD_COLOURS = {"loop": BASELINE_GREYS[2], "naive padded": ORANGE, "sorted padded": BLUE, "unpadded": INK}
@@ -56,10 +48,8 @@ def speed_and_memory(speed: pd.DataFrame, memory: pd.DataFrame) -> Figure:
 def growth_panels(by_documents: pd.DataFrame, by_longest: pd.DataFrame) -> Figure:
     """Peak memory and time a token against the number of documents and against the longest one's length, in the rows of
     `measure_memory`; a table without rows is left out, a cross marks a process that died."""
-    columns = [
-        ("documents", by_documents, "documents", "more documents"),
-        ("longest", by_longest, "tokens of the longest document", "one long document among others"),
-    ]
+    longest = ("longest", by_longest, "tokens of the longest document", "one long document among others")
+    columns = [("documents", by_documents, "documents", "more documents"), longest]
     columns = [column for column in columns if len(column[1])]
     if not columns:
         return nothing_measured("growth was not measured")
@@ -88,9 +78,9 @@ def small_machine(table: pd.DataFrame) -> Figure:
     figure, axis = plt.subplots(figsize=(7.2, 0.9 + 0.55 * len(methods)))
     for place, method in enumerate(methods):
         rows, colour = table[table["method"] == method], METHOD_COLOURS.get(method, INK)
-        done = rows[rows["outcome"] == "finished"]
+        done = _done(rows)
         axis.plot(done["batch_size"], [place] * len(done), "o-", color=colour, markersize=6)
-        for _, row in rows[rows["outcome"].isin(FAILED)].iterrows():
+        for _, row in _died(rows).iterrows():
             axis.plot(row["batch_size"], place, "X", color=colour, markersize=11)
             at, offset = (row["batch_size"], place), {"xytext": (10, 0), "textcoords": "offset points"}
             axis.annotate(f"{row['outcome']} at {row['batch_size']}", at, va="center", fontsize=8, **offset)
@@ -98,7 +88,7 @@ def small_machine(table: pd.DataFrame) -> Figure:
     axis.set_title(f"a process that may take {table['limit_mib'].max():,} MiB more")
     axis.set_yticks(range(len(methods)), methods)
     _batch_ticks(axis, table["batch_size"])
-    largest = in_words(_done(table).groupby("method")["batch_size"].max().to_dict())
+    largest = in_words(_done(table).groupby("method")["batch_size"].max())
     limit, failed = f"a process that may take {table['limit_mib'].max():,} MiB more", _names(_died(table))
     return say(figure, f"Which batches fit into {limit}", f"Largest that did: {largest}; failed: {failed}")
 
@@ -118,9 +108,7 @@ def precision_panel(price: pd.DataFrame) -> Figure:
     bars = kept.bar(price["pooling"], price["neighbours_kept"], color=colours, yerr=errors, capsize=2)
     kept.bar_label(bars, fmt="{:.3f}", fontsize=8, padding=2)
     kept.set(title=f"{price['k'].iloc[0]} nearest neighbours kept", ylabel="share", ylim=(0, 1.12))
-    how_far, how_many = (
-        in_words(dict(zip(price["pooling"], price[column], strict=True))) for column in ("moved", "neighbours_kept")
-    )
+    how_far, how_many = (in_words(price.set_index("pooling")[column]) for column in ("moved", "neighbours_kept"))
     return say(
         figure,
         f"Bars of how far a vector moves, in distances between documents: {how_far}",
@@ -129,16 +117,12 @@ def precision_panel(price: pd.DataFrame) -> Figure:
 
 
 @styled
-def _message(words: str) -> Figure:
-    figure, axis = plt.subplots(figsize=(4, 0.6))
-    axis.axis("off")
-    axis.text(0, 0.5, words, va="center")
-    return say(figure, words.removesuffix("."))
-
-
 def nothing_measured(words: str) -> Figure:
     """A small picture that says why there is no other."""
-    return _message(f"Nothing to show: {words}.")
+    figure, axis = plt.subplots(figsize=(4, 0.6))
+    axis.axis("off")
+    axis.text(0, 0.5, f"Nothing to show: {words}.", va="center")
+    return say(figure, f"Nothing to show: {words}")
 
 
 def _method_lines(axis, rows: pd.DataFrame, x: str, y: str, *, died: pd.DataFrame | None = None) -> dict[str, tuple]:

@@ -1,4 +1,4 @@
-"""The style of every figure: fixed colours, direct labels, alternative text, and how a figure is saved."""
+"""The style of every figure: direct labels, alternative text, and how a figure is saved."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from cycler import cycler
+import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 from PIL import Image
@@ -18,33 +18,10 @@ from PIL.PngImagePlugin import PngInfo
 from scipy.optimize import isotonic_regression
 
 from unpadded.common import atomic_write
+from unpadded.report.plots.palette import BASELINE_GREYS, INK, POOLING_COLOURS, STYLE
 
-# Okabe and Ito's (2008) palette: one fixed colour per pooling, everywhere.
-POOLING_COLOURS = {"last": "#D55E00", "mean": "#0072B2", "max": "#009E73", "concat": "#CC79A7"}
-OTHER_COLOURS = ["#E69F00", "#56B4E9", "#F0E442"]
-# The same palette for topics, which maps name; yellow, faint on white, comes last.
-TOPIC_COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442"]
-BASELINE_GREYS = "#3D3D3D #6B6B6B #8F8F8F #A8A8A8 #7D7D7D #555555 #999999 #B8B8B8 #2E2E2E #C6C6C6".split()
-MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
-INK, FAINT = "#222222", "#D9D9D9"
 DPI = 192  # of a saved picture: two pixels for each of a page's 96 to the inch
 LONGEST_TEXT, MOST_VALUES = 900, 16  # characters of an alternative text, values in one list: a listener cannot skim
-STYLE = {
-    "figure.dpi": 110,
-    "figure.constrained_layout.use": True,
-    "font.size": 9,
-    "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.labelsize": 9,
-    **dict.fromkeys(["axes.edgecolor", "axes.labelcolor", "text.color", "xtick.color", "ytick.color"], INK),
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": False,
-    "grid.color": FAINT,
-    "legend.frameon": False,
-    "axes.prop_cycle": cycler(color=[*POOLING_COLOURS.values(), *OTHER_COLOURS]),
-}
 
 
 def styled(function: Callable[..., Figure]) -> Callable[..., Figure]:
@@ -61,6 +38,16 @@ def styled(function: Callable[..., Figure]) -> Callable[..., Figure]:
     return draw
 
 
+def panels(n: int, *, columns: int = 2, width: float, height: float, **options) -> tuple[Figure, list]:
+    """A figure with `n` panels of that size in inches, at most `columns` side by side, and nothing in the places left over."""
+    columns = max(1, min(n, columns))
+    rows = max(1, -(-n // columns))
+    figure, axes = plt.subplots(rows, columns, figsize=(width * columns, height * rows), squeeze=False, **options)
+    for axis in axes.flat[n:]:
+        axis.remove()
+    return figure, list(axes.flat[:n])
+
+
 def say(figure: Figure, *sentences: str) -> Figure:
     """Make the sentences (without full stops) the figure's alternative text, which is its label; return the figure."""
     words = " ".join(f"{sentence}." for sentence in sentences)
@@ -68,7 +55,7 @@ def say(figure: Figure, *sentences: str) -> Figure:
     return figure
 
 
-def in_words(values: Mapping[str, float]) -> str:
+def in_words(values: Mapping[str, float] | pd.Series) -> str:
     """ "mean 0.6, last 0.12": names with their values, the largest first; what was not measured is left out."""
     found = sorted(((name, value) for name, value in values.items() if np.isfinite(value)), key=lambda pair: -pair[1])
     return ", ".join(f"{name} {number_in_words(value)}" for name, value in found[:MOST_VALUES])

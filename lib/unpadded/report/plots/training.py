@@ -8,17 +8,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
-from unpadded.report.plots.style import (
-    BASELINE_GREYS,
-    INK,
-    MARKERS,
-    OTHER_COLOURS,
-    POOLING_COLOURS,
-    in_words,
-    label_ends,
-    say,
-    styled,
-)
+from unpadded.report.plots.palette import BASELINE_GREYS, INK, MARKERS, OTHER_COLOURS, POOLING_COLOURS
+from unpadded.report.plots.style import in_words, label_ends, say, styled
 
 TICKS = (20, 50, 70, 100, 150, 200, 300, 500, 700, 1_000, 2_000, 5_000, 10_000, 20_000)
 COLOURS = (POOLING_COLOURS["mean"], POOLING_COLOURS["last"], POOLING_COLOURS["max"], *OTHER_COLOURS)
@@ -50,7 +41,7 @@ def perplexity_curves(curves: pd.DataFrame, published: Mapping[str, float] | Non
     axis.yaxis.set_major_formatter(ScalarFormatter())
     axis.yaxis.set_minor_formatter(NullFormatter())
     label_ends(axis, ends, colours=colours)
-    reached = in_words(curves.groupby("model", sort=False)["valid_perplexity"].last().to_dict())
+    reached = in_words(curves.groupby("model", sort=False)["valid_perplexity"].last())
     return say(figure, "Validation perplexity against minutes of training, a line a model", f"At the end: {reached}")
 
 
@@ -65,9 +56,8 @@ def recipe_points(table: pd.DataFrame, title: str) -> Figure:
     rows = table[baseline | (table["pooling"] == "mean")]
     rows = rows.assign(name=rows["point"].where(~baseline, rows["pooling"])).sort_values("P@10", kind="stable")
     places = np.arange(len(rows))
-    colours = np.where(
-        rows["name"] == "default", POOLING_COLOURS["mean"], np.where(baseline[rows.index], BASELINE_GREYS[3], INK)
-    )
+    colours = np.where(baseline[rows.index], BASELINE_GREYS[3], INK)
+    colours[rows["name"] == "default"] = POOLING_COLOURS["mean"]
     figure, axes = plt.subplots(1, 2, figsize=(7.6, 1.1 + 0.21 * len(rows)), sharey=True)
     for axis, (metric, words) in zip(axes, {"v_measure": "V-measure", "P@10": "precision@10"}.items(), strict=True):
         low, high = rows[f"{metric} interval"].str.split(" to ", expand=True).astype(float).to_numpy().T
@@ -79,5 +69,5 @@ def recipe_points(table: pd.DataFrame, title: str) -> Figure:
         axis.tick_params(axis="y", length=0)
     axes[0].set_yticks(places, rows["name"])
     axes[0].set_title(title)
-    v_measure, precision = (in_words(dict(zip(rows["name"], rows[m], strict=True))) for m in ("v_measure", "P@10"))
+    v_measure, precision = (in_words(rows.set_index("name")[m]) for m in ("v_measure", "P@10"))
     return say(figure, title, f"V-measure: {v_measure}", f"Precision@10: {precision}")
