@@ -24,7 +24,7 @@ from unpadded.report.maps.umap_maps import (
 )
 from unpadded.report.plots import scores as plots
 from unpadded.report.plots.palette import POOLING_COLOURS, TOPIC_COLOURS
-from unpadded.report.plots.style import label_ends, method_colours
+from unpadded.report.plots.style import label_ends, method_colours, save_figure
 from vector_tools import clouds, lm, noise
 
 
@@ -128,7 +128,7 @@ def test_end_labels_do_not_overlap():
 
 def test_a_saved_figure_is_a_readable_picture_and_no_figure_stays_open(tmp_path):
     scores = scores_of({("lm", "mean", "none"): 0.6})
-    plots.save_figure(plots.score_bars(scores, "v_measure"), tmp_path / "bars.png")
+    save_figure(plots.score_bars(scores, "v_measure"), tmp_path / "bars.png")
     with Image.open(tmp_path / "bars.png") as image:
         assert image.width > 500
     assert [path.name for path in tmp_path.iterdir()] == ["bars.png"]

@@ -31,14 +31,8 @@ def local_client(
     with dask.config.set({"distributed.nanny.pre-spawn-environ": {}, **(settings or {})}):
         with _children_ignore_interrupts(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", r"\s*Port \d+ is already in use")  # Dask then takes another
-            started = LocalCluster(
-                n_workers=n_workers,
-                threads_per_worker=1,
-                env=dict(environment),
-                memory_limit=0,
-                dashboard_address=dashboard,
-                silence_logs=logging.CRITICAL,
-            )
+            options = {"threads_per_worker": 1, "memory_limit": 0, "silence_logs": logging.CRITICAL}
+            started = LocalCluster(n_workers=n_workers, env=dict(environment), dashboard_address=dashboard, **options)
         with started as cluster, Client(cluster) as client:
             yield client
 

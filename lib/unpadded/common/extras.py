@@ -5,38 +5,20 @@ from contextlib import contextmanager
 
 from unpadded.common.errors import InputError
 
-# Top-level modules that the library imports -> the extra that brings them; a test compares this with pyproject.toml.
-EXTRA_OF = {
-    "sentencepiece": "subword",
-    "numba": "narrow",
-    "platformdirs": "corpora",
-    "pyarrow": "corpora",
-    "usearch": "search",
-    "accelerate": "cluster",
-    "dask": "cluster",
-    "distributed": "cluster",
-    "bm25s": "evaluate",
-    "fasttext": "evaluate",
-    "ir_measures": "evaluate",
-    "joblib": "evaluate",
-    "threadpoolctl": "evaluate",
-    "umap": "evaluate",
-    "altair": "runs",
-    "jupyter_client": "runs",
-    "nbclient": "runs",
-    "nbconvert": "runs",
-    "nbformat": "runs",
-    "papermill": "runs",
-    "psutil": "runs",
-    "vl_convert": "runs",
-    "yaml": "runs",
-    "ipywidgets": "lab",
-    "jscatter": "lab",
-    "jupyterlab": "lab",
+# An extra -> the top-level modules of it that the library imports; a test compares this with pyproject.toml.
+MODULES = {
+    "subword": "sentencepiece",
+    "narrow": "numba",
+    "corpora": "platformdirs pyarrow",
+    "search": "usearch",
+    "cluster": "accelerate dask distributed",
+    "evaluate": "bm25s fasttext ir_measures joblib threadpoolctl umap",
+    "runs": "altair jupyter_client nbclient nbconvert nbformat papermill psutil vl_convert yaml",
+    "lab": "ipywidgets jscatter jupyterlab",
     "mteb": "mteb",
-    "tokenizers": "static",
-    "wordllama": "static",
+    "static": "tokenizers wordllama",
 }
+EXTRA_OF = {module: extra for extra, modules in MODULES.items() for module in modules.split()}
 
 
 class MissingExtraError(InputError, ImportError):
@@ -52,6 +34,5 @@ def extras_needed() -> Iterator[None]:
         missing = (error.name or "").partition(".")[0]
         if missing not in EXTRA_OF:
             raise
-        raise MissingExtraError(
-            f"{missing} is not installed: pip install 'unpadded[{EXTRA_OF[missing]}]' brings it."
-        ) from error
+        brought = f"pip install 'unpadded[{EXTRA_OF[missing]}]' brings it."
+        raise MissingExtraError(f"{missing} is not installed: {brought}") from error

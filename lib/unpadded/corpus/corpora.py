@@ -31,9 +31,8 @@ def load_also(also: str, *, beside: str = "", root: str | os.PathLike = ".") -> 
         except InputError as error:
             raise InputError(f"also: {error}") from error
         if corpus.name in names:
-            raise InputError(
-                f"also: two corpora are called {corpus.name!r}; leave one out or rename its file or folder."
-            )
+            name = corpus.name
+            raise InputError(f"also: two corpora are called {name!r}; leave one out or rename its file or folder.")
         names.add(corpus.name)
         corpora.append(corpus)
     return corpora

@@ -1,5 +1,6 @@
 """What a reader hands over: documents and all that the source says of them, checked."""
 
+from collections.abc import Iterable
 from dataclasses import InitVar, dataclass
 
 import pandas as pd
@@ -55,14 +56,9 @@ def _check_relevance(corpus: Documents, where: str) -> None:
         return
     if corpus.queries is None or corpus.relevance is None:
         raise InputError(f"{where} has queries without judgments or judgments without queries: give both")
-    unknown = [query for query in corpus.relevance if query not in corpus.queries]
-    if unknown:
-        raise InputError(f"{where} has judgments for unknown queries: {listing(unknown)}: add or drop them")
-    known = set(corpus.ids)
-    judged = dict.fromkeys(document for grades in corpus.relevance.values() for document in grades)
-    unknown = [document for document in judged if document not in known]
-    if unknown:
-        raise InputError(f"{where} has judgments for unknown documents: {listing(unknown)}: add or drop them")
+    judged = [document for grades in corpus.relevance.values() for document in grades]
+    _check_known(corpus.relevance, corpus.queries, f"{where} has judgments for unknown queries")
+    _check_known(judged, corpus.ids, f"{where} has judgments for unknown documents")
 
 
 def _check_ratings(corpus: Documents, where: str) -> None:
@@ -71,8 +67,12 @@ def _check_ratings(corpus: Documents, where: str) -> None:
     if list(corpus.ratings.columns) != ["first", "second", "rating"]:
         columns = list(corpus.ratings.columns)
         raise InputError(f"{where} has ratings with the columns {columns}: name them first, second, rating")
-    known = set(corpus.ids)
-    rated = dict.fromkeys([*corpus.ratings["first"], *corpus.ratings["second"]])
-    unknown = [document for document in rated if document not in known]
+    rated = [*corpus.ratings["first"], *corpus.ratings["second"]]
+    _check_known(rated, corpus.ids, f"{where} has ratings for unknown documents")
+
+
+def _check_known(used: Iterable[str], known: Iterable[str], problem: str) -> None:
+    known = set(known)
+    unknown = [name for name in dict.fromkeys(used) if name not in known]
     if unknown:
-        raise InputError(f"{where} has ratings for unknown documents: {listing(unknown)}: add or drop them")
+        raise InputError(f"{problem}: {listing(unknown)}: add or drop them")

@@ -10,9 +10,7 @@ from unpadded.corpus.documents import Documents
 from unpadded.corpus.readers.read import read, refuse_columns
 
 
-def load_documents(
-    source: str | os.PathLike, *, columns: dict[str, str | None], encoding: str | None = None
-) -> Documents:
+def load_documents(source: str | os.PathLike, *, columns: dict[str, str | None], encoding: str | None) -> Documents:
     """The documents of a dataset's name or of a path; `columns` maps text, label, id, split to column names.
 
     Raises `InputError` for what is neither, and for anything wrong with the content.

@@ -28,13 +28,8 @@ def as_name(value: Any) -> str | None:
 
 def duplicates(items: Iterable[str]) -> list[str]:
     """Every item that occurs more than once, in the order of its first repetition."""
-    seen: set[str] = set()
-    repeated: dict[str, None] = {}
-    for item in items:
-        if item in seen:
-            repeated[item] = None
-        seen.add(item)
-    return list(repeated)
+    items = pd.Series(list(items), dtype=object)
+    return items[items.duplicated()].drop_duplicates().tolist()
 
 
 def check_texts(texts: Sequence[Any], where: str, kind: str) -> None:

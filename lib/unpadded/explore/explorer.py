@@ -60,11 +60,8 @@ class Explorer:
                 box.children = []  # of what was open before
             return
         near = NeighbourPanel(data, show=lambda rows: self.panels["maps"].select(rows))
-        self.panels = {
-            "neighbours": near,
-            "maps": MapPanel(data, on_document=near.ask_document),
-            "pairs": PairPanel(data),
-        }
-        for name, box in (("maps", self.maps), ("neighbours", self.neighbours), ("pairs", self.pairs)):
-            box.children = [self.panels[name].widget]
+        maps, pairs = MapPanel(data, on_document=near.ask_document), PairPanel(data)
+        self.panels = {"neighbours": near, "maps": maps, "pairs": pairs}
+        for name, panel in self.panels.items():
+            getattr(self, name).children = [panel.widget]
         self._about.value = f"{len(data):,} documents, {len(data.maps):,} of them on the maps; {render.escape(data.lm)}"

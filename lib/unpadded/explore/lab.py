@@ -20,10 +20,8 @@ def main(outputs: Path = Path("outputs"), arguments: list[str] | None = None) ->
     register_kernel()
     if not explorable_runs(outputs):
         print("No run to explore yet: making a small one (two minutes).", flush=True)
-        command = [sys.executable, "-m", "unpadded.cli.main", "run", "--profile", "smoke"]
-        command += ["--output", str(outputs / "smoke")]
-        status = subprocess.run(command, check=False).returncode
-        if status:
+        command = [sys.executable, *"-m unpadded.cli.main run --profile smoke --output".split(), str(outputs / "smoke")]
+        if status := subprocess.run(command, check=False).returncode:
             return status
     # Jupyter refuses to run as root, the usual user of a container; it serves this machine alone, behind its token.
     rights = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
@@ -41,13 +39,8 @@ def lab_command(arguments: list[str], *, notebook: Path = NOTEBOOKS / "explore.i
 
     The address that it prints, for those whose browser it cannot open, leads to the notebook too.
     """
-    settings = {"app_settings_dir": SETTINGS, "default_url": f"/lab/tree/{notebook.name}"}
-    return [
-        *(sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1"),
-        *(f"--LabApp.{name}={value}" for name, value in settings.items()),
-        *arguments,
-        str(notebook),
-    ]
+    settings = [f"--LabApp.app_settings_dir={SETTINGS}", f"--LabApp.default_url=/lab/tree/{notebook.name}"]
+    return [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", *settings, *arguments, str(notebook)]
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,8 +18,7 @@ CELL = "text-align:right;padding:.2em .8em"
 LIFTS, LOWERS = "0,114,178", "213,94,0"  # Okabe and Ito's blue and vermillion
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """One document that was found under one pooling, and why."""
 
     pooling: str
@@ -44,9 +43,8 @@ def results(found: Sequence[Found]) -> str:
     for pooling in dict.fromkeys(item.pooling for item in found):
         items = "".join(_result(item) for item in found if item.pooling == pooling)
         head = f"border-top:4px solid {POOLING_COLOURS.get(pooling, '#888')};padding-top:.3em"
-        columns.append(
-            f'<div style="{head}"><b>{escape(pooling)}</b><ol style="margin:.3em 0;padding-left:1.4em">{items}</ol></div>'
-        )
+        items = f'<ol style="margin:.3em 0;padding-left:1.4em">{items}</ol>'
+        columns.append(f'<div style="{head}"><b>{escape(pooling)}</b>{items}</div>')
     grid = "display:grid;grid-template-columns:repeat(auto-fit,minmax(240px,1fr));gap:1em;line-height:1.4"
     return f'<div class="unpadded-results" style="{grid}">{"".join(columns)}</div>'
 

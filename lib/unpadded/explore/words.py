@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
@@ -17,12 +18,7 @@ SPECIAL = frozenset((*defaults.text_spec_tok, BOS))
 
 
 def shared_words(
-    first: np.ndarray,
-    second: np.ndarray,
-    vocab: Sequence[str],
-    frequencies: np.ndarray,
-    *,
-    n_documents: int,
+    first: np.ndarray, second: np.ndarray, vocab: Sequence[str], frequencies: np.ndarray, *, n_documents: int
 ) -> list[str]:
     """Words, MOST_WORDS at most, that both texts (arrays of token ids) hold, the rarest in the corpus first.
 
@@ -82,12 +78,11 @@ def weightiest_words(tokens: Sequence[str], terms: np.ndarray, *, common: Collec
 
     Words in `common` are left out: they lift every document.
     """
-    above = terms - terms.mean()
-    totals: dict[str, float] = {}
-    for token, value in zip(tokens, above, strict=True):
+    totals: Counter = Counter()
+    for token, value in zip(tokens, terms - terms.mean(), strict=True):
         if _is_word(token) and token not in common:
-            totals[token] = totals.get(token, 0.0) + float(value)
-    return [word for word in sorted(totals, key=lambda word: -totals[word])[:MOST_WORDS] if totals[word] > 0]
+            totals[token] += float(value)
+    return [word for word, total in totals.most_common(MOST_WORDS) if total > 0]
 
 
 def _is_word(token: str) -> bool:

@@ -84,10 +84,8 @@ def _fetch_imdb() -> Fetched:
     rows = []
     for split in ("train", "test"):
         part = read_folder(place / split, encoding="utf-8")
-        rows += [
-            {"id": f"{split}/{id_}", "text": text, "label": label, "split": split}
-            for id_, text, label in zip(part.ids, part.texts, part.labels or [], strict=True)
-        ]
+        for file, text, label in zip(part.ids, part.texts, part.labels or [], strict=True):
+            rows.append({"id": f"{split}/{file}", "text": text, "label": label, "split": split})
     return f"fastai's copy in {place}", rows
 
 

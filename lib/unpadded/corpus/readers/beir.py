@@ -40,14 +40,9 @@ def read_beir(path: Path, *, encoding: str | None = None) -> Documents:
     if not relevant:
         raise InputError(f"{qrels} judges no document relevant: give at least one score above 0")
     dropped = len(queries) - len(relevant)
-    return Documents(
-        whole.name,
-        ids,
-        texts,
-        queries={query: text for query, text in queries.items() if query in relevant},
-        relevance=relevant,
-        notes=(f"left out {dropped} queries without a relevant document",) if dropped else (),
-    )
+    notes = (f"left out {dropped} queries without a relevant document",) if dropped else ()
+    queries = {query: text for query, text in queries.items() if query in relevant}
+    return Documents(whole.name, ids, texts, queries=queries, relevance=relevant, notes=notes)
 
 
 def _find(path: Path, name: str) -> Path | None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -25,9 +26,8 @@ def read_folder(path: Path, *, encoding: str | None = None) -> Documents:
     Below a topic every visible file at any depth is a document; its id is the relative path. Without an `encoding`,
     one file in a thousand may be Windows-1252 instead of UTF-8, and is noted. Raises `InputError`.
     """
-    folders = _subfolders(path)
-    splits = _splits(folders)
-    notes: list[str] = []
+    folders = _children(path, Path.is_dir)
+    splits, notes = _splits(folders), []
     if splits:
         files = [file for folder in folders for file in _files_of_topics(folder, splits[folder.name], notes)]
         _note_loose(path, notes)
@@ -74,12 +74,12 @@ def _splits(folders: list[Path]) -> dict[str, str]:
 
 
 def _files_of_topics(folder: Path, split: str | None, notes: list[str]) -> list[_File]:
-    topics = _subfolders(folder)
+    topics = _children(folder, Path.is_dir)
     files = [_File(file, topic.name, split) for topic in topics for file in _files_below(topic)]
     if files:
         _note_loose(folder, notes)
         return files
-    loose = _loose_files(folder)
+    loose = _children(folder, Path.is_file)
     texts = [file for file in loose if split is not None or file.suffix.lower() == ".txt"]
     if loose and not texts:
         raise InputError(
@@ -96,17 +96,10 @@ def _files_below(folder: Path) -> list[Path]:
     return files
 
 
-def _subfolders(folder: Path) -> list[Path]:
-    return sorted(child for child in _children(folder) if child.is_dir())
-
-
-def _loose_files(folder: Path) -> list[Path]:
-    return sorted(child for child in _children(folder) if child.is_file())
-
-
-def _children(folder: Path) -> list[Path]:
+def _children(folder: Path, kind: Callable[[Path], bool]) -> list[Path]:
+    """The visible files (`Path.is_file`) or folders (`Path.is_dir`) directly in `folder`, sorted."""
     try:
-        return [child for child in folder.iterdir() if not child.name.startswith(".")]
+        return sorted(child for child in folder.iterdir() if not child.name.startswith(".") and kind(child))
     except OSError as error:
         _refuse(error)
 
@@ -116,7 +109,7 @@ def _refuse(error: OSError) -> NoReturn:
 
 
 def _note_loose(folder: Path, notes: list[str]) -> None:
-    loose = [file.name for file in _loose_files(folder)]
+    loose = [file.name for file in _children(folder, Path.is_file)]
     if loose:
         shown = ", ".join(loose[:5]) + (", ..." if len(loose) > 5 else "")
         notes.append(f"ignored {len(loose)} files that lie beside the folders of {folder.name}: {shown}")

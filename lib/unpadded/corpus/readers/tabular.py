@@ -7,7 +7,6 @@ import csv
 import io
 import json
 from collections.abc import Callable
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -97,31 +96,23 @@ def _csv_rows(path: Path, text: str, delimiter: str) -> list[list[str]]:
     # Strict, so that a quote left open is an error and not one document that swallows the rest of the file.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows, line = [], 1
+    limit = csv.field_size_limit(2**31 - 1)  # the module's own, 131,072 characters a cell, is less than a long document
     try:
-        with _any_field_size():
-            for row in reader:
-                line = reader.line_num + 1
-                if row:
-                    rows.append(row)
+        for row in reader:
+            line = reader.line_num + 1
+            if row:
+                rows.append(row)
     except csv.Error as error:
         raise InputError(
             f"{path} has a broken quoted cell in the row at line {line} ({error}): double the quotes inside and close it"
         ) from error
+    finally:
+        csv.field_size_limit(limit)
     return rows
 
 
 def _csv_column(place: int, rows: list[list[str]]) -> list[str | None]:
     return [row[place] if place < len(row) else None for row in rows]
-
-
-@contextmanager
-def _any_field_size():
-    """Lift the csv module's limit of 131,072 characters a cell, which long documents pass."""
-    before = csv.field_size_limit(2**31 - 1)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)
 
 
 def _open_parquet(path: Path) -> Table:

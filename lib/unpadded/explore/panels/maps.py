@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import ipywidgets as widgets
 import jscatter
@@ -11,6 +12,7 @@ import pandas as pd
 from matplotlib.colors import to_hex
 from sklearn.cluster import MiniBatchKMeans
 
+from unpadded.common import CONCAT
 from unpadded.explore import render
 from unpadded.explore.data import Explorable
 from unpadded.report import limits_without_outliers, poolings_of, topic_colours
@@ -42,9 +44,8 @@ class MapPanel:
         self.clear.on_click(lambda _: self.select([]))
         self._recolour(self.colour.value)
         self._show_selection(np.empty(0, int))
-        self.widget = widgets.VBox(
-            [widgets.HBox([self.colour, self.clear]), self._legend, self._grid(), self._summary, self.list]
-        )
+        buttons = widgets.HBox([self.colour, self.clear])
+        self.widget = widgets.VBox([buttons, self._legend, self._grid(), self._summary, self.list])
 
     @property
     def selected(self) -> np.ndarray:
@@ -79,11 +80,17 @@ class MapPanel:
             then(value)
 
     def _link(self, name: str, value, source) -> None:
-        self._busy = True
-        try:
+        with self._quietly():
             for scatter in self.scatters.values():
                 if scatter.widget is not source:
                     setattr(scatter.widget, name, value.astype(np.uint32) if name == "selection" else value)
+
+    @contextmanager
+    def _quietly(self) -> Iterator[None]:
+        """What the widgets report while they are changed here asks for nothing."""
+        self._busy = True
+        try:
+            yield
         finally:
             self._busy = False
 
@@ -92,12 +99,9 @@ class MapPanel:
         self._summary.value = render.selection(points, n_documents=len(self.points))
         listed = points.head(MOST_LISTED)
         options = [(f"{p.title} · {p.topic}" if p.topic else p.title, int(p.row)) for p in listed.itertuples()]
-        self._busy = True
-        try:
+        with self._quietly():
             self.list.options = [("choose one to see what is near it", -1), *options]
             self.list.value = -1
-        finally:
-            self._busy = False
         self.list.layout.display = "" if options else "none"
         if len(points) == 1:
             self._on_document(int(points["row"].iloc[0]))
@@ -130,7 +134,7 @@ class MapPanel:
         """k-means of one pooling's vectors, as many clusters as there are topics; the same colours on every map."""
         n_topics = self.points["topic"].nunique()
         rows = self.points["row"].to_numpy()
-        parts = ("last", "mean", "max") if pooling == "concat" else (pooling,)
+        parts = CONCAT if pooling == "concat" else (pooling,)
         vectors = np.concatenate([self._data.vectors[part][rows] for part in parts], axis=1)
         k = min(n_topics if n_topics > 1 else N_CLUSTERS, len(rows))
         found = MiniBatchKMeans(k, n_init=1, random_state=0, batch_size=4096).fit_predict(vectors)

@@ -28,10 +28,8 @@ class NeighbourPanel:
         self._data, self._near, self._show = data, Neighbours(data), show
         in_many = np.flatnonzero(data.document_frequencies > max(1, len(data) // COMMON))
         self._common = frozenset(data.lm.decode(in_many))
-        self.query = widgets.Text(
-            placeholder="a question, a title, a whole document; Enter", description="Near", continuous_update=False
-        )
-        self.query.layout.width = "100%"
+        hint, wide = "a question, a title, a whole document; Enter", {"width": "100%"}
+        self.query = widgets.Text(placeholder=hint, description="Near", continuous_update=False, layout=wide)
         self.k = widgets.IntSlider(value=5, min=1, max=10, description="Documents", continuous_update=False)
         self.on_maps = widgets.Button(description="Show on the maps", disabled=True)
         self._about, self.results = widgets.HTML(), widgets.HTML()
@@ -40,9 +38,8 @@ class NeighbourPanel:
         self.query.observe(lambda change: self.ask(change["new"]), names="value")
         self.k.observe(lambda _: self._again(), names="value")
         self.on_maps.on_click(lambda _: self._show(self._found))
-        self.widget = widgets.VBox(
-            [self.query, widgets.HBox([self.k, self.on_maps]), self._about, self.results], layout={"width": "100%"}
-        )
+        buttons = widgets.HBox([self.k, self.on_maps])
+        self.widget = widgets.VBox([self.query, buttons, self._about, self.results], layout=wide)
 
     def ask(self, text: str) -> None:
         """Show what is near a text."""
@@ -65,14 +62,10 @@ class NeighbourPanel:
     def _fill(self, about: str, vectors: Mapping[str, np.ndarray], tokens: np.ndarray, *, without: list[int]) -> None:
         nearest = self._near.nearest(vectors, k=self.k.value, without=without)
         terms = self._terms(list(dict.fromkeys(nearest["row"].tolist())), vectors)
-        found = [
-            self._explained(item.pooling, int(item.row), item.similarity, terms[int(item.row)], tokens)
-            for item in nearest.itertuples()
-        ]
         self._found = list(terms)
         self.on_maps.disabled = False
         self._about.value = f"<b>{render.escape(about)}</b>"
-        self.results.value = render.results(found)
+        self.results.value = render.results([self._explained(item, terms, tokens) for item in nearest.itertuples()])
 
     def _terms(self, rows: list[int], vectors: Mapping[str, np.ndarray]) -> dict[int, dict[str, np.ndarray]]:
         """What each token of the documents at `rows` adds: row -> pooling -> [n_tokens], or {} where it is not read."""
@@ -83,16 +76,15 @@ class NeighbourPanel:
         explained = {row: contributions(own, vectors) for row, own in zip(read, states, strict=True)}
         return {row: explained.get(row, {}) for row in rows}
 
-    def _explained(
-        self, pooling: str, row: int, similarity: float, terms: Mapping[str, np.ndarray], asked: np.ndarray
-    ) -> render.Found:
-        corpus, lm, document = self._data.corpus, self._data.lm, self._data.tokens[row]
+    def _explained(self, item, terms: Mapping[int, Mapping[str, np.ndarray]], asked: np.ndarray) -> render.Found:
+        """A row of `nearest`'s table with the reasons why it is there."""
+        row, corpus, lm, document = item.row, self._data.corpus, self._data.lm, self._data.tokens[item.row]
         tokens, frequencies = lm.decode(document), self._data.document_frequencies
-        own = terms.get(pooling, np.zeros(len(tokens)))
+        own = terms[row].get(item.pooling, np.zeros(len(tokens)))
         return render.Found(
-            pooling=pooling,
+            pooling=item.pooling,
             row=row,
-            similarity=float(similarity),
+            similarity=item.similarity,
             topic=corpus.labels[row] if corpus.labels else "",
             text=corpus.texts[row],
             tokens=tokens,

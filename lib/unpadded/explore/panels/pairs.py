@@ -30,14 +30,8 @@ class PairPanel:
         self.button.on_click(lambda _: self.compare())
         self.extra.observe(lambda _: self.compare(), names="value")
         boxes = {"grid_template_columns": "repeat(auto-fit, minmax(300px, 1fr))", "grid_gap": "8px", "width": "100%"}
-        self.widget = widgets.VBox(
-            [
-                widgets.GridBox([self.first, self.second], layout=boxes),
-                widgets.HBox([self.extra, self.button]),
-                self.result,
-            ],
-            layout={"width": "100%"},
-        )
+        rows = [widgets.GridBox([self.first, self.second], layout=boxes), widgets.HBox([self.extra, self.button])]
+        self.widget = widgets.VBox([*rows, self.result], layout={"width": "100%"})
         self.compare()
 
     def compare(self) -> None:
