@@ -17,7 +17,7 @@ from unpadded.common import InputError
 from unpadded.evaluation import check_vectors
 from unpadded.report.maps.tables import limits_without_outliers
 from unpadded.report.plots.palette import TOPIC_COLOURS
-from unpadded.report.plots.style import in_words, panels, say, styled
+from unpadded.report.plots.style import in_words, panel_grid, say, styled
 
 N_NEIGHBORS = 15  # UMAP's own default
 
@@ -60,7 +60,7 @@ def umap_maps(maps: Mapping[str, np.ndarray], labels: Sequence[str]) -> Figure:
     """One panel per name -> coordinates [n, 2], coloured by topic; a topic is named where its documents lie together."""
     labels = np.asarray(labels)
     colours = topic_colours(np.unique(labels))
-    figure, axes = panels(len(maps), width=4.6, height=4.0)
+    figure, axes = panel_grid(len(maps), width=4.6, height=4.0)
     together = {}
     for axis, (name, xy) in zip(axes, maps.items(), strict=True):
         order = np.random.default_rng(0).permutation(len(xy))  # no topic lies on top of all others

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from unpadded.report.plots.palette import INK, MARKERS, POOLING_COLOURS
 from unpadded.report.plots.speed import nothing_measured
-from unpadded.report.plots.style import in_words, label_ends, method_colours, panels, plain_log_ticks, say, styled
+from unpadded.report.plots.style import in_words, label_ends, method_colours, panel_grid, plain_log_ticks, say, styled
 
 SHADES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")  # for lines that are not poolings
 
@@ -30,7 +30,7 @@ def part_lines(
     if table.empty:
         return nothing_measured("no document is long enough")
     groups = list(table.groupby(list(panels), sort=False))
-    figure, axes = panels(len(groups), width=4.7, height=2.9, sharey=True)
+    figure, axes = panel_grid(len(groups), width=4.7, height=2.9, sharey=True)
     low, high = min(0, table["ci_low"].min()), table["ci_high"].max()
     said = []
     for axis, (names, rows) in zip(axes, groups, strict=True):
@@ -58,7 +58,7 @@ def fade_lines(table: pd.DataFrame) -> Figure:
     if table.empty:
         return nothing_measured("no document is long enough")
     groups = list(table.groupby("corpus", sort=False))
-    figure, axes = panels(len(groups), width=4.7, height=2.9, sharey=True)
+    figure, axes = panel_grid(len(groups), width=4.7, height=2.9, sharey=True)
     said = []
     for axis, (corpus, rows) in zip(axes, groups, strict=True):
         several = rows.groupby("model")["layer"].transform("max") > 1
@@ -85,7 +85,7 @@ def probe_bars(table: pd.DataFrame, *, chance: dict[str, float] | None = None) -
     if table.empty:
         return nothing_measured("there are no topics to ask for")
     groups = list(table.groupby(["corpus", "model"], sort=False))
-    figure, axes = panels(len(groups), width=4.7, height=2.9, sharey=True)
+    figure, axes = panel_grid(len(groups), width=4.7, height=2.9, sharey=True)
     said = []
     for axis, ((corpus, model), rows) in zip(axes, groups, strict=True):
         places, poolings = list(dict.fromkeys(rows["place"])), list(dict.fromkeys(rows["pooling"]))

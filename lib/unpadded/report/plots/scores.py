@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from unpadded.common import POSTPROCESSES, InputError
 from unpadded.report.plots.palette import INK, MARKERS, POOLING_COLOURS
-from unpadded.report.plots.style import in_words, label_ends, method_colours, panels, plain_log_ticks, say, styled
+from unpadded.report.plots.style import in_words, label_ends, method_colours, panel_grid, plain_log_ticks, say, styled
 
 
 def method_names(scores: pd.DataFrame) -> pd.Series:
@@ -65,7 +65,7 @@ def postprocess_lines(scores: pd.DataFrame, metric: str) -> Figure:
     rows = scores[(scores["metric"] == metric) & (scores["method"] == "lm")]
     corpora = list(dict.fromkeys(rows["corpus"]))
     steps = [step for step in POSTPROCESSES if step in set(rows["postprocess"])]
-    figure, axes = panels(len(corpora), columns=3, width=6.4 / max(1, min(3, len(corpora))) ** 0.2, height=3.6)
+    figure, axes = panel_grid(len(corpora), columns=3, width=6.4 / max(1, min(3, len(corpora))) ** 0.2, height=3.6)
     for axis, corpus in zip(axes, corpora, strict=True):
         _postprocess_points(axis, rows[rows["corpus"] == corpus], steps)
         axis.set(ylabel=metric, title=f"{metric} after post-processing, {corpus}")

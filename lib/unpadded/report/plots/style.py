@@ -38,7 +38,7 @@ def styled(function: Callable[..., Figure]) -> Callable[..., Figure]:
     return draw
 
 
-def panels(n: int, *, columns: int = 2, width: float, height: float, **options) -> tuple[Figure, list]:
+def panel_grid(n: int, *, columns: int = 2, width: float, height: float, **options) -> tuple[Figure, list]:
     """A figure with `n` panels of that size in inches, at most `columns` side by side, and nothing in the places left over."""
     columns = max(1, min(n, columns))
     rows = max(1, -(-n // columns))
