@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from unpadded.common import InputError
-from unpadded.evaluation.logistic import bootstrap_macro_f1, fit_classifier, side_by_side
+from unpadded.evaluation.logistic import bootstrap_macro_f1, fit_classifier
+from unpadded.evaluation.parallel import side_by_side
 from unpadded.evaluation.scores import Representation, check_names, checked_vectors, score_row, to_frame
 from unpadded.evaluation.statistics import bootstrap_mean
 
@@ -110,19 +111,9 @@ def classify_all(
         predictions[representation.name], chosen_c[representation.name] = topics[predicted], C
         accuracy = bootstrap_mean((predicted == codes[test]).astype(float), seed=seed)
         macro_f1 = bootstrap_macro_f1(codes[test], predicted, seed=seed)
-        for metric, interval in (("accuracy", accuracy), ("macro_f1", macro_f1)):
-            rows.append(
-                score_row(
-                    representation,
-                    interval,
-                    corpus=corpus_name,
-                    task="classification",
-                    metric=metric,
-                    n=len(test),
-                    seed=seed,
-                    seconds=seconds,
-                )
-            )
+        about = {"corpus": corpus_name, "task": "classification", "n": len(test), "seed": seed, "seconds": seconds}
+        rows.append(score_row(representation, accuracy, metric="accuracy", **about))
+        rows.append(score_row(representation, macro_f1, metric="macro_f1", **about))
     return to_frame(rows), ClassificationDetails(test, labels[test], predictions, chosen_c)
 
 
@@ -155,25 +146,17 @@ def learning_curve(
     labels, test = np.asarray(labels), details.test
     rank = _rank_within_topic(labels[train], seed)
 
-    def predicted_from_fewer(representation: Representation) -> dict[int, tuple[int, np.ndarray]]:
-        """Training documents per topic (0 for all) -> how many in total, and the topics predicted for the test documents."""
-        name, vectors = representation.name, representation.vectors
-        predictions = {0: (len(train), details.predictions[name])}
-        for size in (size for size in PER_CLASS if (rank >= size).any()):
-            some = train[rank < size]
-            model, _ = fit_classifier(vectors[some], labels[some], C=details.C[name])
-            predictions[size] = len(some), model.predict(vectors[test])
-        return predictions
-
-    rows = []
-    for representation, predictions in zip(
-        representations, side_by_side(predicted_from_fewer, representations), strict=True
-    ):
-        name = representation.name
-        for size in sorted(predictions, key=lambda size: predictions[size][0]):
-            n_train, predicted = predictions[size]
+    def rows_of(representation: Representation) -> list[list]:
+        name, vectors, rows = representation.name, representation.vectors, []
+        for size in (*(size for size in PER_CLASS if (rank >= size).any()), 0):  # 0: all, which is the most
+            some, predicted = train[rank < size] if size else train, details.predictions[name]
+            if size:
+                predicted = fit_classifier(vectors[some], labels[some], C=details.C[name])[0].predict(vectors[test])
             correct = (predicted == labels[test]).astype(float)
-            rows.append([name, size, n_train, *bootstrap_mean(correct, n_resamples=200, seed=seed)])
+            rows.append([name, size, len(some), *bootstrap_mean(correct, n_resamples=200, seed=seed)])
+        return rows
+
+    rows = [row for rows in side_by_side(rows_of, representations) for row in rows]
     return pd.DataFrame(rows, columns=["method", "per_class", "n_train", "accuracy", "ci_low", "ci_high"])
 
 

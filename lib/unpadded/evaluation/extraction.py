@@ -23,12 +23,7 @@ def tokenized(corpus: Corpus, settings: TokenizerSettings | None = None) -> Toke
 
 
 def extract(
-    corpus: Corpus,
-    encoder: DocumentEncoder,
-    run: str | os.PathLike,
-    *,
-    trained_on: Sequence[str] = (),
-    seed: int = 0,
+    corpus: Corpus, encoder: DocumentEncoder, run: str | os.PathLike, *, trained_on: Sequence[str] = (), seed: int = 0
 ) -> list[Representation]:
     """Embed a corpus and its queries below `<run>/embeddings`, add the baselines, record all in `<run>/representations`.
 

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 import numpy as np
-from joblib import Parallel, cpu_count, delayed
 from scipy import sparse
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import confusion_matrix, f1_score
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 
 from unpadded.evaluation.statistics import Interval, percentile_interval
 
@@ -23,8 +18,6 @@ DENSE_GRID = (1e-3, 1e-2, 1e-1, 1.0)  # scikit-learn's C, the inverse of the pen
 SPARSE_GRID = (1.0, 10.0)  # for sparse vectors of unit length, whose features are far smaller
 CV_SAMPLE = 3000  # training documents the cross-validation of C looks at
 N_RESAMPLES = 1000  # of the bootstrap
-
-Item, Result = TypeVar("Item"), TypeVar("Result")
 
 
 def fit_classifier(vectors, codes: np.ndarray, *, seed: int = 0, C: float | None = None) -> tuple[Pipeline, float]:
@@ -81,16 +74,3 @@ def bootstrap_macro_f1(truth: np.ndarray, predicted: np.ndarray, *, seed: int = 
     hits = draws.diagonal(axis1=1, axis2=2)
     f1 = 2 * hits / np.maximum(draws.sum(axis=1) + draws.sum(axis=2), 1)
     return percentile_interval(value, f1[:, kept].mean(axis=1))
-
-
-def side_by_side(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    """`function` of every item, on as many threads as there are cores, with one linear-algebra thread each."""
-    with threadpool_limits(1), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # of fit_classifier: more than 200 steps change no score
-        jobs = (delayed(_on_one_thread)(function, item) for item in items)
-        return Parallel(n_jobs=max(1, min(len(items), cpu_count())), prefer="threads")(jobs)
-
-
-def _on_one_thread(function: Callable[[Item], Result], item: Item) -> Result:
-    with threadpool_limits(1, user_api="openmp"):  # OpenMP's limit is the calling thread's own
-        return function(item)

@@ -121,26 +121,16 @@ def postprocess(
         raise InputError(f"{representation.name}: sparse vectors are not post-processed; use LSA or another dense one.")
     train = np.asarray(train)
     transformer = TRANSFORMERS[name](len(CONCAT) if representation.pooling == "concat" else 1)
-    record = None if name == "l2" else FitRecord(name, frozenset(str(ids[i]) for i in train))
-    return representation.with_vectors(
-        _Transformed(representation, transformer, train, None if name == "l2" else keep),
-        postprocess=name,
-        record=record,
-    )
+    learns = name != "l2"
+    record = FitRecord(name, frozenset(str(ids[i]) for i in train)) if learns else None
 
+    def transformed() -> np.ndarray:
+        vectors = representation.vectors
+        if not hasattr(transformer, "n_features_in_"):  # which every fit sets
+            fitted.fit(transformer, vectors[train], keep if learns else None)
+        return transformer.transform(vectors)
 
-class _Transformed:
-    """The vectors of `before` after `transformer`, made at each call; it is fitted on `train` at the first."""
-
-    def __init__(self, before: Representation, transformer: BaseEstimator, train: np.ndarray, keep) -> None:
-        self.before, self.transformer, self.train, self.keep, self.ready = before, transformer, train, keep, False
-
-    def __call__(self) -> np.ndarray:
-        vectors = self.before.vectors
-        if not self.ready:
-            fitted.fit(self.transformer, vectors[self.train], self.keep)
-            self.ready = True
-        return self.transformer.transform(vectors)
+    return representation.with_vectors(transformed, postprocess=name, record=record)
 
 
 def postprocess_all(

@@ -123,20 +123,8 @@ def score_row(
     seconds: float,
 ) -> dict:
     """One row of the long table: `n` documents or queries, the base `seed`, `seconds` spent on this method's task."""
-    return {
-        "corpus": corpus,
-        "task": task,
-        "method": representation.method,
-        "pooling": representation.pooling,
-        "postprocess": representation.postprocess,
-        "metric": metric,
-        "value": float(interval.value),
-        "ci_low": float(interval.low),
-        "ci_high": float(interval.high),
-        "n": int(n),
-        "seed": int(seed),
-        "seconds": round(float(seconds), 3),
-    }
+    texts = (corpus, task, representation.method, representation.pooling, representation.postprocess, metric)
+    return dict(zip(COLUMNS, (*texts, *map(float, interval), int(n), int(seed), round(float(seconds), 3)), strict=True))
 
 
 def to_frame(rows: Iterable[Mapping]) -> pd.DataFrame:

@@ -14,17 +14,6 @@ from unpadded.common import InputError
 
 CONFIDENCE = 0.95
 SIGNIFICANCE = 0.05  # of the corrected p-value
-COMPARISON_COLUMNS = [
-    "first",
-    "second",
-    "mean_first",
-    "mean_second",
-    "difference",
-    "p_value",
-    "p_holm",
-    "significant",
-    "n",
-]
 
 
 class Interval(NamedTuple):
@@ -100,10 +89,10 @@ def compare(
     n_resamples: int = 9999,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Pairs of methods (all, or `pairs`) tested on the same items (name -> values [n]); columns COMPARISON_COLUMNS.
+    """Pairs of methods (all, or `pairs`) tested on the same items (name -> values [n]); a row for each pair.
 
-    Holm's correction is over the pairs that are tested. Raises InputError when the methods have different numbers of items
-    or values that are not finite.
+    Columns: first, second, mean_first, mean_second, difference, p_value, p_holm, significant, n. Holm's correction is over
+    the pairs that are tested. Raises InputError when the numbers of items differ or a value is not finite.
     """
     per_item = {str(name): _finite(values, str(name)) for name, values in per_item.items()}
     names, sizes = list(per_item), {name: len(values) for name, values in per_item.items()}
@@ -123,7 +112,7 @@ def compare(
     frame["p_holm"] = holm(frame["p_value"].to_numpy())
     frame["significant"] = frame["p_holm"] < SIGNIFICANCE
     frame["n"] = len(values)
-    return frame[COMPARISON_COLUMNS]
+    return frame
 
 
 def verdict(comparison: pd.DataFrame, first: str, second: str, *, metric: str = "") -> str:

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+from sklearn.utils import gen_batches
 
 from unpadded.evaluation.scores import FitRecord, Representation
 from unpadded.tokens import mean_rows
@@ -43,12 +44,8 @@ def static_vectors(texts: Sequence[str]) -> Representation | None:
     tokenizer.no_padding()
     tokenizer.no_truncation()
     table = load_file(folder / TABLE)["embedding.weight"].astype(np.float32)
-    vectors = [
-        mean_rows([np.array(found.ids, np.int32) for found in _encoded(tokenizer, texts[i : i + BATCH])], table)
-        for i in range(0, len(texts), BATCH)
-    ]
+    vectors = []
+    for batch in gen_batches(len(texts), BATCH):
+        found = tokenizer.encode_batch(list(texts[batch]), add_special_tokens=False)
+        vectors.append(mean_rows([np.array(text.ids, np.int32) for text in found], table))
     return Representation("wordllama", "", "none", np.concatenate(vectors), (UNKNOWN_TEXTS,))
-
-
-def _encoded(tokenizer, texts: Sequence[str]) -> list:
-    return tokenizer.encode_batch(list(texts), add_special_tokens=False)

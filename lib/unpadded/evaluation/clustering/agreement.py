@@ -9,10 +9,10 @@ from sklearn.metrics.cluster import contingency_matrix
 
 from unpadded.evaluation.statistics import Interval
 
-# scikit-learn's defaults: with the arithmetic mean NMI is the V-measure, both are kept because papers quote either.
+# NMI with the arithmetic mean, scikit-learn's default, is the V-measure; both are kept because papers quote either.
 METRICS = {
     "v_measure": metrics.v_measure_score,
-    "NMI": metrics.normalized_mutual_info_score,
+    "NMI": metrics.v_measure_score,
     "AMI": metrics.adjusted_mutual_info_score,
     "ARI": metrics.adjusted_rand_score,
 }
@@ -39,14 +39,9 @@ def resampled_scores(
         _pairs(counts).sum(axis=1) for counts in (draws.reshape(n_resamples, -1), topics, groups)
     )
     expected = of_topics * of_groups / max(_pairs(n), 1)
-    v_measure = _ratio(mutual, mean)
+    v_measure, ami = _ratio(mutual, mean), _ratio(mutual - expected_mutual, mean - expected_mutual)
     ari = _ratio(pairs - expected, (of_topics + of_groups) / 2 - expected)
-    return {
-        "v_measure": v_measure,
-        "NMI": v_measure,
-        "AMI": _ratio(mutual - expected_mutual, mean - expected_mutual),
-        "ARI": ari,
-    }
+    return {"v_measure": v_measure, "NMI": v_measure, "AMI": ami, "ARI": ari}
 
 
 def _pairs(counts):

@@ -105,18 +105,7 @@ def density_clusters(
         counted = {"method": representation.name, "n_clusters": int(clusters.max()) + 1}
         counted["noise_share"] = float((clusters < 0).mean())
         found.append(counted | {metric: intervals[metric].value for metric in AGREEMENT})
-        seconds = time.perf_counter() - start
-        rows += [
-            score_row(
-                representation,
-                intervals[metric],
-                corpus=corpus_name,
-                task="clustering",
-                metric=f"HDBSCAN {metric}",
-                n=len(sample),
-                seed=seed,
-                seconds=seconds,
-            )
-            for metric in AGREEMENT
-        ]
+        about = {"corpus": corpus_name, "task": "clustering", "n": len(sample), "seed": seed}
+        about["seconds"] = time.perf_counter() - start
+        rows += [score_row(representation, intervals[name], metric=f"HDBSCAN {name}", **about) for name in AGREEMENT]
     return to_frame(rows), pd.DataFrame(found)

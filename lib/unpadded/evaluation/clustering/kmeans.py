@@ -9,28 +9,25 @@ Clustering is transductive: the documents that are scored are the documents the 
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, cpu_count, delayed
 from scipy import sparse
 from sklearn import metrics
 from sklearn.cluster import KMeans, kmeans_plusplus
-from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_limits
 
 from unpadded.common import InputError
 from unpadded.evaluation.clustering.agreement import METRICS, around, resampled_scores
+from unpadded.evaluation.parallel import side_by_side
 from unpadded.evaluation.scores import Representation, check_names, check_vectors, checked_vectors, score_row, to_frame
 from unpadded.evaluation.statistics import Interval
 
 SMALLEST_BLOCK = 8  # documents of a block that is scored by itself
 INIT_SAMPLE = 3000  # documents k-means++ looks at: on 20,000 it would take as long as the iterations themselves
 MAX_ITERATIONS = 50  # on 20 Newsgroups the scores of 50 and 300 differ by less than those of two seeds
-TRANSDUCTIVE = "Clustering is transductive: it is scored on the very documents the clusters were formed from."
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +70,7 @@ class ClusteringDetails:
 
     labels: np.ndarray
     clusterings: dict[str, Clustering]
-    note: str = field(default=TRANSDUCTIVE)
+    note: str = "Clustering is transductive: it is scored on the very documents the clusters were formed from."
 
     def spreads(self) -> pd.DataFrame:
         """Both spreads of every method and metric; columns method, metric, value, sd_seeds, sd_documents."""
@@ -113,19 +110,8 @@ def cluster_all(
         vectors = checked_vectors(representation, len(labels))
         result = evaluate_clustering(vectors, labels, ids=ids, n_seeds=n_seeds, seed=seed, **options)
         clusterings[representation.name] = result
-        rows += [
-            score_row(
-                representation,
-                result.interval(metric),
-                corpus=corpus_name,
-                task="clustering",
-                metric=metric,
-                n=len(labels),
-                seed=seed,
-                seconds=result.seconds,
-            )
-            for metric in result.values.columns
-        ]
+        about = {"corpus": corpus_name, "task": "clustering", "n": len(labels), "seed": seed, "seconds": result.seconds}
+        rows += [score_row(representation, result.interval(name), metric=name, **about) for name in result.values]
     return to_frame(rows), ClusteringDetails(np.asarray(labels), clusterings)
 
 
@@ -186,13 +172,10 @@ def _fit_seeds(vectors, n_clusters: int, seeds: Sequence[int]) -> list[KMeans]:
     # it would swallow the corpus, so k-means++ chooses among the others.
     filled = np.flatnonzero(vectors.getnnz(axis=1) if sparse.issparse(vectors) else vectors.any(axis=1))
     filled = filled if len(filled) >= n_clusters else np.arange(vectors.shape[0])
-    with threadpool_limits(1), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct vectors than clusters: some stay empty
-        jobs = (delayed(_fit_kmeans)(vectors, n_clusters, seed, filled) for seed in seeds)
-        return Parallel(n_jobs=min(len(seeds), cpu_count()), prefer="threads")(jobs)
+    return side_by_side(partial(_fit_kmeans, vectors, n_clusters, filled), seeds)
 
 
-def _fit_kmeans(vectors, n_clusters: int, seed: int, filled: np.ndarray) -> KMeans:
+def _fit_kmeans(vectors, n_clusters: int, filled: np.ndarray, seed: int) -> KMeans:
     def init(x, k, random_state):
         rows = random_state.choice(filled, min(len(filled), max(INIT_SAMPLE, 10 * k)), replace=False)
         return kmeans_plusplus(x[rows], k, random_state=random_state)[0]
@@ -200,26 +183,14 @@ def _fit_kmeans(vectors, n_clusters: int, seed: int, filled: np.ndarray) -> KMea
     # Elkan's bounds spare distances, which are slow for sparse vectors; for dense ones they are one matrix product.
     algorithm = "elkan" if sparse.issparse(vectors) else "lloyd"
     k_means = KMeans(
-        n_clusters,
-        init=init,
-        n_init=1,
-        max_iter=MAX_ITERATIONS,
-        tol=1e-3,
-        algorithm=algorithm,
-        random_state=seed,
+        n_clusters, init=init, n_init=1, max_iter=MAX_ITERATIONS, tol=1e-3, algorithm=algorithm, random_state=seed
     )
-    with threadpool_limits(1, user_api="openmp"):  # OpenMP's limit is the calling thread's own
-        return k_means.fit(vectors)
+    return k_means.fit(vectors)
 
 
 def _score_seeds(truth: np.ndarray, found: np.ndarray, *, n_resamples: int, seed: int) -> tuple[dict, dict]:
     rng = np.random.default_rng(seed)
-    values = {
-        name: np.array([metric(truth, clusters) for clusters in found])
-        for name, metric in METRICS.items()
-        if name != "NMI"  # equal to the V-measure
-    }
-    values = {name: values["v_measure" if name == "NMI" else name] for name in METRICS}
+    values = {name: np.array([metric(truth, clusters) for clusters in found]) for name, metric in METRICS.items()}
     resampled = [resampled_scores(truth, clusters, n_resamples=n_resamples, rng=rng) for clusters in found]
     return values, {name: np.stack([draws[name] for draws in resampled]) for name in METRICS}
 

@@ -210,6 +210,7 @@ def _rank(scorers, n_relevant, judge, ids, by_id, excluded, corpus_name, seed, n
     make_evaluators = partial(_evaluators, judge, query_ids, depth)
     kept = list(make_evaluators()) if sum(n_relevant.values()) <= JUDGMENTS_KEPT else None
     values, first, rows = {name: {} for name in METRICS}, {}, []
+    about = {"corpus": corpus_name, "task": "ranking", "n": len(query_ids), "seed": seed}
     for representation, make_scorer in scorers.items():
         start = time.perf_counter()
         found = first_documents(make_scorer(), len(query_ids), len(ids), depth=depth, excluded=hidden)
@@ -220,18 +221,7 @@ def _rank(scorers, n_relevant, judge, ids, by_id, excluded, corpus_name, seed, n
         for metric in METRICS:
             values[metric][representation.name] = table[metric].to_numpy()
             interval = bootstrap_mean(values[metric][representation.name], seed=seed)
-            rows.append(
-                score_row(
-                    representation,
-                    interval,
-                    corpus=corpus_name,
-                    task="ranking",
-                    metric=metric,
-                    n=len(query_ids),
-                    seed=seed,
-                    seconds=seconds,
-                )
-            )
+            rows.append(score_row(representation, interval, metric=metric, seconds=seconds, **about))
     frames = {metric: pd.DataFrame(columns, index=query_ids) for metric, columns in values.items()}
     return to_frame(rows), RankingDetails(query_ids, frames, first, note)
 

@@ -64,27 +64,11 @@ def rank_ratings(
             )
         pairs = pairs.assign(**{representation.name: cosine})
         values[representation.name] = _neighbour_ndcg(first, second, rating, cosine)
-        seconds = time.perf_counter() - start
-        intervals = {
-            "spearman": (_bootstrap_spearman(first, second, cosine, rating, seed=seed), len(rating)),
-            "nDCG@10": (
-                bootstrap_mean(values[representation.name].to_numpy(), seed=seed),
-                len(values[representation.name]),
-            ),
-        }
-        rows += [
-            score_row(
-                representation,
-                interval,
-                corpus=corpus_name,
-                task="ranking",
-                metric=metric,
-                n=n,
-                seed=seed,
-                seconds=seconds,
-            )
-            for metric, (interval, n) in intervals.items()
-        ]
+        about = {"corpus": corpus_name, "task": "ranking", "seed": seed, "seconds": time.perf_counter() - start}
+        spearman = _bootstrap_spearman(first, second, cosine, rating, seed=seed)
+        ndcg = bootstrap_mean(values[representation.name].to_numpy(), seed=seed)
+        rows.append(score_row(representation, spearman, metric="spearman", n=len(rating), **about))
+        rows.append(score_row(representation, ndcg, metric="nDCG@10", n=len(values[representation.name]), **about))
     table = pd.DataFrame(values)
     return to_frame(rows), RatingDetails(pairs, table.set_axis([ids[i] for i in table.index]))
 

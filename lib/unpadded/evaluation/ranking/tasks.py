@@ -40,54 +40,21 @@ def rank_corpus(
     queries are texts.
     """
     documents, queries = documents_and_queries(representations, len(corpus))
-    results = {}
+    about = {"corpus_name": corpus.name, "ids": corpus.ids, "seed": seed}
+    texts, results = {"texts": corpus.texts, "bm25": bm25}, {}
     if len(corpus.topics) > 1:
-        results["same topic"] = _same_topic(corpus, documents, n_queries, bm25, seed)
+        scores, details = rank_topics(documents, corpus.labels, n_queries=n_queries, **texts, **about)
+        by_id = dict(zip(corpus.ids, corpus.texts, strict=True))
+        examples = example_results(details, corpus.texts, queries=by_id, labels=corpus.labels)
+        results["same topic"] = RankingResult(scores, details.per_item(), details.note, examples)
     if corpus.relevance:
-        results["judged queries"] = _judged(corpus, documents, queries, bm25, seed)
+        asked = {"query_ids": list(corpus.queries), "query_texts": list(corpus.queries.values())}
+        scores, details = rank_judged(documents, queries, relevance=corpus.relevance, **asked, **texts, **about)
+        examples = example_results(details, corpus.texts, queries=corpus.queries)
+        results["judged queries"] = RankingResult(scores, details.per_item(), details.note, examples)
     if corpus.ratings is not None:
-        results["human ratings"] = _rated(corpus, documents, seed)
+        scores, details = rank_ratings(documents, ratings=corpus.ratings, **about)
+        n_rated = len(set(corpus.ratings["first"]) | set(corpus.ratings["second"]))
+        note = f"{len(corpus.ratings):,} rated pairs of {n_rated} documents."
+        results["human ratings"] = RankingResult(scores, details.per_item(), note)
     return results
-
-
-def _same_topic(
-    corpus: Corpus, documents: list[Representation], n_queries: int, bm25: bool, seed: int
-) -> RankingResult:
-    scores, details = rank_topics(
-        documents,
-        corpus.labels,
-        corpus_name=corpus.name,
-        ids=corpus.ids,
-        texts=corpus.texts,
-        n_queries=n_queries,
-        bm25=bm25,
-        seed=seed,
-    )
-    by_id = dict(zip(corpus.ids, corpus.texts, strict=True))
-    examples = example_results(details, corpus.texts, queries=by_id, labels=corpus.labels)
-    return RankingResult(scores, details.per_item(), details.note, examples)
-
-
-def _judged(corpus: Corpus, documents, queries, bm25: bool, seed: int) -> RankingResult:
-    scores, details = rank_judged(
-        documents,
-        queries,
-        corpus_name=corpus.name,
-        ids=corpus.ids,
-        query_ids=list(corpus.queries),
-        relevance=corpus.relevance,
-        texts=corpus.texts,
-        query_texts=list(corpus.queries.values()),
-        bm25=bm25,
-        seed=seed,
-    )
-    examples = example_results(details, corpus.texts, queries=corpus.queries)
-    return RankingResult(scores, details.per_item(), details.note, examples)
-
-
-def _rated(corpus: Corpus, documents: list[Representation], seed: int) -> RankingResult:
-    scores, details = rank_ratings(
-        documents, corpus_name=corpus.name, ids=corpus.ids, ratings=corpus.ratings, seed=seed
-    )
-    n_rated = len(set(corpus.ratings["first"]) | set(corpus.ratings["second"]))
-    return RankingResult(scores, details.per_item(), f"{len(corpus.ratings):,} rated pairs of {n_rated} documents.")

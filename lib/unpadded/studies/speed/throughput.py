@@ -16,11 +16,7 @@ from unpadded.model import LanguageModel, borrowed
 from unpadded.studies.speed.peers import loop, naive_batches, sorted_padded
 from unpadded.tokens import TokenizedCorpus
 
-PADDED = {
-    "loop": loop,
-    "naive padded": naive_batches,
-    "sorted padded": partial(sorted_padded, most_padded=sys.maxsize),
-}
+PADDED = {"loop": loop, "naive padded": naive_batches, "sorted padded": partial(sorted_padded, most_padded=sys.maxsize)}
 METHODS = (*PADDED, "unpadded")
 MOST_PADDED = 400_000  # tokens of a padded batch, beyond which its states might not fit the machine that measures
 LOOPED = 30_000_000_000  # multiply-adds of the documents that the loop runs over
