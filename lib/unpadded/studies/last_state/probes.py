@@ -17,16 +17,8 @@ from sklearn.preprocessing import StandardScaler, normalize
 
 from unpadded.common import CONCAT, STUDIED
 from unpadded.encoding import DocumentEncoder
-from unpadded.studies.last_state.edits import (
-    N_PARTS,
-    PLACES,
-    excerpt,
-    part_bounds,
-    partners,
-    parts_alone,
-    spliced,
-    with_part_replaced,
-)
+from unpadded.studies.last_state import edits
+from unpadded.studies.last_state.edits import N_PARTS, PLACES, excerpt, part_bounds, partners
 from unpadded.studies.last_state.samples import Sample, length_groups
 from unpadded.studies.speed.precision import rms_distance
 
@@ -55,9 +47,9 @@ def perturb(encoder: DocumentEncoder, sample: Sample) -> pd.DataFrame:
     documents = sample.documents(encoder.lm)
     donors = [documents[i] for i in sample.partner]
     changed = [
-        with_part_replaced(tokens, donor, begin, end)
+        edits.with_part_replaced(tokens, donor, begin, end)
         for tokens, donor in zip(documents, donors, strict=True)
-        for begin, end in _ranges(tokens)
+        for begin, end in pairwise(part_bounds(len(tokens)))
     ]
     before, after = vectors_by_layer(encoder, documents), vectors_by_layer(encoder, changed)
     values = {
@@ -74,7 +66,7 @@ def locate(encoder: DocumentEncoder, sample: Sample) -> pd.DataFrame:
     part of the document with the highest, else 0.0.
     """
     documents = sample.documents(encoder.lm)
-    alone = [part for tokens in documents for part in parts_alone(tokens)]
+    alone = [part for tokens in documents for part in edits.parts_alone(tokens)]
     wholes, parts = vectors_by_layer(encoder, documents), vectors_by_layer(encoder, alone)
     values = {
         key: np.einsum("ijk,ik->ij", _grouped(_directions(parts[key])), _directions(whole))
@@ -159,12 +151,8 @@ def _spliced_everywhere(
     made = {"whole": [np.concatenate([tokens[:1], excerpt(tokens, 3 * n_tokens)]) for tokens in documents]}
     for place in PLACES:
         pairs = zip(documents, partner, strict=True)
-        made[place] = [spliced(own, documents[other], place, n_tokens=n_tokens) for own, other in pairs]
+        made[place] = [edits.spliced(own, documents[other], place, n_tokens=n_tokens) for own, other in pairs]
     return {place: vectors_by_layer(encoder, tokens) for place, tokens in made.items()}
-
-
-def _ranges(tokens: np.ndarray) -> list[tuple[int, int]]:
-    return list(pairwise(part_bounds(len(tokens)).tolist()))
 
 
 def _grouped(vectors: np.ndarray) -> np.ndarray:

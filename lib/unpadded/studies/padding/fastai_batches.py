@@ -47,8 +47,7 @@ def chunk_faults(
     lengths = np.asarray(lengths, dtype=np.int64)
     table = pd.DataFrame({"n_tokens": lengths, "text_lost": 0, "last_misread": False, "beginning_dropped": 0})
     for batch in sorted_batches(lengths, batch_size=batch_size):
-        found = _batch_faults(lengths[batch], bptt, max_len)
-        for name, values in found.items():
+        for name, values in _batch_faults(lengths[batch], bptt, max_len).items():
             table.loc[batch, name] = values
     return table
 
@@ -152,22 +151,13 @@ def wrong_vectors(lm, documents: Sequence[np.ndarray], measured: pd.DataFrame) -
     own = pd.DataFrame(
         {"cosine_distance": cosine_distance(alone, together), "max_abs_diff": difference, "wrong": difference > WRONG}
     )
-    tables = {"fastai's batches": measured, UNPADDED: own}
-    return pd.DataFrame(
-        [
-            {
-                "method": name,
-                "n": len(table),
-                "wrong": int(table["wrong"].sum()),
-                "mean_cosine_distance": float(table["cosine_distance"].mean()),
-                "cosine_distance_of_wrong": float(
-                    table.loc[table["wrong"], "cosine_distance"].sum() / max(table["wrong"].sum(), 1)
-                ),
-                "max_abs_diff": float(table["max_abs_diff"].max()),
-            }
-            for name, table in tables.items()
-        ]
-    )
+    rows = []
+    for name, table in {"fastai's batches": measured, UNPADDED: own}.items():
+        distance, wrong = table["cosine_distance"], table["wrong"]
+        of_wrong = distance[wrong].sum() / max(wrong.sum(), 1)
+        rows.append([name, len(table), wrong.sum(), distance.mean(), of_wrong, table["max_abs_diff"].max()])
+    columns = "method n wrong mean_cosine_distance cosine_distance_of_wrong max_abs_diff".split()
+    return pd.DataFrame(rows, columns=columns)
 
 
 def fault_counts(faults: pd.DataFrame) -> dict[str, int]:

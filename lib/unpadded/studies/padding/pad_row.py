@@ -32,9 +32,8 @@ def pad_row(lm, documents: Sequence[np.ndarray]) -> pd.DataFrame:
     table = np.column_stack([row_norms(lm), by_input, by_output])
     rows = [table[pad], *np.quantile(table[seen], [0.05, 0.5, 0.95], axis=0)]
     names = [lm.vocab[pad], "others, 5 %", "others, median", "others, 95 %"]
-    return pd.DataFrame(rows, columns=["norm", "input_gradient", "output_gradient"]).assign(row=names)[
-        ["row", "norm", "input_gradient", "output_gradient"]
-    ]
+    columns = ["norm", "input_gradient", "output_gradient"]
+    return pd.DataFrame(rows, columns=columns, index=pd.Index(names, name="row")).reset_index()
 
 
 def _gradients(lm, documents: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -67,13 +67,10 @@ def _loaders(lm, documents: Sequence[np.ndarray], labels: Sequence[str], valid: 
     def tokens_of(i: int) -> TensorText:
         return TensorText(torch.from_numpy(np.array(documents[i], np.int64)))
 
-    def label_of(i: int) -> str:
-        return labels[i]
-
     train = np.setdiff1d(np.arange(len(documents)), valid).tolist()
     datasets = Datasets(
         range(len(documents)),
-        tfms=[[tokens_of], [label_of, Categorize(sorted(set(labels)))]],
+        tfms=[[tokens_of], [lambda i: labels[i], Categorize(sorted(set(labels)))]],
         splits=[train, list(valid)],
     )
     dls = datasets.dataloaders(
@@ -148,15 +145,9 @@ def prediction_changes(probabilities: Mapping[str, np.ndarray]) -> pd.DataFrame:
         if way == TRUTH:
             continue
         difference = np.abs(found.astype(np.float64) - expected)
-        rows.append(
-            {
-                "way": way,
-                "n": len(found),
-                "label_changed": int((found.argmax(1) != expected.argmax(1)).sum()),
-                "probability_changed": int((difference.max(1) > NOTICED).sum()),
-                "max_abs_diff": float(difference.max()),
-            }
-        )
+        other_label = int((found.argmax(1) != expected.argmax(1)).sum())
+        noticed = int((difference.max(1) > NOTICED).sum())
+        rows.append([way, len(found), other_label, noticed, float(difference.max())])
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from unpadded.corpus import Corpus
 from unpadded.evaluation import tokenized
 from unpadded.model import LanguageModel
-from unpadded.studies.padding.downstream import has_topics, padding_costs, score
+from unpadded.studies.padding.downstream import METRICS, has_topics, padding_costs, score
 from unpadded.studies.padding.effects import (
     UNPADDED,
     choose_documents,
@@ -63,16 +63,14 @@ def zeroed_row_effects(lm, documents: Sequence[np.ndarray], *, pads: Sequence[in
         reference = reader.read(documents)["length-aware"]
         for n in pads:
             found = reader.read(documents, "before", n)["length-aware"]
-            for pooling, vectors in found.items():
-                rows.append(
-                    {"pad_row": name, "pads": n, "pooling": pooling} | vector_changes(reference[pooling], vectors)
-                )
+            rows += _changes({"pad_row": name, "pads": n}, reference, found)
     alone, together = read_unpadded(lm, documents)
-    for pooling, vectors in together.vectors.items():
-        rows.append(
-            {"pad_row": UNPADDED, "pads": 0, "pooling": pooling} | vector_changes(alone.vectors[pooling], vectors)
-        )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows + _changes({"pad_row": UNPADDED, "pads": 0}, alone.vectors, together.vectors))
+
+
+def _changes(about: dict, reference: Mapping[str, np.ndarray], found: Mapping[str, np.ndarray]) -> list[dict]:
+    """A row for each pooling, which `about` and the changes from `reference` make."""
+    return [about | {"pooling": name} | vector_changes(reference[name], vectors) for name, vectors in found.items()]
 
 
 def trained_with_pads(
@@ -120,20 +118,13 @@ def injection_effects(
         )
         found = [*read_all(lm, documents, pads=[n_pads], seed=seed), *read_unpadded(lm, documents)]
         table = padding_effects(lm, found)
-        if has_topics(sample):
-            scores = {pooling: score(sample, vectors, seed=seed)[0] for pooling, vectors in found[0].vectors.items()}
-            for metric in ("v_measure", "nDCG@10"):
-                table[metric] = [scores[pooling][metric] for pooling in table["pooling"]]
-        else:
-            table[["v_measure", "nDCG@10"]] = np.nan
+        scored = found[0].vectors if has_topics(sample) else {}
+        scores = {pooling: score(sample, vectors, seed=seed)[0] for pooling, vectors in scored.items()}
+        for metric in METRICS:
+            table[metric] = [scores.get(pooling, {}).get(metric, np.nan) for pooling in table["pooling"]]
         settings = lm.card["settings"]
-        about = {
-            "model": name,
-            "share": settings["pad_injection"],
-            "injected": settings["pad_placement"],
-            "perplexity": lm.card["valid_perplexity"],
-        }
-        tables.append(_about(table, about))
+        about = {"model": name, "share": settings["pad_injection"], "injected": settings["pad_placement"]}
+        tables.append(_about(table, about | {"perplexity": lm.card["valid_perplexity"]}))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -29,12 +29,8 @@ COLUMNS = (
     *("method", "batch_size", "documents", "tokens", "longest", "limit_mib"),
     *("outcome", "peak_mib", "cpu_seconds", "message"),
 )
-NO_MEMORY = (
-    "allocate memory",
-    "bad_alloc",
-    "MemoryError",
-    "could not create a primitive",
-)  # torch, C++, Python, oneDNN
+# What torch, C++, Python and oneDNN say.
+NO_MEMORY = ("allocate memory", "bad_alloc", "MemoryError", "could not create a primitive")
 
 
 @dataclass(frozen=True)

@@ -25,28 +25,17 @@ def precision_price(
         DocumentEncoder(lm, precision=name).encode_tokens(documents, pooling=POOLINGS)
         for name in ("float32", precision)
     )
-    rows = []
+    rows, depth = [], min(k, len(documents) - 1)
     for pooling in POOLINGS if len(documents) > 2 else ():
         before, after = exact[pooling].astype(np.float64), rounded[pooling].astype(np.float64)
         cosines = 1 - cosine_distance(before, after)
         distances = np.linalg.norm(after - before, axis=1) / rms_distance(before)
-        depth = min(k, len(documents) - 1)
         kept = bootstrap_mean(neighbours_kept(before, after, k=depth), seed=seed)
         rows.append(
-            {
-                "pooling": pooling,
-                "max_abs_diff": np.abs(after - before).max(),
-                "cosine": np.median(cosines),
-                "cosine_lowest": cosines.min(),
-                "moved": np.median(distances),
-                "neighbours_kept": kept.value,
-                "ci_low": kept.low,
-                "ci_high": kept.high,
-                "k": depth,
-                "n": len(documents),
-            }
+            [pooling, np.abs(after - before).max(), np.median(cosines), cosines.min(), np.median(distances), *kept]
         )
-    return pd.DataFrame(rows)
+    columns = "pooling max_abs_diff cosine cosine_lowest moved neighbours_kept ci_low ci_high".split()
+    return pd.DataFrame(rows, columns=columns).assign(k=depth, n=len(documents)) if rows else pd.DataFrame()
 
 
 def rms_distance(vectors: np.ndarray) -> float:
