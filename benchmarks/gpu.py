@@ -13,9 +13,9 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import torch
-from encoding import MODELS, lengths, make_documents, make_model
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 
+from encoding import MODELS, lengths, make_documents, make_model
 from unpadded import DocumentEncoder, LanguageModel, certify
 from unpadded.encoding import twin_of
 from unpadded.studies import sorted_batches
