@@ -1,14 +1,19 @@
 """What a fastai text Learner holds: its AWD-LSTM, vocabulary, tokenizer and direction."""
 
 import os
-import warnings
+import re
 from pathlib import Path
 
 import torch
 
 from unpadded.common import InputError
-from unpadded.model.fastai_modules import BIAS, EMBEDDING, TIED, TWIN, config_of_weights, make_module
 from unpadded.model.learner_tokens import text_lists
+from unpadded.model.weights_file import is_weights, read_inert
+
+OTHER_VERSION = (
+    "unpadded/model/export_script.py: run it where that version is installed, and give its folder to "
+    "LanguageModel.from_export"
+)
 
 
 def open_export(path: str | os.PathLike, *, run_its_code: bool):
@@ -19,20 +24,51 @@ def open_export(path: str | os.PathLike, *, run_its_code: bool):
     """
     if not Path(path).is_file():
         raise InputError(f"{path} is not a file: give the path of what Learner.export wrote.")
+    content = _looked_at(path)
+    if is_weights(content):
+        raise InputError(
+            f"{path} holds weights, not a Learner: give it to LanguageModel.from_weights, with the list learn.dls.vocab."
+        )
+    if isinstance(content, dict) and {"cls", "data", "model"} <= set(content):
+        raise InputError(f"{path} was exported by fastai 1, which is read by {OTHER_VERSION}.")
     if not run_its_code:
         raise InputError(
             f"{path} is a pickle, and reading it runs the code in it: pass run_its_code=True if you trust who made it, or "
             "give the weights of Learner.save to LanguageModel.from_weights."
         )
-    from fastai.learner import load_learner
-
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # fastai's own about pickles, which was just answered
-            return load_learner(path, cpu=True)
+        learn = torch.load(path, map_location="cpu", weights_only=False)
     except Exception as error:  # whatever the file's code raises
-        reason = " ".join(str(error).split())[:160] or type(error).__name__
-        raise InputError(f"{path} cannot be read as an exported Learner ({reason}): export it again.") from error
+        raise InputError(f"{path} {_why_unreadable(error)}.") from error
+    if not (hasattr(learn, "model") and hasattr(learn, "dls")):
+        raise InputError(f"{path} holds a {type(learn).__name__}, no Learner: give what Learner.export wrote.")
+    return learn
+
+
+def _looked_at(path: str | os.PathLike):
+    """What lies in the file, without running its code; None where that cannot be told."""
+    try:
+        return read_inert(path)
+    except Exception:  # a file may be wrong in any way
+        return None
+
+
+def _why_unreadable(error: Exception) -> str:
+    """The rest of a sentence: what is missing to read an exported Learner, and the mend."""
+    reason = " ".join(str(error).split())[:160] or type(error).__name__
+    missing = re.search(r"attribute '([^']+)' on <module '([^']+)'", str(error))
+    home = missing[2] if missing else (getattr(error, "name", None) or "") if isinstance(error, ImportError) else ""
+    if (isinstance(error, ImportError) and re.search("fastcore|fastai", reason)) or home.startswith(
+        ("fastai", "fastcore")
+    ):
+        return f"was exported by another version of fastai ({reason}), which is read by {OTHER_VERSION}"
+    if missing:
+        return (
+            f"needs {missing[1]} of {home}, from the script that exported it: define or import it there and read again"
+        )
+    if home:
+        return f"needs the module {home} of whoever exported it: put it on Python's path and read again"
+    return f"cannot be read as an exported Learner ({reason}): export it again"
 
 
 def vocabulary_of(learn, size: int) -> list[str]:
@@ -52,30 +88,3 @@ def direction_of(learn) -> str:
     steps = [step for items in text_lists(learn) for step in items.tfms.fs]
     names = [getattr(step, "name", getattr(step, "__name__", "")) for step in steps]
     return "backward" if "reverse_text" in names else "forward"
-
-
-def read_weights(path: str | os.PathLike) -> tuple[dict[str, torch.Tensor], dict]:
-    """(State dict, configuration) from a `.pth` file of `Learner.save` or `save_encoder`, read without running its code.
-
-    Raises `InputError` for a file that holds anything else.
-    """
-    from fastai.text.learner import clean_raw_keys
-
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        state = state.get("model", state)
-        if "encoder.weight" in state:  # save_encoder leaves the output layer out
-            state = {f"0.{name}": value for name, value in state.items()}
-        state = clean_raw_keys(dict(state))
-        state.setdefault(TWIN, state[EMBEDDING])
-        config = config_of_weights(state)
-        if config["out_bias"]:
-            state.setdefault(BIAS, torch.zeros(len(state[EMBEDDING])))
-        make_module(len(state[EMBEDDING]), config).load_state_dict({TIED: state[EMBEDDING], **state})
-    except Exception as error:  # torch raises its own kinds for each way in which a file can be wrong
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise InputError(
-            f"{path} holds no weights of an AWD-LSTM language model ({reason}): give a .pth file of "
-            "Learner.save(..., with_opt=False) or of save_encoder."
-        ) from error
-    return state, config

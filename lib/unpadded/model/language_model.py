@@ -17,8 +17,10 @@ from unpadded.model import from_learner as learners
 from unpadded.model.continuation import continue_text
 from unpadded.model.encoder_in import as_language_model, check_embedding, check_finite, check_hooks, check_lstm
 from unpadded.model.fastai_modules import config_of, load_weights, make_module, module_of_lstm, weights_of
+from unpadded.model.from_export import read_export
 from unpadded.model.learner_tokens import tokenizer_of
 from unpadded.model.storage import BACKWARD, has_backward, read_model, write_model
+from unpadded.model.weights_file import read_weights
 from unpadded.tokens import MARKERS_OF_BEGIN, TokenizerSettings, tokenize
 
 
@@ -152,14 +154,26 @@ class LanguageModel:
 
     @classmethod
     def from_weights(cls, path: str | os.PathLike, vocab: Sequence[str], **kwargs) -> "LanguageModel":
-        """The model of a `.pth` file that fastai's `Learner.save` or `save_encoder` wrote; no code in it is run.
+        """The model of a `.pth` file that `Learner.save` or `save_encoder` of any fastai wrote; no code in it is run.
 
-        `vocab`: the list `learn.dls.vocab`; `kwargs`: `tokenizer`, `direction`. Raises `InputError` for any other file.
+        An optimizer beside the weights is left out; of a classifier the encoder is taken. `vocab`: the list
+        `learn.dls.vocab`; `kwargs`: `tokenizer`, `direction`. Raises `InputError` for any other file.
         """
-        weights, config = learners.read_weights(path)
+        weights, config = read_weights(path)
         module = make_module(len(weights["0.encoder.weight"]), config)
         load_weights(module, weights)
         return cls(module.eval(), vocab, **kwargs)
+
+    @classmethod
+    def from_export(cls, folder: str | os.PathLike) -> "LanguageModel":
+        """The model in a folder that `export_script.py` wrote where another version of fastai is installed.
+
+        Texts are read where one of the tokenizers here makes the ids that the Learner's own made of the examples in the
+        folder; otherwise a warning says so, and documents have to be token ids. Raises `InputError` for any other folder.
+        """
+        with torch.random.fork_rng(devices=[]):
+            module, vocab, tokenizer, direction = read_export(Path(folder))
+        return cls(module, vocab, tokenizer, direction=direction)
 
     def with_backward(self, backward: "LanguageModel") -> "LanguageModel":
         """This forward model together with a backward one of the same vocabulary and tokenizer; nothing is copied.

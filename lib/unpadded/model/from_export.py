@@ -1,0 +1,68 @@
+"""What `export_script` wrote in an environment of another fastai: read without a pickle, its tokenizer checked."""
+
+import warnings
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from unpadded.common import InputError, read_json
+from unpadded.model.fastai_modules import load_weights, make_module
+from unpadded.model.weights_file import checked_weights
+from unpadded.tokens import TokenizerSettings, tokenize
+
+FORMAT = 1
+FILES = ("tokenizer.json", "vocab.json", "weights.safetensors")
+
+
+def read_export(folder: Path) -> tuple[nn.Module, list[str], TokenizerSettings, str]:
+    """(Module, vocabulary, tokenizer, direction) from a folder of `export_script.export`.
+
+    Where our tokenizers make other ids of the examples in it, the tokenizer is a custom one that is not known, with a warning.
+    Raises `InputError` for any other folder.
+    """
+    missing = [name for name in FILES if not (folder / name).is_file()]
+    if missing:
+        raise InputError(
+            f"{folder} is no export: {', '.join(missing)} missing; give a folder that export_script.py wrote."
+        )
+    try:
+        facts, vocab = read_json(folder / "tokenizer.json"), read_json(folder / "vocab.json")
+        if facts["format"] != FORMAT:
+            raise InputError(f"{folder} has format {facts['format']}, this version reads {FORMAT}: export it again.")
+        weights, config = checked_weights(load_file(folder / "weights.safetensors"))
+        module = make_module(len(weights["0.encoder.weight"]), config)
+        load_weights(module, weights)
+        return module.eval(), vocab, _tokenizer(folder, facts, vocab), facts["direction"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
+        if isinstance(error, InputError):
+            raise
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise InputError(f"{folder} cannot be read as an export ({reason}): export the Learner again.") from error
+
+
+def _tokenizer(folder: Path, facts: dict, vocab: list[str]) -> TokenizerSettings:
+    examples = facts["examples"]
+    texts, expected = [example["text"] for example in examples], [example["ids"] for example in examples]
+    differing = None
+    for known in _candidates(folder, facts):
+        found = tokenize(texts, known, n_workers=1).with_vocab(vocab)
+        differing = next((i for i, ids in enumerate(expected) if found[i].tolist() != ids), None)
+        if differing is None and texts:
+            return known
+    if differing is not None:
+        warnings.warn(
+            f"The Learner's tokenizer ({facts['class']} of fastai {facts['fastai']}) makes other tokens than those here, of "
+            f"{texts[differing][:60]!r} for one: give token ids, which export_script.py writes with --texts.",
+            stacklevel=4,
+        )
+    return TokenizerSettings("custom")
+
+
+def _candidates(folder: Path, facts: dict) -> list[TokenizerSettings]:
+    if facts["kind"] == "subword" and (folder / "subword.model").is_file():
+        return [TokenizerSettings("subword", subword_model=(folder / "subword.model").read_bytes())]
+    if facts["kind"] == "word":
+        return [TokenizerSettings("word", facts["language"], bars=bars) for bars in (True, False)]
+    return []
