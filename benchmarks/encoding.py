@@ -98,10 +98,10 @@ def compare(lm: LanguageModel, name: str, documents: list[torch.Tensor], options
     some = spread_sample(documents, LOOPED * 20_000_000 // max(weights, 2_000_000))
     arrays = [tokens.numpy() for tokens in documents]
     # The encoder is made in its run: packing the weights is part of its time and of its memory.
-    runs = {"unpadded float32": lambda: torch.from_numpy(DocumentEncoder(lm).encode_tokens(arrays))}
+    runs = {"unpadded float32": lambda: torch.from_numpy(DocumentEncoder(lm, "concat").encode_tokens(arrays))}
     if options.bfloat16:
         runs["unpadded bfloat16"] = lambda: torch.from_numpy(
-            DocumentEncoder(lm, precision="bfloat16").encode_tokens(arrays)
+            DocumentEncoder(lm, "concat", precision="bfloat16").encode_tokens(arrays)
         )
     for peer, method in PEERS.items():
         size = best_size(method, awd_lstm, documents, clock)
@@ -142,10 +142,10 @@ def compare(lm: LanguageModel, name: str, documents: list[torch.Tensor], options
 def growth(lm: LanguageModel, options) -> pd.DataFrame:
     """Time and memory from 1,000 to 100,000 documents: both divided by the number of documents."""
     clock, rng, rows = CLOCKS[options.clock], np.random.default_rng(0), []
-    DocumentEncoder(lm).encode_tokens([[2]] * 600)
+    DocumentEncoder(lm, "concat").encode_tokens([[2]] * 600)
     for n in (1_000, 10_000, 100_000):
         documents = [tokens.numpy() for tokens in make_documents(rng.integers(5, 60, n), len(lm.vocab), rng)]
-        encoder = DocumentEncoder(lm)
+        encoder = DocumentEncoder(lm, "concat")
         with PeakMemory() as peak:
             start = clock()
             vectors = encoder.encode_tokens(documents)

@@ -25,4 +25,4 @@ def embedded(folder: Path, n: int, *, seed: int = 0, layer: int | str = -1, prec
             parameter.mul_(3)  # states that are not all near zero
     lm.save(folder / "model")
     corpus = Corpus("tiny", [f"d{i}" for i in range(n)], texts)
-    return embed_corpus(corpus, DocumentEncoder(lm, layer=layer, precision=precision), folder / "vectors")
+    return embed_corpus(corpus, DocumentEncoder(lm, "concat", layer=layer, precision=precision), folder / "vectors")

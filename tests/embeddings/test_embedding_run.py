@@ -37,7 +37,7 @@ def corpus():
 
 @pytest.fixture(scope="module")
 def encoder(lm):
-    return DocumentEncoder(lm)
+    return DocumentEncoder(lm, "concat")
 
 
 def array_files(folder) -> dict[str, bytes]:
@@ -126,11 +126,11 @@ def test_other_model_corpus_pooling_and_precision_are_refused(corpus, encoder, l
     other_lm = LanguageModel.new(lm.vocab, {"emb_sz": 6, "n_hid": 8, "n_layers": 2})
     other_corpus = Corpus("tiny", corpus.ids, [*corpus.texts[:-1], "the cat"])
     jobs = {
-        "another model": (corpus, DocumentEncoder(other_lm), {}),
+        "another model": (corpus, DocumentEncoder(other_lm, "concat"), {}),
         "another corpus": (other_corpus, encoder, {}),
         "another pooling": (corpus, encoder, {"pooling": "mean"}),
-        "another precision": (corpus, DocumentEncoder(lm, precision="bfloat16"), {}),
-        "another layer": (corpus, DocumentEncoder(lm, layer=0), {}),
+        "another precision": (corpus, DocumentEncoder(lm, "concat", precision="bfloat16"), {}),
+        "another layer": (corpus, DocumentEncoder(lm, "concat", layer=0), {}),
         "another shard size": (corpus, encoder, {"shard_size": 3}),
     }
     before = array_files(tmp_path)

@@ -338,5 +338,5 @@ def test_wrong_tokens_are_refused_by_document():
     classifier = DocumentClassifier.from_learner(learner(fastai_classifier()))
     with pytest.raises(InputError, match="Document 1 holds token id 50"):
         classifier.predict_proba_tokens([np.array([1]), np.array([50])])
-    with pytest.raises(InputError, match="slots"):
+    with pytest.raises(InputError, match="batch_size"):
         classifier.predict_proba_tokens([np.array([1])], batch_size=0)

@@ -19,7 +19,7 @@ TEXTS = ["the moon rocket", "", "bread and butter for the team", "xxpad xxpad zz
 
 @pytest.fixture(scope="module")
 def encoder(tiny_model):
-    return DocumentEncoder(tiny_model)
+    return DocumentEncoder(tiny_model, "concat")
 
 
 def test_texts_become_vectors_in_their_order(encoder, tiny_model):
@@ -128,7 +128,7 @@ def test_token_ids_of_any_integer_type_work():
 
 
 def test_a_stream_gives_every_document_once():
-    encoder, documents = DocumentEncoder(random_model()), random_documents([4, 0, 9, 30, 1])
+    encoder, documents = DocumentEncoder(random_model(), "concat"), random_documents([4, 0, 9, 30, 1])
     found = dict(encoder.stream_tokens(iter(documents)))
     expected = encoder.encode_tokens(documents, pooling=["last", "mean", "max"])
     assert sorted(found) == [0, 1, 2, 3, 4]

@@ -14,7 +14,7 @@ from unpadded.encoding.pooling import RunningPools, _add_in_order, parts_of
 def test_concat_is_last_mean_max_side_by_side():
     lm, documents = random_model(), random_documents([4, 1, 19])
     parts = fastai_loop(lm, documents)
-    found = DocumentEncoder(lm).encode_tokens(documents)
+    found = DocumentEncoder(lm, "concat").encode_tokens(documents)
     np.testing.assert_allclose(found, np.hstack([parts["last"], parts["mean"], parts["max"]]), rtol=0, atol=1e-6)
 
 

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from torch import nn
 
 import unpadded.encoding.direction as reader_module
-import unpadded.encoding.engine.layer as layers_module
 import unpadded.encoding.schedule as schedule_module
 from encoder_tools import fastai_loop, random_documents, random_model
 from unpadded.common.errors import InputError
@@ -141,14 +140,11 @@ def test_rare_tokens_get_the_inputs_that_the_table_would_hold():
     lm = random_model(200)
     ids = torch.from_numpy(np.stack(random_documents([90] * 5, n_tokens=200)))
     whole = StreamingLSTM(lm.awd_lstm).token_inputs
-    for spare in (1024, 10):  # with 10, the table has to grow
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(layers_module, "SPARE", spare)
-            part = StreamingLSTM(lm.awd_lstm, table_bytes=32 * 4 * 4 * 10).token_inputs
-        for tokens in (ids, ids.flip(0)):  # the second time the spare rows are used again
-            (all_rows, places), (few_rows, others) = whole.rows(tokens), part.rows(tokens)
-            assert torch.equal(all_rows[places], few_rows[others])
-            assert others.max() >= 10
+    part = StreamingLSTM(lm.awd_lstm, table_bytes=32 * 4 * 4 * 10).token_inputs  # ten tokens are in the table
+    calls = [(tokens, whole.steps(tokens), part.steps(tokens)) for tokens in (ids, ids.flip(0))]
+    for tokens, expected, found in calls:
+        assert tokens.max() >= 10
+        assert all(torch.equal(expected(t), found(t)) for t in range(len(tokens)))
 
 
 def test_the_module_and_the_random_state_are_left_alone():
@@ -162,7 +158,7 @@ def test_the_module_and_the_random_state_are_left_alone():
     states = torch.random.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
     weights = {name: tensor.clone() for name, tensor in lm.module.state_dict().items()}
     documents = random_documents([1, 30, 8])
-    found = DocumentEncoder(lm).encode_tokens(documents)
+    found = DocumentEncoder(lm, "concat").encode_tokens(documents)
 
     assert lm.module.training
     now = [h for pair in lm.awd_lstm.hidden for h in pair]
@@ -207,9 +203,8 @@ def test_a_product_that_depends_on_the_number_of_rows_is_done_in_panels():
 def compiled(lm, documents, parts, layers, *, n_threads=1, **options):
     """What the compiled engine pools, {part: array [n_documents, width]}, and in how many pieces."""
     engine = CompiledLSTM(lm.awd_lstm, **options)
-    engine.use_threads(n_threads)
     lengths = np.array([len(tokens) for tokens in documents])
-    pieces = list(engine.read(backlogs_of(documents, lengths), PoolSettings(parts, layers)))
+    pieces = list(engine.read(backlogs_of(documents, lengths), PoolSettings(parts, layers), threads=n_threads))
     order = np.argsort(np.concatenate([positions for positions, _ in pieces]))
     return {part: np.concatenate([found[part] for _, found in pieces])[order] for part in parts}, len(pieces)
 
@@ -226,7 +221,6 @@ def test_tokens_beyond_the_compiled_table_get_the_same_bits():
 
 def test_the_compiled_table_waits_until_it_pays_and_changes_nothing():
     engine, documents = CompiledLSTM(random_model(200, 21, 40, 2).awd_lstm), random_documents([90, 60], n_tokens=200)
-    engine.use_threads(1)
     lengths, tables, found = np.array([90, 60]), [], []
     for _ in range(2):
         found += [
@@ -274,8 +268,7 @@ def test_products_are_right(n_rows):
 @settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_threads_never_cut_a_register(n_threads, n_slots):
     engine = StreamingLSTM(random_model(50, 33, 40, 2).awd_lstm)
-    engine.n_threads = n_threads
-    rows = engine.aligned(n_slots)
+    rows = engine.aligned(n_slots, n_threads)
     assert rows >= n_slots
     for size in (64, 3 * 64, 4 * 64):
         n_parts = min(n_threads, -(-rows * size // GRAIN))

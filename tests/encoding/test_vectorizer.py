@@ -86,13 +86,13 @@ def test_a_folder_names_a_model(tiny_model, tmp_path):
 
 
 def test_columns_have_names(tiny_model):
-    vectorizer = DocumentVectorizer(tiny_model).fit(TEXTS)
+    vectorizer = DocumentVectorizer(tiny_model, pooling="concat").fit(TEXTS)
     names = vectorizer.get_feature_names_out()
     assert (names[0], names[12], names[-1], len(set(names))) == ("last_0", "mean_0", "max_11", 36)
     frame = vectorizer.set_output(transform="pandas").transform(TEXTS)
     assert isinstance(frame, pd.DataFrame)
     assert list(frame.columns) == list(names)
-    assert np.array_equal(frame.to_numpy(), DocumentEncoder(tiny_model).encode(TEXTS))
+    assert np.array_equal(frame.to_numpy(), DocumentEncoder(tiny_model, "concat").encode(TEXTS))
 
 
 def test_it_works_in_a_pipeline(tiny_model, tiny_corpus):

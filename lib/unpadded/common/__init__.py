@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         set_defaults,
         thread_settings,
     )
+    from unpadded.common.threads import MAKING, computed, fork_safe_lock, iterated
     from unpadded.common.wording import closest, comma_list, did_you_mean
 
 __getattr__, __dir__, __all__ = hand_on(__name__)

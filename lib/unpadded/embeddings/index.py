@@ -19,7 +19,7 @@ import usearch
 from sklearn.preprocessing import normalize
 from usearch.index import Index
 
-from unpadded.common import CONCAT, atomic_write, nearest_rows, read_json, sha256_of, write_json
+from unpadded.common import CONCAT, atomic_write, fork_safe_lock, nearest_rows, read_json, sha256_of, write_json
 from unpadded.embeddings.store import MANIFEST, Embeddings
 
 FORMAT = "unpadded search index 1"
@@ -27,6 +27,7 @@ RECALL_AT, TARGET = 10, 0.95
 CONNECTIVITIES = (16, 32, 64)  # links of a document in the graph; more cost memory and time and find more
 EXPANSIONS = (64, 128, 256, 512, 1024)  # candidates that a search keeps
 BLOCK_BYTES = 32 * 2**20  # vectors held at once
+GRAPH = fork_safe_lock()  # a graph's settings and its scratch space are shared by all threads
 CANDIDATES = 3  # for each result, to be ranked again by the exact cosine
 
 
@@ -57,8 +58,9 @@ class SearchIndex:
         `queries`: float32 [n_queries, width of the pooling]. A document that the graph overlooks is missing.
         """
         wanted = min(CANDIDATES * k, len(self.embeddings))
-        self._graph.expansion_search = max(self.facts.expansion, wanted)
-        found = [self._graph.search(unit, wanted).keys.astype(np.int64) for unit in normalize(queries)]
+        with GRAPH:
+            self._graph.expansion_search = max(self.facts.expansion, wanted)
+            found = [self._graph.search(unit, wanted).keys.astype(np.int64) for unit in normalize(queries)]
         return [ranked(self.embeddings, self.pooling, *pair, k) for pair in zip(queries, found, strict=True)]
 
 

@@ -12,16 +12,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from unpadded.common import InputError, nearest_rows
+from unpadded.common import InputError, fork_safe_lock, nearest_rows
 from unpadded.embeddings.index import SearchIndex, build_index, ranked, stored_index, vector_blocks, vectors_at
 from unpadded.embeddings.store import Embeddings
-from unpadded.encoding import DocumentEncoder, checked_texts
+from unpadded.encoding import DocumentEncoder
 from unpadded.model import LanguageModel
+from unpadded.tokens import checked_texts
 
 EXACT_UP_TO = 200_000  # documents; up to here every one is compared with the query
 QUERIES_AT_ONCE = 256
 SAMPLE, SAMPLE_WORDS = 128, 8  # queries of each kind on which an index's recall is measured; words of a short one
 EXTRA = 8  # documents ranked again beside the k: a matrix product may swap cosines that are nearly equal
+INDEXING = fork_safe_lock()
 COLUMNS = ("query", "rank", "score", "id", "words")
 
 
@@ -31,7 +33,8 @@ class DocumentSearch:
     `pooling`: one that the set holds (default: mean, the best ranking in the reference run, where it is there).
     `exact_up_to`: documents up to which every one is compared; a larger set gets an approximate index, made with the first
     search and kept beside the vectors. `say` is called with sentences about the index. Raises `InputError` for another model
-    than the set's, a pooling that it does not hold, and a weighted mean, whose weights are not kept.
+    than the set's, a pooling that it does not hold, and a weighted mean, whose weights are not kept. Any number of threads
+    may search at once.
     """
 
     def __init__(
@@ -103,14 +106,16 @@ class DocumentSearch:
         n = len(self.embeddings)
         if n <= self.exact_up_to or 20 * k > n or self._index_missed:
             return None
-        if self._index is None:
-            self._index = stored_index(self.embeddings, self.pooling, say=self.say)
-        if self._index is None:
-            self.say(f"making an index of {n:,} documents ...")
-            sample, own_rows = self._sample()
-            self._index = build_index(self.embeddings, self.pooling, sample, own_rows=own_rows, say=self.say)
-            self._index_missed = self._index is None
+        with INDEXING:  # one thread makes it, the others wait for it
+            if self._index is None and not self._index_missed:
+                self._index = stored_index(self.embeddings, self.pooling, say=self.say) or self._made_index()
+                self._index_missed = self._index is None
         return self._index
+
+    def _made_index(self) -> SearchIndex | None:
+        self.say(f"making an index of {len(self.embeddings):,} documents ...")
+        sample, own_rows = self._sample()
+        return build_index(self.embeddings, self.pooling, sample, own_rows=own_rows, say=self.say)
 
     def _sample(self) -> tuple[np.ndarray, np.ndarray]:
         """Queries to measure an index with: documents, and short ones that are the first words of other documents."""

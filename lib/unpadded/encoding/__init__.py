@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from unpadded.encoding.encoder import DocumentEncoder
     from unpadded.encoding.mteb import UnpaddedEncoder
     from unpadded.encoding.pooling import parts_of
-    from unpadded.encoding.validation import checked_texts, whole_numbers
+    from unpadded.encoding.validation import whole_numbers
     from unpadded.encoding.vectorizer import DocumentVectorizer
 
 __getattr__, __dir__, __all__ = hand_on(__name__)

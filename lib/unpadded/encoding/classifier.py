@@ -7,11 +7,12 @@ import numpy as np
 import torch
 from fastai.text.models.core import PoolingLinearClassifier, SentenceEncoder
 
-from unpadded.common import InputError
+from unpadded.common import InputError, computed
 from unpadded.encoding.encoder import DocumentEncoder
 from unpadded.encoding.losses import ACTIVATIONS, NUMBERS, ONE_LABEL, THRESHOLD, outputs_of
 from unpadded.encoding.validation import checked_documents
 from unpadded.model import LanguageModel
+from unpadded.tokens import checked_texts
 
 BPTT, MAX_LEN = 72, 72 * 20  # tokens that fastai's SentenceEncoder reads at a time and, at most about, pools
 FASTAI_ORDER = ("last", "max", "mean")  # of the parts in fastai's pooled vector
@@ -93,7 +94,8 @@ class DocumentClassifier:
         str. `batch_size`: documents in flight, which changes the speed and never an answer. Raises `InputError` for anything
         that is not a str, and for a classifier that answers with numbers.
         """
-        return self.predict_proba_tokens(self.encoder.lm.numericalize(texts), batch_size=batch_size)
+        documents = self.encoder.lm.numericalize(checked_texts(texts))
+        return self.predict_proba_tokens(documents, batch_size=batch_size)
 
     def predict_proba_tokens(self, token_ids: Sequence, *, batch_size: int | None = None) -> np.ndarray:
         """The same for numericalised documents, 1-D integer arrays in the order of the text.
@@ -113,7 +115,7 @@ class DocumentClassifier:
         [n_documents] of lists of entries of `classes_`, those above `threshold`. Numbers: float32 [n_documents], or
         [n_documents, n_outputs] where the head has several. Raises `InputError` for anything that is not a str.
         """
-        answers = self._answers(self.encoder.lm.numericalize(texts), batch_size)
+        answers = self._answers(self.encoder.lm.numericalize(checked_texts(texts)), batch_size)
         if self.kind == ONE_LABEL:
             return self.classes_[answers.argmax(axis=1)]
         if self.kind == NUMBERS:
@@ -126,23 +128,23 @@ class DocumentClassifier:
     def _answers(self, token_ids: Sequence, batch_size: int | None) -> np.ndarray:
         documents = checked_documents(token_ids, len(self.encoder.lm.vocab))
         skip = dropped([len(tokens) for tokens in documents], bptt=self.bptt, max_len=self.max_len)
-        encoder = self.encoder if batch_size is None else self.encoder.variant(slots=batch_size)
+        encoder = self.encoder.with_batch_size(batch_size)
         arrays = encoder.encode_tokens(documents, pooling=list(FASTAI_ORDER), skip=skip)
-        vectors = torch.from_numpy(np.concatenate([arrays[name] for name in FASTAI_ORDER], axis=1))
-        answers = [self._answer(vector) for vector in vectors]
+        vectors = np.concatenate([arrays[name] for name in FASTAI_ORDER], axis=1)
+        answers = computed(lambda: [self._answer(vector) for vector in vectors])
         return np.array(answers, np.float32).reshape(len(documents), self._n_outputs)
 
     @torch.inference_mode()
-    def _answer(self, vector: torch.Tensor) -> np.ndarray:
+    def _answer(self, vector: np.ndarray) -> np.ndarray:
         """What belongs to one document's pooled vector [3 * width].
 
         The head runs on one row at a time, in memory of its own: the only shape and alignment that no neighbour can change.
         """
-        return self._activation(self._layers(vector.clone()[None]))[0].numpy().copy()
+        return self._activation(self._layers(torch.tensor(vector)[None]))[0].numpy().copy()
 
     def _check_head(self, width: int) -> int:
         try:
-            n_found = len(self._answer(torch.zeros(width)))
+            n_found = len(computed(self._answer, np.zeros(width, np.float32)))
         except RuntimeError as error:
             raise InputError(f"The head does not take vectors of {width} numbers ({error}).") from error
         if n_found != len(self.classes_) and self.kind != NUMBERS:

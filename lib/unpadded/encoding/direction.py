@@ -1,17 +1,18 @@
 """One direction of a language model, as an encoder runs it over documents."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 
 import numpy as np
 import torch
 
-from unpadded.common import InputError, MissingExtraError, extras_needed
+from unpadded.common import MAKING, InputError, MissingExtraError, computed, extras_needed, iterated
 from unpadded.encoding.engine.stream import StreamingLSTM
 from unpadded.encoding.engine.weights import versions
 from unpadded.encoding.pooling import PoolSettings
 from unpadded.encoding.schedule import Backlog
+from unpadded.model import check_finite
 
 NARROW = 200  # units; up to here compiled code is faster than a matrix library's calls (benchmarks/README.md)
 
@@ -25,12 +26,12 @@ class Reader:
 
     def __init__(self, lm, layer: int | str, *, dtype: torch.dtype, device: torch.device, allow_tf32: bool):
         self.lm, self._options = lm, {"dtype": dtype, "device": device, "allow_tf32": allow_tf32}
-        self._engine = self._versions = None
-        self._current_engine()
+        self._made: tuple | None = None  # the engine, and the versions of the weights that it was made from
+        computed(self.engine)
         self.layers = _layer_indices(layer, len(lm.awd_lstm.rnns))
 
     def __getstate__(self) -> dict:
-        return {**vars(self), "_engine": None, "_versions": None}  # packed weights stay behind
+        return {**vars(self), "_made": None}  # packed weights stay behind
 
     @property
     def width(self) -> int:
@@ -42,29 +43,37 @@ class Reader:
         backlogs: Iterator[Backlog],
         parts,
         *,
-        slots: int | None,
-        chunk_length: int | None,
         weights: np.ndarray | None,
+        **configuration: int | None,
     ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
-        """Yield (positions, {part: float32 [n, width]}) as documents end; `weights` are those of the weighted mean."""
-        engine = self._current_engine()
+        """Yield (positions, {part: float32 [n, width]}) as documents end; `weights` are those of the weighted mean.
+
+        `configuration`: options of the engine's `read`; those that the model's engine does not have mean nothing to it.
+        """
+        yield from iterated(self._run(backlogs, parts, weights, configuration))
+
+    def _run(self, backlogs, parts, weights, configuration) -> Generator[tuple]:
+        engine = self.engine()
         on_device = None if weights is None else torch.from_numpy(weights).to(engine.device)
         pools = PoolSettings(parts, self.layers, on_device)
         as_read = (replace(backlog, tokens=self.lm.as_read(backlog.tokens)) for backlog in backlogs)
-        shape = {"slots": slots, "chunk_length": chunk_length} if isinstance(engine, StreamingLSTM) else {}
-        yield from engine.read(as_read, pools, **shape)
+        known = engine.CONFIGURATIONS[0]
+        yield from engine.read(as_read, pools, **{name: n for name, n in configuration.items() if name in known})
 
-    def _current_engine(self):
-        now = versions(self.lm.awd_lstm)
-        if self._engine is None or self._versions != now:
-            self._engine = _engine(self.lm.awd_lstm, **self._options)
-            self._versions = now
-        self._engine.use_threads(torch.get_num_threads())
-        return self._engine
+    def engine(self):
+        """The engine for the weights that the model has now."""
+        now, made = versions(self.lm.awd_lstm), self._made
+        if made is None or made[1] != now:
+            with MAKING:
+                made = self._made
+                if made is None or made[1] != now:
+                    made = self._made = _engine(self.lm.awd_lstm, **self._options), now
+        return made[0]
 
 
 def _engine(awd_lstm, *, dtype: torch.dtype, device: torch.device, allow_tf32: bool):
     """The engine for a model of this size, on this device."""
+    check_finite(awd_lstm)
     narrow = max(getattr(rnn, "module", rnn).hidden_size for rnn in awd_lstm.rnns) <= NARROW
     if narrow and device.type == "cpu" and dtype == torch.float32:
         try:

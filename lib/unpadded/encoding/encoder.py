@@ -8,12 +8,19 @@ import numpy as np
 import torch
 from fastai.imports import progress_bar
 
-from unpadded.common import CONCAT, InputError
+from unpadded.common import CONCAT, InputError, computed
 from unpadded.encoding.direction import Reader
 from unpadded.encoding.pooling import parts_of
 from unpadded.encoding.schedule import Backlog, backlogs_ahead, backlogs_of
-from unpadded.encoding.validation import checked_documents, checked_skips, checked_texts, checked_tokens
+from unpadded.encoding.validation import (
+    checked_count,
+    checked_device,
+    checked_documents,
+    checked_skips,
+    checked_tokens,
+)
 from unpadded.kernels import PRECISIONS
+from unpadded.tokens import checked_texts
 
 
 class DocumentEncoder:
@@ -26,14 +33,19 @@ class DocumentEncoder:
     `layer`: whose states are pooled, an index, or "all" for every layer's side by side. `token_weights`: float array
     [vocabulary] for the weighted mean, e.g. inverse document frequencies. `device`: where to compute, the CPU unless said.
     `slots` (documents in flight) and `chunk_length` (steps of a block) are chosen from the model and the documents, and a
-    narrow model needs neither; they never change a vector. Raises `InputError` for an unknown name or a model that cannot be
-    streamed.
+    narrow model needs neither; they never change a vector. Raises `InputError` for an unknown name, a device that is not
+    there, a model that cannot be streamed and weights that are not finite.
+
+    One encoder may be used by any number of threads at once, and each gets the bits that it would get alone: threads share
+    the weights and tables made of them, which are only read; states, pools and buffers belong to a call. Only training the
+    model while it encodes is not safe. An encoder, or its bound method `encode`, may be sent to another process (packed
+    weights are made there anew), copied, and used in a forked process.
     """
 
     def __init__(
         self,
         lm,
-        pooling: str = "concat",
+        pooling: str = "mean",
         precision: str = "float32",
         *,
         layer: int | str = -1,
@@ -47,8 +59,10 @@ class DocumentEncoder:
             raise InputError(f"Precision {precision!r} is not known: give {', '.join(PRECISIONS)}.")
         parts_of([pooling])
         self.lm, self.pooling, self.precision, self.layer = lm, pooling, precision, layer
-        self.device, self.allow_tf32 = torch.device(device), allow_tf32
-        self.slots, self.chunk_length = _positive(slots, "slots"), _positive(chunk_length, "chunk_length")
+        self.device, self.allow_tf32 = checked_device(device), allow_tf32
+        if precision == "float16" and self.device.type != "cuda":
+            raise InputError(f"Precision 'float16' is CUDA's alone, and the device is {device}: give 'bfloat16'.")
+        self._configuration = _checked_configuration(slots=slots, chunk_length=chunk_length)
         options = {"dtype": PRECISIONS[precision], "device": self.device, "allow_tf32": allow_tf32}
         self.readers = [Reader(model, layer, **options) for model in lm.directions]
         self.layers = self.readers[0].layers
@@ -64,11 +78,23 @@ class DocumentEncoder:
     def _state_width(self) -> int:
         return sum(reader.width for reader in self.readers)
 
-    def variant(self, *, slots: int | None = None, chunk_length: int | None = None) -> "DocumentEncoder":
-        """This encoder with other slots and blocks; the weights are shared. Raises `InputError` for a number below 1."""
+    def variant(self, **configuration: int | None) -> "DocumentEncoder":
+        """This encoder with other `slots` and `chunk_length`, or other options of its engine; the weights are shared.
+
+        Raises `InputError` for a number below 1.
+        """
         other = copy.copy(self)
-        other.slots, other.chunk_length = _positive(slots, "slots"), _positive(chunk_length, "chunk_length")
+        other._configuration = _checked_configuration(**configuration)
         return other
+
+    def variants(self) -> Iterator[tuple[dict[str, int | None], "DocumentEncoder"]]:
+        """This encoder in every way of working that its engine has, each with its options; none changes a vector.
+
+        They are what can make a difference to the engine of this model: slots and steps of a block for a wide model, tokens
+        of a piece and threads for a narrow one; None stands for what the engine chooses.
+        """
+        for configuration in computed(self.readers[0].engine).CONFIGURATIONS:
+            yield configuration, self.variant(**configuration)
 
     def weighted(self, token_weights: np.ndarray) -> "DocumentEncoder":
         """This encoder with other `token_weights`, float array [vocabulary]; the model's weights are shared.
@@ -83,12 +109,20 @@ class DocumentEncoder:
         """Vectors of `texts`, float32 [n_documents, width] in the order given; of a single str, float32 [width].
 
         `texts`: any iterable of str (list, generator, pandas Series, numpy object array). `batch_size`: documents in
-        flight, which changes the speed and never a vector. Raises `InputError` for anything that is not a str.
+        flight, which changes the speed and never a vector. Raises `InputError` for anything that is not a str, for tables
+        and dicts, and for a `batch_size` below 1.
         """
         if isinstance(texts, str):
             return self.encode([texts], show_progress_bar=show_progress_bar, batch_size=batch_size)[0]
+        encoder = self.with_batch_size(batch_size)
         tokens = self.lm.numericalize(checked_texts(texts))
-        return self._encode(tokens, [self.pooling], slots=batch_size, progress=bool(show_progress_bar))[self.pooling]
+        return encoder._encode(tokens, [self.pooling], progress=bool(show_progress_bar))[self.pooling]
+
+    def with_batch_size(self, batch_size: int | None) -> "DocumentEncoder":
+        """This encoder with at most `batch_size` documents in flight, unchanged for None; `InputError` for one below 1."""
+        if batch_size is None:
+            return self
+        return self.variant(**self._configuration | {"slots": checked_count(batch_size, "batch_size")})
 
     def encode_tokens(self, token_ids: Sequence, *, pooling: str | Sequence[str] | None = None, skip=None):
         """Vectors of numericalised documents, float32 [n_documents, width], or a dict of arrays for several poolings.
@@ -132,9 +166,7 @@ class DocumentEncoder:
         for position in empty:
             yield position, {part: np.zeros(reader.width, np.float32) for part in parts}
 
-    def _encode(
-        self, token_ids: Sequence, names: list[str], *, skip=None, slots=None, progress=False
-    ) -> dict[str, np.ndarray]:
+    def _encode(self, token_ids: Sequence, names: list[str], *, skip=None, progress=False) -> dict[str, np.ndarray]:
         parts = parts_of(names)
         documents = checked_documents(token_ids, self._vocab_size)
         lengths = np.fromiter(map(len, documents), np.int64, len(documents))
@@ -152,7 +184,7 @@ class DocumentEncoder:
         for reader in self.readers:
             own = slice(columns, columns + reader.width)
             columns = own.stop
-            for positions, arrays in self._stream(reader, backlogs_of(documents, lengths, skips), parts, slots=slots):
+            for positions, arrays in self._stream(reader, backlogs_of(documents, lengths, skips), parts):
                 for part, array in arrays.items():
                     out[part][positions, own] = array
                 for _ in range(len(positions) if progress else 0):
@@ -164,20 +196,15 @@ class DocumentEncoder:
             )
         return {name: out[name] for name in names}
 
-    def _stream(
-        self, reader: Reader, backlogs: Iterator[Backlog], parts, *, slots=None
-    ) -> Iterator[tuple[np.ndarray, dict]]:
+    def _stream(self, reader: Reader, backlogs: Iterator[Backlog], parts) -> Iterator[tuple[np.ndarray, dict]]:
         """Yield (positions, {part: array [n, width of one direction]}) as documents end."""
         if "weighted_mean" in parts and self.token_weights is None:
             raise InputError("The weighted mean needs token_weights: give DocumentEncoder one number for each token.")
-        chosen = slots or self.slots
-        yield from reader.run(backlogs, parts, slots=chosen, chunk_length=self.chunk_length, weights=self.token_weights)
+        yield from reader.run(backlogs, parts, weights=self.token_weights, **self._configuration)
 
 
-def _positive(value: int | None, name: str) -> int | None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1):
-        raise InputError(f"The option {name} is {value!r}: give a whole number of at least 1, or leave it out.")
-    return value
+def _checked_configuration(**options: int | None) -> dict[str, int | None]:
+    return {name: None if value is None else checked_count(value, name) for name, value in options.items()}
 
 
 def _checked_weights(weights, vocab_size: int) -> np.ndarray | None:

@@ -3,29 +3,30 @@
 from collections.abc import Iterable
 
 import numpy as np
+import torch
 
 from unpadded.common import InputError, comma_list
+from unpadded.tokens import refuse_what_has_no_rows
 
-NAMED = 5  # positions that a message names
 CHECKED_AT_ONCE = 4096  # documents whose ids are looked at in one go
 
 
-def checked_texts(texts: Iterable) -> list[str]:
-    """`texts` as a list of str.
+def checked_count(value, name: str) -> int:
+    """`value` where it is a whole number of at least 1. Raises `InputError` that names the option for any other."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise InputError(f"The option {name} is {value!r}: give a whole number of at least 1, or leave it out.")
+    return int(value)
 
-    Raises `InputError` naming the first positions of what is no str (None, NaN, bytes, numbers) and how many there are.
-    """
-    if isinstance(texts, (bytes, bytearray)) or not isinstance(texts, Iterable):
-        raise InputError(f"The texts are {type(texts).__name__}, not str: give a list of texts.")
-    texts = list(texts)
-    wrong = [i for i, text in enumerate(texts) if not isinstance(text, str)]
-    if wrong:
-        places = ", ".join(f"{i} ({_described(texts[i])})" for i in wrong[:NAMED])
-        more = ", ..." if len(wrong) > NAMED else ""
-        raise InputError(
-            f"{len(wrong)} of the {len(texts)} texts are not str, at positions {places}{more}: drop them or convert them."
-        )
-    return texts
+
+def checked_device(device: str | torch.device) -> torch.device:
+    """The device, on which sums in float64 must be possible. Raises `InputError` where there is no such device."""
+    try:
+        found = torch.device(device)
+        torch.zeros(1, dtype=torch.float64, device=found).add(1).cpu()
+    except (RuntimeError, TypeError, AssertionError, ImportError, AttributeError) as error:
+        there = ", ".join(["'cpu'", *(f"'cuda:{i}'" for i in range(torch.cuda.device_count()))])
+        raise InputError(f"The device {str(device)!r} cannot be used here: give {there}.") from error
+    return found
 
 
 def whole_numbers(text: str | int, name: str) -> list[int]:
@@ -56,8 +57,9 @@ def checked_tokens(tokens, position: int, vocab_size: int) -> np.ndarray:
 
 def checked_documents(token_ids: Iterable, vocab_size: int) -> list[np.ndarray]:
     """All numericalised documents as `checked_tokens` has them; raises as it does."""
-    if not isinstance(token_ids, Iterable):
+    if isinstance(token_ids, (str, bytes)) or not isinstance(token_ids, Iterable):
         raise InputError(f"The documents are {type(token_ids).__name__}: give a sequence of 1-D integer arrays.")
+    refuse_what_has_no_rows(token_ids, "documents")
     documents = [_as_ids(tokens, position) for position, tokens in enumerate(token_ids)]
     for start in range(0, len(documents), CHECKED_AT_ONCE):  # one look at many documents is cheaper than one at each
         flat = np.concatenate(documents[start : start + CHECKED_AT_ONCE])
@@ -98,7 +100,3 @@ def _as_ids(tokens, position: int) -> np.ndarray:
     raise InputError(
         f"Document {position} is {array.dtype} of {array.ndim} dimensions, not token ids: give a 1-D integer array."
     )
-
-
-def _described(value) -> str:
-    return "None" if value is None else "NaN" if isinstance(value, float) and value != value else type(value).__name__

@@ -8,8 +8,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from unpadded.common import CONCAT, InputError
 from unpadded.encoding.encoder import DocumentEncoder
-from unpadded.encoding.validation import checked_texts
 from unpadded.model import LanguageModel
+from unpadded.tokens import checked_texts
 
 
 class DocumentVectorizer(TransformerMixin, BaseEstimator):
@@ -23,7 +23,7 @@ class DocumentVectorizer(TransformerMixin, BaseEstimator):
         self,
         lm=None,
         *,
-        pooling="concat",
+        pooling="mean",
         precision="float32",
         layer=-1,
         token_weights=None,
@@ -43,7 +43,7 @@ class DocumentVectorizer(TransformerMixin, BaseEstimator):
 
         Raises `InputError` for anything that is not a str and for parameters that do not fit the model.
         """
-        _checked(X)
+        checked_texts(X)
         lm = LanguageModel.load(self.lm) if isinstance(self.lm, (str, os.PathLike)) else self.lm
         if not hasattr(lm, "awd_lstm"):
             raise InputError(f"The parameter lm is {type(lm).__name__}: give a LanguageModel or the folder of one.")
@@ -54,14 +54,13 @@ class DocumentVectorizer(TransformerMixin, BaseEstimator):
             layer=self.layer,
             token_weights=self.token_weights,
             device=self.device,
-            slots=self.batch_size,
-        )
+        ).with_batch_size(self.batch_size)
         return self
 
     def transform(self, X) -> np.ndarray:
         """Vectors of the texts `X`, float32 [n_documents, width]; raises as `fit`, or NotFittedError."""
         check_is_fitted(self)
-        return self.encoder_.encode(_checked(X))
+        return self.encoder_.encode(checked_texts(X))
 
     def get_feature_names_out(self, input_features=None) -> np.ndarray:
         """Names of the columns, such as mean_17: an object array of str [width]; `input_features` is not used."""
@@ -82,9 +81,3 @@ class DocumentVectorizer(TransformerMixin, BaseEstimator):
         tags.target_tags.required = False
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
-
-
-def _checked(X) -> list[str]:
-    if isinstance(X, str):
-        raise InputError("The texts are one str: give a list of texts, one for each document.")
-    return checked_texts(X)

@@ -26,11 +26,8 @@ class RowProduct:
         self.n_out, self.n_in = weight.shape
         self.device = weight.device
         self._multiply = packed_product(weight, dtype)
-        self.forget()
-
-    def forget(self) -> None:
-        """Forget which numbers of rows agree, as when the number of threads has changed."""
-        self._agrees: dict[int, bool] = {PANEL: True}  # number of rows -> same bits as the reference
+        # (torch's threads, number of rows) -> same bits as the reference; a product may split its sums among threads.
+        self._agrees: dict[tuple[int, int], bool] = {}
 
     def __call__(self, x: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
         """The product of `x` [n_rows, n_in], as a new tensor [n_rows, n_out]."""
@@ -50,15 +47,16 @@ class RowProduct:
 
     def agrees(self, n_rows: int) -> bool:
         """Whether one product of `n_rows` rows gives every row the bits that the reference gives it (tried once)."""
-        if n_rows not in self._agrees:
+        key = torch.get_num_threads(), n_rows
+        if n_rows != PANEL and key not in self._agrees:  # two threads that try it at once find the same
             generator = torch.Generator().manual_seed(n_rows)  # its own: the caller's random state stays as it is
             rows = torch.rand(_PROBES, self.n_in, generator=generator).mul_(2).sub_(1).to(self.device)
             place = torch.arange(max(n_rows, PANEL), device=self.device) % _PROBES
             expected = self._multiply(rows[place[:PANEL]], None)[:_PROBES]
             found = self._multiply(rows[place[:n_rows]], None)
             parts = zip(found.split(PANEL), place[:n_rows].split(PANEL), strict=True)  # in parts, to hold little
-            self._agrees[n_rows] = all(bool((part == expected[at]).all()) for part, at in parts)
-        return self._agrees[n_rows]
+            self._agrees[key] = all(bool((part == expected[at]).all()) for part, at in parts)
+        return n_rows == PANEL or self._agrees[key]
 
 
 def packed_product(weight: torch.Tensor, dtype: torch.dtype):

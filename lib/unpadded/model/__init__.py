@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from unpadded.common.lazy import hand_on
 
 if TYPE_CHECKING:
+    from unpadded.model.encoder_in import check_finite
     from unpadded.model.fastai_modules import (
         BIAS,
         EMBEDDING,

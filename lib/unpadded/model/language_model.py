@@ -12,13 +12,14 @@ import torch
 from fastai.text.models.awdlstm import AWD_LSTM
 from torch import nn
 
-from unpadded.common import InputError
+from unpadded.common import InputError, computed
 from unpadded.model import from_learner as learners
 from unpadded.model.continuation import continue_text
 from unpadded.model.encoder_in import as_language_model, check_embedding, check_finite, check_hooks, check_lstm
 from unpadded.model.fastai_modules import config_of, load_weights, make_module, module_of_lstm, weights_of
 from unpadded.model.from_export import read_export
 from unpadded.model.learner_tokens import tokenizer_of
+from unpadded.model.pickling import packed, unpacked
 from unpadded.model.storage import BACKWARD, has_backward, read_model, write_model
 from unpadded.model.weights_file import read_weights
 from unpadded.tokens import MARKERS_OF_BEGIN, TokenizerSettings, tokenize
@@ -276,6 +277,17 @@ class LanguageModel:
         twin.vocab, twin.training = list(self.vocab), self.training.copy()
         twin.card, twin.backward = copy.deepcopy(self.card, memo), copy.deepcopy(self.backward, memo)
         return twin
+
+    def __copy__(self) -> "LanguageModel":
+        twin = object.__new__(type(self))  # without `__getstate__`: the module is shared
+        vars(twin).update(vars(self))
+        return twin
+
+    def __getstate__(self) -> dict:
+        return {**vars(self), "module": computed(packed, self.module)}
+
+    def __setstate__(self, state: dict) -> None:
+        vars(self).update(state, module=computed(unpacked, state["module"]))
 
     def _alone(self) -> "LanguageModel":
         self.backward, self.folder = None, None

@@ -7,16 +7,16 @@ what `learn.dls.tokenizer` and `learn.predict` do is followed here.
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from threading import Lock
 
 import pandas as pd
 from fastai.text.core import SentencePieceTokenizer, SpacyTokenizer, Tokenizer
 from fastai.text.data import Numericalize
 
+from unpadded.common import fork_safe_lock
 from unpadded.tokens import BAR, HARD_TEXTS, MARKERS_OF_BEGIN, RULES, TokenizerSettings, tokenize
 
 N_TEXTS, N_WORDS = 5, 2_000  # of the Learner's own texts and of its vocabulary, that both tokenizers read
-LOCK = Lock()  # somebody's tokenizer need not be made for several threads
+LOCK = fork_safe_lock()  # somebody's tokenizer need not be made for several threads
 
 
 def tokenizer_of(learn, vocab: Sequence[str]) -> TokenizerSettings:

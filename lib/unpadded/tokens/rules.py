@@ -1,6 +1,9 @@
 """fastai's text rules; the slow one is skipped where it cannot find anything."""
 
 import operator
+import re
+import warnings
+from collections.abc import Sequence
 
 from fastai.text.core import (
     fix_html,
@@ -25,12 +28,29 @@ RULES = (
     lowercase,
 )
 
+SURROGATE = re.compile("[\ud800-\udfff]")  # as a JSON escape may leave one
+
 
 def apply_rules(text: str) -> str:
     """`text` after all of `RULES`, exactly as fastai applies them."""
     for rule in RULES:
         text = FASTER.get(rule, rule)(text)
     return text
+
+
+def without_surrogates(texts: Sequence[str]) -> list[str]:
+    """The texts with U+FFFD for each lone surrogate, half of a character that cannot be encoded; a warning says so."""
+    found = [i for i, text in enumerate(texts) if not text.isascii() and SURROGATE.search(text)]
+    if not found:
+        return list(texts)
+    warnings.warn(
+        f"{len(found)} of {len(texts)} texts hold lone surrogates, the first at position {found[0]}: they are read as U+FFFD.",
+        stacklevel=2,
+    )
+    mended = list(texts)
+    for i in found:
+        mended[i] = SURROGATE.sub("\N{REPLACEMENT CHARACTER}", texts[i])
+    return mended
 
 
 def _replace_wrep(text: str) -> str:

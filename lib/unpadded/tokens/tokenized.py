@@ -8,6 +8,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -19,6 +20,7 @@ from fastai.text.core import BOS
 from fastai.text.data import make_vocab
 
 from unpadded.common import InputError, atomic_write, die_with_parent, n_cores, read_json, write_json
+from unpadded.tokens.rules import without_surrogates
 from unpadded.tokens.texts import checked_texts
 from unpadded.tokens.tokenizer import BAR, LONGEST_WORD, Numbered, Tokenizer, TokenizerSettings
 
@@ -135,9 +137,10 @@ def tokenize(
 ) -> TokenizedCorpus:
     """Tokenize `texts`, any iterable of str, with fastai's tokenizer and number the distinct tokens.
 
-    `n_workers` processes share the work (default: every core, once there is enough to share). With `cache`, a folder,
-    the result is kept under a name made of the texts and the settings and the next call with the same maps it. Raises
-    `InputError` for what is no list of str, for a tokenizer that is not known and for a subword model that cannot be read.
+    `n_workers` processes share the work (default: one a core in the main thread, once there is enough to share). With
+    `cache`, a folder, the result is kept under a name made of the texts and the settings and the next call with the same
+    maps it. Raises `InputError` for what is no list of str, for a tokenizer that is not known and for a subword model that
+    cannot be read.
     """
     settings = settings or TokenizerSettings()
     texts = checked_texts(texts)
@@ -152,9 +155,10 @@ def tokenize(
 
 
 def _tokenize(texts: list[str], settings: TokenizerSettings, n_workers: int | None) -> TokenizedCorpus:
+    texts = without_surrogates(texts)
     n_characters = sum(map(len, texts))
     if n_workers is None:
-        n_workers = n_cores()
+        n_workers = n_cores() if _may_have_workers() else 1
     if n_workers == 1 or n_characters < PARALLEL_FROM or settings.own is not None:
         return _merge([_number_tokens(texts, settings)] if texts else [])
     pieces = list(_pieces(texts, max(n_characters // (n_workers * 8), 1)))
@@ -163,6 +167,11 @@ def _tokenize(texts: list[str], settings: TokenizerSettings, n_workers: int | No
     Tokenizer(settings)  # built once here, inherited by every worker
     with ProcessPoolExecutor(n_workers, mp_context=context, initializer=die_with_parent) as pool:
         return _merge(list(pool.map(_number_tokens, pieces, [settings] * len(pieces))))
+
+
+def _may_have_workers() -> bool:
+    """Not beside other threads that compute, which a fork would cut off, and not in a pool's process, which may have none."""
+    return threading.current_thread() is threading.main_thread() and not multiprocessing.current_process().daemon
 
 
 def _pieces(texts: Sequence[str], n_characters: int) -> Iterator[list[str]]:

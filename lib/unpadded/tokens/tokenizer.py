@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 from fastai.text.core import SpacyTokenizer
 
-from unpadded.common import InputError, extras_needed
+from unpadded.common import InputError, extras_needed, fork_safe_lock
 from unpadded.tokens.rules import apply_rules
 
+SPACY = fork_safe_lock()  # all threads share its vocabulary, which grows as it reads
 # Characters without white space. Longer runs are cut, which fastai does not do: spaCy's rules for what stands at either end
 # of a word are quadratic in its length.
 LONGEST_WORD = 10_000
@@ -144,10 +145,14 @@ class _Words:
             raise InputError(f"spaCy has no word tokenizer for the language {language!r}: give another.") from error
 
     def __call__(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray, list[str]]:
-        documents = [self._nlp.tokenizer(text).to_array("ORTH") for text in texts]
+        documents = [self._hashes(text) for text in texts]
         hashes, ids = _in_order_of_appearance(documents, np.uint64)
         lengths = np.fromiter(map(len, documents), np.int64, len(documents))
         return ids, lengths, [self._nlp.vocab.strings[int(number)] for number in hashes]
+
+    def _hashes(self, text: str) -> np.ndarray:
+        with SPACY:
+            return self._nlp.tokenizer(text).to_array("ORTH")
 
 
 class _Pieces:

@@ -7,8 +7,6 @@ import torch
 from unpadded.encoding.engine.weights import LayerWeights
 from unpadded.kernels import RowProduct, tanh_for
 
-SPARE = 1024  # rows of a table that rare tokens may take; memory that is not written to is not held
-
 
 class SteppedLayer:
     """A packed matrix product and a few elementwise operations a step; `dtype` is what the factors are rounded to."""
@@ -20,11 +18,6 @@ class SteppedLayer:
         self.recurrent = RowProduct(weights.laid_out(weights.recurrent, weights.padded), dtype=dtype)
         self.bias = weights.laid_out(bias, 1)[:, 0].contiguous()
         self.work = 4 * self.padded * (n_in + self.padded)  # multiply-adds of a token
-
-    def forget(self) -> None:
-        """Forget which numbers of rows agree, as when the number of threads has changed."""
-        self.input.forget()
-        self.recurrent.forget()
 
     def run(
         self,
@@ -63,26 +56,36 @@ class TokenInputs:
     """The first layer's input product, which depends on the token alone: computed once for the frequent tokens.
 
     fastai sorts a vocabulary by frequency, so the frequent tokens are the first `n_kept` ids. The other tokens of a
-    block are computed once for each distinct id and stand behind them in the same table.
+    block are computed once for each distinct id. The table is written when it is made and only read afterwards.
     """
 
     def __init__(self, embedding: torch.Tensor, product: RowProduct, *, n_bytes: int):
         self._embedding, self._product = embedding, product
         self._n_kept = min(len(embedding), max(n_bytes // (4 * product.n_out), 1))
-        n_spare = min(SPARE, len(embedding) - self._n_kept)
-        self._table = embedding.new_empty(self._n_kept + n_spare, product.n_out)
-        frequent = zip(self._table[: self._n_kept].split(512), embedding[: self._n_kept].split(512), strict=True)
+        self._table = embedding.new_empty(self._n_kept, product.n_out)
+        frequent = zip(self._table.split(512), embedding[: self._n_kept].split(512), strict=True)
         for rows, tokens in frequent:  # in pieces, so that no second table is held
             rows.copy_(product.in_panels(tokens))
 
-    def rows(self, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The table and the row of it for each of `ids`, an int64 tensor of any shape."""
+    def steps(self, ids: torch.Tensor) -> Callable[[int], torch.Tensor]:
+        """A function from a step t to the inputs [n_slots, n_out] of `ids[t]`, valid until it is called again.
+
+        `ids`: int64 [n_steps, n_slots].
+        """
+        out = self._table.new_empty(ids.shape[1], self._table.shape[1])
         rare = ids >= self._n_kept
         if len(self._embedding) == self._n_kept or not rare.any():
-            return self._table, ids
+            rows = ids.unbind()
+            return lambda t: torch.index_select(self._table, 0, rows[t], out=out)
+        step, slot = rare.nonzero(as_tuple=True)
         distinct, place = torch.unique(ids[rare], return_inverse=True)
-        if len(self._table) < self._n_kept + len(distinct):
-            spare = -(-len(distinct) // 256) * 256
-            self._table = torch.cat([self._table[: self._n_kept], self._table.new_empty(spare, self._product.n_out)])
-        self._table[self._n_kept : self._n_kept + len(distinct)] = self._product.in_panels(self._embedding[distinct])
-        return self._table, ids.masked_scatter(rare, place + self._n_kept)
+        products = self._product.in_panels(self._embedding[distinct])
+        cuts = torch.searchsorted(step, torch.arange(len(ids) + 1, device=ids.device)).tolist()
+        rows = ids.masked_fill(rare, 0).unbind()
+
+        def inputs(t: int) -> torch.Tensor:
+            torch.index_select(self._table, 0, rows[t], out=out)
+            own = slice(cuts[t], cuts[t + 1])
+            return out.index_copy_(0, slot[own], products[place[own]]) if cuts[t] < cuts[t + 1] else out
+
+        return inputs

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from unpadded.common import MAKING, fork_safe_lock
 from unpadded.encoding.engine.layer import SteppedLayer, TokenInputs
 from unpadded.encoding.engine.weights import LANES, input_widths, read_embedding, read_layers
 from unpadded.encoding.planning import plan
@@ -18,14 +19,19 @@ from unpadded.encoding.pooling import PoolSettings, RunningPools
 from unpadded.encoding.schedule import Backlog, Block, Schedule
 from unpadded.kernels import PANEL
 
+TF32 = fork_safe_lock()
 GRAIN = 32_768  # elements from which torch shares an elementwise operation among threads
 
 
 class StreamingLSTM:
-    """The layers of a fastai AWD_LSTM, copied once, to be run over any number of documents.
+    """The layers of a fastai AWD_LSTM, copied once, to be run over any number of documents, by any number of threads.
 
-    `dtype` is what the factors of every product are rounded to; states and sums stay float32 and float64.
+    `dtype` is what the factors of every product are rounded to; states and sums stay float32 and float64. Weights and
+    the table of token inputs are shared and only read; what a call writes to is its own (`Schedule`, `SlotStates`).
     """
+
+    # Ways of working that a certificate tries, as keywords of `read`; none changes a vector.
+    CONFIGURATIONS = tuple({"slots": n, "chunk_length": steps} for n in (1, 2, 7, None) for steps in (1, 5, None))
 
     def __init__(
         self,
@@ -43,36 +49,37 @@ class StreamingLSTM:
         n_in = input_widths(awd_lstm, weights)
         self.layers = [SteppedLayer(w, n_in=n, dtype=dtype) for w, n in zip(weights, n_in, strict=True)]
         self.work = sum(layer.work for layer in self.layers)
-        self._table_bytes, self._token_inputs = table_bytes, None
-        self.n_threads = torch.get_num_threads()  # a product may split its sums by the number of threads
+        self._table_bytes = table_bytes
+        self._token_inputs: dict[int, TokenInputs] = {}
 
     @property
     def token_inputs(self) -> TokenInputs:
-        """The table of the first layer's input products, made when it is first needed."""
-        if self._token_inputs is None:
-            first = self.layers[0].input
-            self._token_inputs = TokenInputs(self.embedding, first, n_bytes=self._table_bytes)
-        return self._token_inputs
+        """The table of the first layer's input products, made when it is first needed with torch's number of threads."""
+        n_threads = torch.get_num_threads()  # a product may split its sums by it
+        if n_threads not in self._token_inputs:
+            with MAKING:
+                if n_threads not in self._token_inputs:
+                    made = TokenInputs(self.embedding, self.layers[0].input, n_bytes=self._table_bytes)
+                    self._token_inputs[n_threads] = made
+        return self._token_inputs[n_threads]
 
-    def use_threads(self, n_threads: int) -> None:
-        """Forget what was found out with another number of threads."""
-        if n_threads != self.n_threads:
-            self.n_threads, self._token_inputs = n_threads, None
-            for layer in self.layers:
-                layer.forget()
-
-    def aligned(self, n_slots: int) -> int:
-        """The number of rows, at least `n_slots`, that every elementwise operation cuts into whole registers."""
+    def aligned(self, n_slots: int, n_threads: int) -> int:
+        """The number of rows, at least `n_slots`, whose elementwise operations `n_threads` cut into whole registers."""
         rows = max(n_slots, 2)  # matrix libraries have other kernels for a single row
         if self.device.type != "cpu":
             return rows
         sizes = {size for layer in self.layers for size in (layer.padded, 3 * layer.padded, 4 * layer.padded)}
-        while not all(_cuts_whole(rows * size, self.n_threads) for size in sizes):
+        while not all(_cuts_whole(rows * size, n_threads) for size in sizes):
             rows += 1
         return rows
 
     def read(
-        self, backlogs: Iterator[Backlog], pools: PoolSettings, *, slots: int | None, chunk_length: int | None
+        self,
+        backlogs: Iterator[Backlog],
+        pools: PoolSettings,
+        *,
+        slots: int | None = None,
+        chunk_length: int | None = None,
     ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
         """Yield (positions, {part: float32 [n, total width]}) as documents end; `slots` and `chunk_length` may be chosen."""
         schedule = Schedule(backlogs)
@@ -89,13 +96,13 @@ class StreamingLSTM:
         `ladder`: the numbers of slots, most first, to go down to as documents run out; `n_steps(n_slots)`: steps of a
         block. `parts` has a float32 array [n_finished, total width] for each pooled part.
         """
-        state = None
+        state, n_threads = None, torch.get_num_threads()
         while schedule.n_live:
             rows = min((n for n in ladder if n >= schedule.n_live), default=schedule.n_slots)
             if state is None:
-                state = SlotStates(self, self.aligned(schedule.n_slots), pools)
+                state = SlotStates(self, self.aligned(schedule.n_slots, n_threads), pools)
             if rows < schedule.n_slots:
-                state.keep(schedule.shrink(rows), self.aligned(rows))
+                state.keep(schedule.shrink(rows), self.aligned(rows, n_threads))
             block = schedule.next_block(n_steps)
             parts = state.advance(block)
             if len(block.finished):
@@ -158,14 +165,8 @@ class SlotStates:
 
     def _inputs(self, layer: SteppedLayer, ids: torch.Tensor, below: torch.Tensor | None):
         """What `layer.run` takes as inputs: from the tokens, or from the states [n_steps, n_slots, width] below."""
-        return self._looked_up(ids) if below is None else self._multiplied(layer, below)
-
-    def _looked_up(self, ids: torch.Tensor) -> Callable[[int], torch.Tensor]:
-        table, rows = self._lstm.token_inputs.rows(ids)
-        out, rows = table.new_empty(self._n_rows, table.shape[1]), rows.unbind()
-        return lambda t: torch.index_select(table, 0, rows[t], out=out)
-
-    def _multiplied(self, layer: SteppedLayer, below: torch.Tensor) -> Callable[[int], torch.Tensor]:
+        if below is None:
+            return self._lstm.token_inputs.steps(ids)
         rows = below.flatten(0, 1)
         # Whole panels are the usual sizes, few enough to be tried out; any other is done in panels.
         product = layer.input(rows) if len(rows) % PANEL == 0 else layer.input.in_panels(rows)
@@ -175,16 +176,17 @@ class SlotStates:
 @contextmanager
 def _tf32(device: torch.device, allowed: bool) -> Iterator[None]:
     """On CUDA, switch the 10-bit factors of float32 products off (or on) and back to what the caller had."""
-    settings = torch.backends.cuda.matmul
-    before = settings.allow_tf32 if device.type == "cuda" else None
-    if before is None or before == allowed:
+    if device.type != "cuda":
         yield
         return
-    settings.allow_tf32 = allowed
-    try:
-        yield
-    finally:
-        settings.allow_tf32 = before
+    settings = torch.backends.cuda.matmul
+    with TF32:  # the setting is the process's, so one thread at a time; a GPU does one block after the other anyway
+        before = settings.allow_tf32
+        settings.allow_tf32 = allowed
+        try:
+            yield
+        finally:
+            settings.allow_tf32 = before
 
 
 def _index(slots: np.ndarray, device: torch.device) -> torch.Tensor | None:

@@ -36,7 +36,7 @@ def runner_of(method: str, lm: LanguageModel) -> Runner:
     """
     name, _, precision = method.partition(" ")
     if name == "unpadded":
-        encoder = DocumentEncoder(lm, precision=precision or "float32")
+        encoder = DocumentEncoder(lm, "concat", precision=precision or "float32")
         return lambda documents, size: encoder.variant(slots=size).encode_tokens(documents)
     if method not in PADDED:
         raise InputError(f"Method {method!r} is not known: give one of {', '.join(METHODS)} or 'unpadded bfloat16'.")

@@ -1,0 +1,57 @@
+"""Threads and forks: locks that a fork does not leave locked, and computing in a process that was forked.
+
+OpenMP keeps the threads with which a thread has shared its loops. A fork copies the record of them but not the threads, so in
+the new process the thread that forked would wait for them forever. A new thread has no such record.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+CAN_FORK = hasattr(os, "register_at_fork")
+_END = object()
+_forked_thread: int | None = None  # the one thread of this process that a fork has copied
+
+
+def fork_safe_lock() -> threading.RLock:
+    """A lock to be held for a short while. A fork waits until it is free, so a new process finds it free."""
+    lock = threading.RLock()
+    if CAN_FORK:
+        os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
+    return lock
+
+
+MAKING = fork_safe_lock()  # held while something is made that all threads then share
+
+
+def computed(function: Callable[..., T], *arguments) -> T:
+    """`function(*arguments)`, in a new thread where this one was copied by a fork."""
+    if threading.get_ident() != _forked_thread:
+        return function(*arguments)
+    with ThreadPoolExecutor(1) as new:
+        return new.submit(function, *arguments).result()
+
+
+def iterated(generator: Generator[T]) -> Iterator[T]:
+    """What `generator` yields; it runs in a new thread where this one was copied by a fork."""
+    if threading.get_ident() != _forked_thread:
+        yield from generator
+        return
+    with ThreadPoolExecutor(1) as new:
+        try:
+            while (item := new.submit(next, generator, _END).result()) is not _END:
+                yield item
+        finally:
+            new.submit(generator.close).result()
+
+
+def _remember_this_thread() -> None:
+    global _forked_thread
+    _forked_thread = threading.get_ident()
+
+
+if CAN_FORK:
+    os.register_at_fork(after_in_child=_remember_this_thread)
