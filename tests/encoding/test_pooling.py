@@ -50,7 +50,7 @@ def test_constant_weights_give_the_mean_and_zero_weights_give_zeros():
 
 def test_layers_can_be_chosen():
     lm, documents = random_model(50, 7, 11, 3), random_documents([4, 1, 19, 33])
-    every = DocumentEncoder(lm, layer="all")
+    every = DocumentEncoder(lm, "concat", layer="all")
     vectors = every.encode_tokens(documents, pooling=["last", "mean", "max"])
     assert every.width == 3 * (11 + 11 + 7)
     assert vectors["mean"].shape == (4, 29)

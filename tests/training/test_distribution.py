@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 
@@ -59,6 +60,61 @@ def test_two_processes_learn_what_one_learns(table, tiny_corpus, tmp_path):
     first = alone.training.valid_perplexity.dropna().iloc[0]
     assert shared.card["valid_perplexity"] < 0.8 * first
     assert shared.card["valid_perplexity"] == pytest.approx(alone.card["valid_perplexity"], rel=0.15)
+
+
+DIVERGES = """
+import sys
+import torch
+from fastai.callback.core import Callback
+from unpadded.tokens import TokenizedCorpus
+from unpadded.training import TrainingSettings, checkpoint, rank, train
+
+class Diverge(Callback):
+    order = 50
+    def after_loss(self):
+        if self.training and rank() == 1 and self.training_log.step == 4:
+            self.learn.loss = self.learn.loss * float("nan")
+
+checkpoint.CHECKPOINT_EVERY = 0.0
+try:
+    train(
+        TokenizedCorpus.open({tokens!r}), TrainingSettings(**{settings!r}), device="cpu", progress=False,
+        checkpoints={folder!r}, callbacks=(Diverge(),),
+    )
+except FloatingPointError as error:
+    print(error)
+    sys.exit(7)
+"""
+
+
+def test_a_loss_that_is_not_finite_in_one_process_ends_all(tiny_tokens, tmp_path):
+    tiny_tokens.save(tmp_path / "tokens")
+    script = DIVERGES.format(tokens=str(tmp_path / "tokens"), settings=SMALL, folder=str(tmp_path / "kept"))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    shared |= {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", script],
+            env={**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    try:
+        for process in both:
+            out, err = process.communicate(timeout=300)
+            assert process.returncode == 7, err[-3000:]
+            assert "The training loss of process 1 is nan at step 5" in out
+            assert "the model of step 4 is kept in" in out
+    finally:
+        for process in both:
+            process.kill()
+    assert LanguageModel.load(tmp_path / "kept" / "last_good_model").vocab
 
 
 def train_alone(table):

@@ -8,9 +8,10 @@ import torch
 import torch.nn.functional as F
 from fastai.callback.core import Callback
 
-from training_tools import SMALL, assert_same, weights
+from training_tools import SMALL, StopAt, assert_same, weights
 from unpadded.common.errors import InputError
 from unpadded.model.language_model import LanguageModel
+from unpadded.training import checkpoint
 from unpadded.training import log as training_log
 from unpadded.training import loop as training
 from unpadded.training.card import card_facts
@@ -182,13 +183,13 @@ def test_float16_is_refused_where_no_device_has_it(tiny_tokens):
         train(tiny_tokens, replace(SMALL, precision="float16"), progress=False)
 
 
-@pytest.mark.filterwarnings("ignore:CUDA is not available", "ignore:TF32 acceleration")  # there is no GPU, on purpose
-@pytest.mark.parametrize("first_scale", [2.0**16, 2.0**40])
-def test_float16_learns_as_float32_does_even_after_gradients_that_were_scaled_too_far(
-    tiny_tokens, monkeypatch, first_scale
-):
-    """fastai's scaling of gradients, on the CPU, whose own LSTM in float16 is slow but there without oneDNN."""
-    scales = []
+def interrupt():
+    raise KeyboardInterrupt
+
+
+def float16_on_the_cpu(monkeypatch, first_scale: float) -> list[float]:
+    """fastai's scaling of gradients, on the CPU, whose own LSTM in float16 is slow but there without oneDNN; its scales."""
+    scales: list[float] = []
 
     class Scaler(torch.amp.GradScaler):
         def __init__(self, _device, **options):
@@ -200,6 +201,32 @@ def test_float16_learns_as_float32_does_even_after_gradients_that_were_scaled_to
 
     monkeypatch.setattr("fastai.callback.fp16.GradScaler", Scaler)
     monkeypatch.setattr(training, "_precision", lambda asked, _device: asked)
+    return scales
+
+
+@pytest.mark.filterwarnings("ignore:CUDA is not available", "ignore:TF32 acceleration")  # there is no GPU, on purpose
+def test_float16_that_is_resumed_keeps_the_scale_of_its_gradients(tiny_tokens, tmp_path, monkeypatch):
+    scales = float16_on_the_cpu(monkeypatch, 2.0**40)
+    monkeypatch.setattr(checkpoint, "CHECKPOINT_EVERY", 0.0)
+    settings = replace(SMALL, precision="float16", epochs=2)
+    with torch.backends.mkldnn.flags(enabled=False):
+        whole = train(tiny_tokens, settings, progress=False)
+        expected = list(scales)
+        scales.clear()
+        with pytest.raises(KeyboardInterrupt):
+            train(tiny_tokens, settings, progress=False, checkpoints=tmp_path, callbacks=(StopAt(30, interrupt),))
+        resumed = train(tiny_tokens, settings, progress=False, checkpoints=tmp_path)
+    assert scales == expected
+    assert expected[0] > expected[29] > 1  # what a new scaler begins with is far from what this one had found
+    assert_same(weights(whole), weights(resumed))
+
+
+@pytest.mark.filterwarnings("ignore:CUDA is not available", "ignore:TF32 acceleration")  # there is no GPU, on purpose
+@pytest.mark.parametrize("first_scale", [2.0**16, 2.0**40])
+def test_float16_learns_as_float32_does_even_after_gradients_that_were_scaled_too_far(
+    tiny_tokens, monkeypatch, first_scale
+):
+    scales = float16_on_the_cpu(monkeypatch, first_scale)
     settings = replace(SMALL, epochs=6, learning_rate=0.02)
     with torch.backends.mkldnn.flags(enabled=False):
         perplexity = {

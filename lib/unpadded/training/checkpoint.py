@@ -19,9 +19,9 @@ CHECKPOINT_EVERY = 60.0  # seconds
 class Checkpoint(Callback):
     """Everything a run needs to go on as if it had not stopped, in one file that is replaced atomically.
 
-    Weights, optimizer, and each process's carried recurrent state and random state are tensors; step, pass, window and log
-    are JSON. `folder` None keeps nothing. The file's name holds `key`: another corpus or setting has another. Weights that
-    are not finite are never kept, so the file always holds the last good model.
+    Weights, optimizer, and each process's carried recurrent state and random state are tensors; step, pass, window, log and
+    the scale of float16's gradients are JSON. `folder` None keeps nothing. The file's name holds `key`: another corpus or
+    setting has another. Weights that are not finite are never kept, so the file always holds the last good model.
     """
 
     run_valid, order = False, 62  # behind the log, whose state it stores
@@ -31,7 +31,7 @@ class Checkpoint(Callback):
     ):
         self.path = Path(folder) / f"checkpoint-{key}.safetensors" if folder is not None else None
         self.key, self.objective, self.log = key, objective, log
-        self.carried, self.saved = None, 0.0
+        self.carried, self.scaling, self.saved = None, None, 0.0
 
     def resume(self, learn) -> bool:
         """Load the checkpoint, if there is one, into a Learner that has its optimizer; say whether there was.
@@ -52,11 +52,15 @@ class Checkpoint(Callback):
         log.step, log.tokens, log.earlier_minutes = facts["step"], facts["tokens"], facts["minutes"]
         log.rows, log.recent = facts["rows"], facts["recent"]
         loader.passes, loader.start = facts["pass"], facts["window"]
+        self.scaling = facts.get("scaling")
         self.carried = [(own[f"state.{i}.h"], own[f"state.{i}.c"]) for i in range(facts["layers"])]
         return True
 
     def before_fit(self):
         self.saved = time.monotonic()
+        if self.scaling:  # behind MixedPrecision, which has just made a new scaler
+            self.learn.scaler.load_state_dict(self.scaling)
+            self.scaling = None
 
     def before_train(self):
         """Give the model the recurrent state of the run that was resumed, once."""
@@ -103,6 +107,7 @@ class Checkpoint(Callback):
             "pass": loader.passes - 1,
             "window": _position(loader, self.log.step),
             "layers": len(hidden),
+            "scaling": self.learn.scaler.state_dict() if hasattr(self.learn, "scaler") else None,
         }
         write_state(self.path, tensors, facts)
 

@@ -21,7 +21,8 @@ class TrainingLog(Callback):
     """Count steps, tokens and minutes over all sittings of a run; one row every LOG_EVERY steps and each validation.
 
     Columns: step, tokens, minutes, train_loss (nats a token, as the objective has it), learning_rate, valid_loss,
-    valid_perplexity. Raises `FloatingPointError` at the first loss that is not finite, before it reaches the weights.
+    valid_perplexity. Raises `FloatingPointError`, in every process, at the first loss that is not finite, before it
+    reaches the weights.
     """
 
     order = 61  # behind fastai's progress bar, whose comment it completes
@@ -64,9 +65,14 @@ class TrainingLog(Callback):
         self.valid_nats = self.valid_tokens = 0.0
 
     def after_loss(self):
-        if self.training and not torch.isfinite(self.loss):
+        if not self.training:
+            return
+        losses = torch.stack(all_gather(self.loss.detach().double(), self.loader.device))  # so that all end, or none
+        wrong = (~torch.isfinite(losses)).nonzero().flatten().tolist()
+        if wrong:
+            where = f" of process {wrong[0]}" if n_processes() > 1 else ""
             raise FloatingPointError(
-                f"The training loss is {self.loss.item()} at step {self.step + 1}: lower learning_rate or clip"
+                f"The training loss{where} is {losses[wrong[0]].item()} at step {self.step + 1}: lower learning_rate or clip"
             )
 
     def after_batch(self):

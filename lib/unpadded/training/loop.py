@@ -185,7 +185,9 @@ def _fit(learn: Learner, settings: TrainingSettings, checkpoint: Checkpoint, mod
         model.module.cpu()
         if model.tokenizer.kind == "custom":
             raise FloatingPointError(f"{error}; step {step} is kept in {checkpoint.path}.") from error
-        folder = model.save(checkpoint.path.parent / "last_good_model")
+        folder = checkpoint.path.parent / "last_good_model"
+        if not rank():
+            model.save(folder)
         raise FloatingPointError(f"{error}; the model of step {step} is kept in {folder}.") from error
 
 
