@@ -48,7 +48,7 @@ def job(files):
 def local(job, tmp_path_factory):
     """The files of one process."""
     folder = tmp_path_factory.mktemp("local")
-    embed_corpus(job[0], job[1].build(), folder, shard_size=SHARD_SIZE)
+    embed_corpus(job[0], job[1].build(), folder, shard_size=SHARD_SIZE, pooling="concat")
     return contents(folder)
 
 
@@ -92,12 +92,12 @@ def test_a_stopped_cluster_job_goes_on_anywhere(client, job, local, tmp_path, mo
     monkeypatch.undo()
     assert shards_listed(tmp_path / "first") == 5
     until(lambda: not any(client.processing().values()))  # what was under way was called off
-    embed_corpus(job[0], job[1].build(), tmp_path / "first", shard_size=SHARD_SIZE)
+    embed_corpus(job[0], job[1].build(), tmp_path / "first", shard_size=SHARD_SIZE, pooling="concat")
     assert contents(tmp_path / "first") == local
 
     stop_after(monkeypatch, 7, KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
-        embed_corpus(job[0], job[1].build(), tmp_path / "second", shard_size=SHARD_SIZE)
+        embed_corpus(job[0], job[1].build(), tmp_path / "second", shard_size=SHARD_SIZE, pooling="concat")
     monkeypatch.undo()
     embed_on_cluster(client, *job, tmp_path / "second", shard_size=SHARD_SIZE)
     assert contents(tmp_path / "second") == local

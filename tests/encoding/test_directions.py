@@ -70,7 +70,7 @@ def test_both_are_the_two_models_side_by_side(both, documents):
 
 
 def test_streamed_vectors_are_the_same(both, documents):
-    encoder = DocumentEncoder(both)
+    encoder = DocumentEncoder(both, "concat")
     arrays = encoder.encode_tokens(documents, pooling=list(CONCAT))
     seen = []
     for position, pooled in encoder.variant(slots=3, chunk_length=5).stream_tokens(iter(documents)):
