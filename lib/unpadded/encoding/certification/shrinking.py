@@ -41,7 +41,10 @@ def smallest_example(lab: Lab, finding: Finding) -> Example | None:
         return False
 
     with suppress(OutOfCalls):
-        _shorter(shows, _fewer(shows, seen.batch, seen.row))
+        before: Batch = ()
+        while before != best[0].batch:  # shorter texts may need fewer neighbours
+            before = best[0].batch
+            _shorter(shows, _fewer(shows, before, best[0].row))
     return _example(lab, finding.verdict, best[0], limit)
 
 
