@@ -33,6 +33,19 @@ def test_a_sound_encoder_is_certified(options):
     assert json.loads(json.dumps(report.to_dict()))["rows"] == frame.to_dict("records")
 
 
+@pytest.mark.parametrize(
+    ("n_hid", "options"), [(11, {"piece_tokens", "threads"}), (230, {"slots", "chunk_length"})], ids=["narrow", "wide"]
+)
+def test_a_row_is_a_way_of_working_that_the_engine_has(n_hid, options):
+    frame = certify(DocumentEncoder(random_model(n_hid=n_hid)), random_documents([1, 9, 4])).to_frame()
+    assert options < set(frame.columns)
+    tried = frame.query("method == 'unpadded'")
+    assert not tried[["order", *options]].duplicated().any()
+    assert (tried[sorted(options)].nunique() > 2).all()
+    few = certify(DocumentEncoder(random_model(n_hid=n_hid)), random_documents([1, 9, 4]), configurations=4)
+    assert len(few.to_frame()) == 4 + 2 + 1
+
+
 def test_a_vector_that_depends_on_its_batch_is_found():
     class Leaky(DocumentEncoder):
         def encode_tokens(self, token_ids, **options):

@@ -170,7 +170,7 @@ def certified_sample(texts: Sequence[str]) -> list[str]:
 def certificate_of(encoder: DocumentEncoder, sample: Sequence[str]) -> dict:
     """What `certify` finds on `sample`, as JSON values."""
     documents = encoder.lm.numericalize(sample, n_workers=1)
-    return {"documents": len(sample), **certify(encoder, documents, slots=(3, None), chunk_lengths=(7, None)).to_dict()}
+    return {"documents": len(sample), **certify(encoder, documents, configurations=4).to_dict()}
 
 
 def environment_of(encoder: DocumentEncoder) -> dict:

@@ -30,7 +30,8 @@ class Certificate:
     `rows`: one dict a trial (`to_frame`). `excess`: [documents, trials], differences relative to a vector's largest number,
     NaN where not tried; `documents` and `trials` name its axes.
     For Unpadded's own encoder a row is a configuration, with `method` ("unpadded", or "fastai" for fastai's own encoder on
-    each document alone), `order`, `slots`, `chunk_length`, `n_documents`, `max_abs_diff`, `n_different`, `bit_identical`.
+    each document alone), `order`, the engine's options (`slots` and `chunk_length`, of a narrow model `piece_tokens` and
+    `threads`), `n_documents`, `max_abs_diff`, `n_different`, `bit_identical`.
     """
 
     verdict: str

@@ -16,7 +16,8 @@ from unpadded.encoding.certification.finding import Finding
 from unpadded.encoding.certification.history import keyed_by_length
 from unpadded.encoding.certification.items import Item, items_of
 from unpadded.encoding.certification.lab import Lab
-from unpadded.encoding.certification.own import CHUNK_LENGTHS, ORDERS, SLOTS, certify_own, configurations
+from unpadded.encoding.certification.own import ORDERS, certify_own
+from unpadded.encoding.certification.own import configurations as own_configurations
 from unpadded.encoding.certification.precision import checked_precision
 from unpadded.encoding.certification.shrinking import smallest_example
 from unpadded.encoding.certification.verdicts import judged, refined, settled
@@ -37,8 +38,7 @@ def certify(
     precision: str | None = None,
     seed: int = 0,
     progress: bool | None = None,
-    slots: Sequence[int | None] = SLOTS,
-    chunk_lengths: Sequence[int | None] = CHUNK_LENGTHS,
+    configurations: int | None = None,
     orders: Sequence[str] = ORDERS,
 ) -> Certificate:
     """Encode documents alone, in batches of every shape, and again, and say what a batch changes and why.
@@ -49,18 +49,17 @@ def certify(
     left are spent on the same call, for up to ten seconds. `precision`: what the encoder computes in ("float32", "tf32",
     "bfloat16", "float16", "float64"), where its vectors do not show it. `progress`: a line on stderr (None: on a terminal).
 
-    A `DocumentEncoder` is tried with all of `texts`: `slots` and `chunk_lengths` combined in the given order, `orders` with
-    the encoder's own choice, and fastai's encoder on each document alone.
+    A `DocumentEncoder` is tried with all of `texts`: in `configurations` of its own ways of working (None: all of them), in
+    `orders` with what it chooses, and by fastai's encoder on each document alone.
 
     Raises `InputError` for what is no encoder, for no texts, and for an encoder that fails on every text or every batch.
     """
-    shapes = configurations(slots, chunk_lengths, orders)
     checked_precision(precision)
     items, kind = items_of(texts)
     if not isinstance(encoder, DocumentEncoder):
         return _certify_any(Caller(encoder, kind, limit=max_calls, progress=progress), items, sample, precision, seed)
     given = [np.array(item, np.int64) if isinstance(item, tuple) else item for item in items]
-    found = certify_own(encoder, given, shapes, seed=seed)
+    found = certify_own(encoder, given, own_configurations(encoder, orders, configurations), seed=seed)
     if found.bit_identical:
         return found
     ids = encoder.lm.numericalize(items) if kind is str else given

@@ -14,21 +14,18 @@ from unpadded.encoding.certification.precision import tolerance
 from unpadded.encoding.encoder import DocumentEncoder
 from unpadded.encoding.validation import checked_documents
 
-SLOTS = (1, 2, 7, None)  # None: what the encoder chooses
-CHUNK_LENGTHS = (1, 5, None)
 ORDERS = ("given", "reversed", "shuffled")
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """One way to encode all documents in one call."""
+    """One way to encode all documents in one call: their order, and the options of the engine (None: what it chooses)."""
 
     order: str
-    slots: int | None = None
-    chunk_length: int | None = None
+    options: dict[str, int | None]
 
     def __str__(self) -> str:
-        return f"{self.order}, slots {_name(self.slots)}, chunk {_name(self.chunk_length)}"
+        return ", ".join([self.order, *(f"{name} {_name(value)}" for name, value in self.options.items())])
 
     def places(self, n: int, seed: int) -> np.ndarray:
         """Positions of the documents in the order in which they are encoded."""
@@ -43,8 +40,7 @@ class Configuration:
         return {
             "method": method,
             "order": self.order,
-            "slots": _name(self.slots),
-            "chunk_length": _name(self.chunk_length),
+            **{name: _name(value) for name, value in self.options.items()},
             "n_documents": len(found),
             "max_abs_diff": float(apart.max(initial=0.0)),
             "n_different": n_different,
@@ -52,18 +48,18 @@ class Configuration:
         }
 
 
-def configurations(
-    slots: Sequence[int | None], chunk_lengths: Sequence[int | None], orders: Sequence[str]
-) -> list[Configuration]:
-    """`slots` by `chunk_lengths` in the given order, and the other orders with what the encoder chooses.
+def configurations(encoder: DocumentEncoder, orders: Sequence[str], n: int | None) -> list[Configuration]:
+    """`n` of the encoder's own ways of working (None: all) in the given order, and the other orders with what it chooses.
 
     Raises `InputError` for an order that is not known.
     """
     unknown = sorted(set(orders) - set(ORDERS))
     if unknown:
         raise InputError(f"The order {unknown[0]!r} is not known: give {', '.join(ORDERS)}.")
-    shapes = [Configuration("given", s, c) for s in slots for c in chunk_lengths]
-    return shapes + [Configuration(order) for order in orders if order != "given" or not shapes]
+    options = [options for options, _ in encoder.variants()]
+    chosen = np.unique(np.linspace(0, len(options) - 1, min(n or len(options), len(options))).round().astype(int))
+    shapes = [Configuration("given", options[i]) for i in chosen]
+    return shapes + [Configuration(order, dict.fromkeys(options[0])) for order in orders if order != "given"]
 
 
 def certify_own(
@@ -77,12 +73,16 @@ def certify_own(
     batches, rows = [], []
     for shape in shapes:
         places = shape.places(len(documents), seed)
-        variant = encoder.variant(slots=shape.slots, chunk_length=shape.chunk_length)
+        variant = encoder.variant(**shape.options)
         batch = np.empty_like(alone)
         batch[places] = variant.encode_tokens([documents[i] for i in places])
         batches.append(batch)
         rows.append(shape.row(OWN, batch, alone))
-    rows.append(Configuration("given").row("fastai", fastai_vectors(encoder, documents), alone))
+    rows.append(
+        replace(shapes[0], options=dict.fromkeys(shapes[0].options)).row(
+            "fastai", fastai_vectors(encoder, documents), alone
+        )
+    )
     excess = np.stack([differences(batch, alone) for batch in batches], axis=1) / scales(alone)[:, None]
     largest = max((row["max_abs_diff"] for row in rows if row["method"] == OWN), default=0.0)
     found = Certificate(

@@ -48,9 +48,7 @@ class OnnxLSTM:
         ids = np.zeros((lengths.max(), len(documents)), np.int64)
         for column, tokens in enumerate(documents):
             ids[: len(tokens), column] = tokens
-        (states,) = self._session.run(
-            None, {"ids": ids, "lengths": lengths}
-        )  # [longest, n, width], zero behind the text
+        (states,) = self._session.run(None, {"ids": ids, "lengths": lengths})  # [longest, n, width]
         text = np.arange(len(ids))[:, None] < lengths
         return (states * text[..., None]).sum(0) / lengths[:, None]
 
