@@ -10,6 +10,7 @@ import gc
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from unpadded.studies import PEERS, WRONG, loop, product_rate, spread_sample, wo
 
 MODELS = {"full": (400, 1152, 3), "small": (60, 120, 1)}
 SIZES = (32, 128, 512)  # batch sizes that each peer may choose from
+CALLERS = 2  # threads that share an encoder
 LOOPED = 12_000  # tokens of the documents that the loop runs over, with the full-size model
 
 
@@ -90,6 +92,19 @@ def best_size(method: Callable, awd_lstm, documents: list[torch.Tensor], clock: 
     return min(seconds, key=seconds.get)
 
 
+def by_callers(lm: LanguageModel, documents: list[np.ndarray]) -> np.ndarray:
+    """The vectors of `documents` from one encoder that CALLERS threads share, each for its part of them."""
+    encoder = DocumentEncoder(lm, "concat")
+    vectors = np.empty((len(documents), encoder.width), np.float32)
+
+    def call(first: int) -> None:
+        vectors[first::CALLERS] = encoder.encode_tokens(documents[first::CALLERS])
+
+    with ThreadPoolExecutor(CALLERS) as pool:
+        list(pool.map(call, range(CALLERS)))
+    return vectors
+
+
 def compare(lm: LanguageModel, name: str, documents: list[torch.Tensor], options) -> list[dict]:
     """One row a method: the best of `options.repeat` turns, in which all methods run one after the other."""
     clock, awd_lstm = CLOCKS[options.clock], lm.awd_lstm
@@ -99,6 +114,7 @@ def compare(lm: LanguageModel, name: str, documents: list[torch.Tensor], options
     arrays = [tokens.numpy() for tokens in documents]
     # The encoder is made in its run: packing the weights is part of its time and of its memory.
     runs = {"unpadded float32": lambda: torch.from_numpy(DocumentEncoder(lm, "concat").encode_tokens(arrays))}
+    runs[f"unpadded float32, {CALLERS} callers"] = lambda: torch.from_numpy(by_callers(lm, arrays))
     if options.bfloat16:
         runs["unpadded bfloat16"] = lambda: torch.from_numpy(
             DocumentEncoder(lm, "concat", precision="bfloat16").encode_tokens(arrays)

@@ -2,8 +2,10 @@
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from search_tools import embedded
@@ -210,3 +212,15 @@ def test_blocks_of_vectors_are_the_vectors(folder, monkeypatch):
     blocks = list(vector_blocks(embeddings, "concat"))
     assert [len(block) for block in blocks] == [70] * 5 + [50]
     np.testing.assert_array_equal(np.concatenate(blocks), embeddings.to_numpy("concat"))
+
+
+@pytest.mark.parametrize("exact_up_to", [0, 10**6], ids=["index", "exact"])
+def test_threads_find_what_the_serial_search_finds(folder, exact_up_to):
+    index_path(Embeddings.open(folder / "vectors"), "mean").unlink(missing_ok=True)
+    asked = [(f"{query} {i}", k) for i in range(6) for query in QUERIES for k in (1, 3, 20)]
+    search = DocumentSearch.open(folder / "vectors", model=folder / "model", exact_up_to=exact_up_to)
+    with ThreadPoolExecutor(8) as pool:  # they make the index, too
+        found = list(pool.map(lambda one: search.search([one[0]], k=one[1]), asked))
+    alone = DocumentSearch.open(folder / "vectors", model=folder / "model", exact_up_to=exact_up_to)
+    for (query, k), table in zip(asked, found, strict=True):
+        pd.testing.assert_frame_equal(table, alone.search([query], k=k), check_exact=True)

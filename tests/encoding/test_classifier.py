@@ -1,5 +1,7 @@
 """DocumentClassifier: the answer of fastai's model on a document alone, whatever else is asked about."""
 
+import copy
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from types import SimpleNamespace
@@ -340,3 +342,16 @@ def test_wrong_tokens_are_refused_by_document():
         classifier.predict_proba_tokens([np.array([1]), np.array([50])])
     with pytest.raises(InputError, match="batch_size"):
         classifier.predict_proba_tokens([np.array([1])], batch_size=0)
+
+
+@pytest.mark.parametrize("narrow", [0, 10**6])
+def test_threads_get_the_answers_of_the_serial_call(monkeypatch, narrow):
+    monkeypatch.setattr("unpadded.encoding.direction.NARROW", narrow)
+    classifier = DocumentClassifier.from_learner(learner(fastai_classifier()))
+    calls = [random_documents([1, 7, 30, 55, 4] * 4, seed=seed) for seed in range(24)]
+    expected = [classifier.predict_proba_tokens(documents) for documents in calls]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(classifier.predict_proba_tokens, calls))
+    assert all(np.array_equal(one, other) for one, other in zip(found, expected, strict=True))
+    for twin in (copy.deepcopy(classifier), pickle.loads(pickle.dumps(classifier))):  # our own bytes
+        assert np.array_equal(twin.predict_proba_tokens(calls[0]), expected[0])

@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,8 @@ import torch
 from encoder_tools import fastai_loop, random_documents, random_model
 from unpadded.common.errors import InputError
 from unpadded.encoding.encoder import DocumentEncoder
+from unpadded.encoding.schedule import backlogs_of
+from unpadded.encoding.vectorizer import DocumentVectorizer
 from unpadded.model.language_model import LanguageModel
 
 TEXTS = ["the moon rocket", "", "bread and butter for the team", "xxpad xxpad zzqq", "\U0001f680 \x00\x07 ok"]
@@ -91,6 +94,100 @@ def test_what_is_no_text_is_refused_by_place(encoder, wrong, name):
 def test_what_is_no_list_of_texts_is_refused(encoder, texts):
     with pytest.raises(InputError, match="list of texts"):
         encoder.encode(texts)
+
+
+FRAME = pd.DataFrame({"title": ["a", "b"], "text": ["the moon", "bread"]})
+NO_LISTS = {
+    "data frame": FRAME,
+    "dict": {"one": "the moon"},
+    "ordered mapping": MappingProxyType({"one": "the moon"}),
+    "set": {"the moon", "bread"},
+    "frozenset": frozenset({"the moon"}),
+    "matrix": np.array([["the moon", "bread"]]),
+    "scalar array": np.array("the moon"),
+    "rows": FRAME.to_numpy(),
+    "series of numbers": pd.Series([1, 2]),
+    "series of lists": pd.Series([["the"], ["moon"]]),
+}
+
+
+@pytest.mark.parametrize("texts", NO_LISTS.values(), ids=NO_LISTS)
+def test_tables_dicts_and_what_has_no_order_are_refused_in_one_sentence(encoder, tiny_model, texts):
+    for call in (encoder.encode, DocumentVectorizer(tiny_model).fit, encoder.encode_tokens):
+        with pytest.raises(InputError) as caught:
+            call(texts)
+        assert "\n" not in str(caught.value)
+        assert str(caught.value).startswith(("The texts", "The documents", "Document 0", "2 of the 2 texts"))
+
+
+@pytest.mark.parametrize("texts", [FRAME["text"], {"a": "the moon"}.values(), {"the moon": 1}.keys(), ("the moon",)])
+def test_columns_and_values_are_lists_of_texts(encoder, texts):
+    assert np.array_equal(encoder.encode(texts), encoder.encode(list(texts)))
+
+
+@pytest.mark.parametrize("tokens", ["the moon", b"the moon"])
+def test_one_str_is_no_list_of_token_ids(encoder, tokens):
+    with pytest.raises(InputError, match=f"The documents are {type(tokens).__name__}"):
+        encoder.encode_tokens(tokens)
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 2.0, True, "8"])
+def test_a_batch_has_at_least_one_document(encoder, tiny_model, batch_size):
+    with pytest.raises(InputError, match="option batch_size is"):
+        encoder.encode(["the moon"], batch_size=batch_size)
+    with pytest.raises(InputError, match="option batch_size is"):
+        DocumentVectorizer(tiny_model, batch_size=batch_size).fit(["the moon"])
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "meta", "gpu", "mps", 3.5])
+def test_a_device_that_is_not_there_is_refused_at_once(device):
+    with pytest.raises(InputError, match=r"device .* cannot be used here: give 'cpu'"):
+        DocumentEncoder(random_model(), device=device)
+
+
+def test_float16_is_refused_on_a_cpu():
+    with pytest.raises(InputError, match="'float16' is CUDA's alone"):
+        DocumentEncoder(random_model(), precision="float16")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_not_finite_are_refused_by_name(value):
+    source = random_model(seed=7)
+    lm = LanguageModel(copy_of(source.module), source.vocab)
+    encoder = DocumentEncoder(lm)
+    with torch.no_grad():
+        lm.awd_lstm.rnns[1].module.bias_hh_l0[3] = value
+    for call in (lambda: DocumentEncoder(lm), lambda: encoder.encode_tokens([[3, 4]])):  # and after a training
+        with pytest.raises(InputError, match=r"rnns\.1\.module\.bias_hh_l0"):
+            call()
+
+
+def test_a_lone_surrogate_is_read_as_the_replacement_character_with_a_note(encoder):
+    texts = ["the moon", "bread \ud83d and", "\udc00\ud800", "\U0001f680"]
+    with pytest.warns(UserWarning, match=r"2 of 4 texts hold lone surrogates, the first at position 1"):
+        vectors = encoder.encode(texts)
+    assert np.array_equal(vectors, encoder.encode(["the moon", "bread \ufffd and", "\ufffd\ufffd", "\U0001f680"]))
+    with pytest.warns(UserWarning, match="surrogate"):
+        assert np.array_equal(encoder.encode(texts[1]), vectors[1])
+
+
+@pytest.mark.parametrize(("narrow", "names"), [(0, {"slots", "chunk_length"}), (10**6, {"piece_tokens", "threads"})])
+def test_variants_are_what_matters_to_the_engine_and_change_nothing(monkeypatch, narrow, names):
+    monkeypatch.setattr("unpadded.encoding.direction.NARROW", narrow)
+    encoder, documents = DocumentEncoder(random_model()), random_documents([4, 0, 9, 30, 1, 17, 5, 5])
+    expected, schedules = encoder.encode_tokens(documents), set()
+    variants = list(encoder.variants())
+    assert len({tuple(options.items()) for options, _ in variants}) == len(variants) == 12
+    for options, variant in variants:
+        assert options.keys() == names
+        assert np.array_equal(variant.encode_tokens(documents), expected)
+        found = [len(positions) for positions, _ in variant._stream(encoder.readers[0], backlog(documents), ("mean",))]
+        schedules.add(tuple(found))
+    assert len(schedules) > 2  # they do not all work in the same way
+
+
+def backlog(documents):
+    return backlogs_of(documents, np.array([len(tokens) for tokens in documents]))
 
 
 @pytest.mark.parametrize(

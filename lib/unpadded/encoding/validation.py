@@ -57,7 +57,7 @@ def checked_tokens(tokens, position: int, vocab_size: int) -> np.ndarray:
 
 def checked_documents(token_ids: Iterable, vocab_size: int) -> list[np.ndarray]:
     """All numericalised documents as `checked_tokens` has them; raises as it does."""
-    if isinstance(token_ids, (str, bytes)) or not isinstance(token_ids, Iterable):
+    if isinstance(token_ids, (str, bytes)) or not isinstance(token_ids, Iterable) or getattr(token_ids, "ndim", 1) == 0:
         raise InputError(f"The documents are {type(token_ids).__name__}: give a sequence of 1-D integer arrays.")
     refuse_what_has_no_rows(token_ids, "documents")
     documents = [_as_ids(tokens, position) for position, tokens in enumerate(token_ids)]
