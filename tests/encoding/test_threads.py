@@ -19,6 +19,7 @@ from unpadded.encoding.engine.narrow import CompiledLSTM
 from unpadded.encoding.engine.stream import StreamingLSTM
 from unpadded.model.language_model import LanguageModel
 
+pytestmark = pytest.mark.slow
 N_TOKENS = 3_000
 LIMIT = 120  # seconds in which no call should still be under way
 MODELS = {"narrow": (20, 33, 2), "wide": (64, 250, 2), "one wide layer": (300, 300, 1)}

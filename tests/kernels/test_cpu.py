@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 WITHOUT = """
 import types
 import torch
@@ -20,6 +22,7 @@ assert 0 < np.abs(exact - rounded).max() < 0.01, np.abs(exact - rounded).max()
 """
 
 
+@pytest.mark.slow
 def test_a_torch_without_onednn_and_its_private_functions_still_encodes():
     done = subprocess.run(
         [sys.executable, "-W", "error::UserWarning:unpadded", "-c", WITHOUT], capture_output=True, text=True

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 TINY = """
 import sys
 import numpy as np
@@ -18,6 +20,7 @@ assert not found, found
 """
 
 
+@pytest.mark.slow
 def test_training_a_narrow_model_imports_neither_the_compiler_nor_the_code_of_wide_layers():
     done = subprocess.run([sys.executable, "-c", TINY], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
