@@ -114,6 +114,14 @@ def test_a_plain_lstm_gives_what_torch_gives(emb_sz, width, n_layers, options, p
     assert torch.isfinite(loaded.module(torch.tensor([[1, 2]]))[0]).all()
 
 
+def test_a_plain_lstm_reads_texts_by_a_function(tmp_path):
+    vocab = ["<unk>", "a", "text"]
+    lm = LanguageModel.from_lstm(nn.Embedding(3, 8), nn.LSTM(8, 8), vocab, str.split)
+    assert [ids.tolist() for ids in lm.numericalize(["a text", "no text", ""])] == [[1, 2], [0, 2], []]
+    expected = DocumentEncoder(lm, pooling="mean").encode_tokens([[1, 2]])
+    assert np.array_equal(DocumentEncoder(lm, pooling="mean").encode(["a text"]), expected)
+
+
 def refused(words, make):
     with pytest.raises(InputError, match=words) as error:
         make()

@@ -174,7 +174,7 @@ ANY = st.one_of(
 def test_ids_are_those_of_the_learner(made, kind):
     learn, lm = made(kind)
     assert lm.tokenizer.kind == KINDS[kind][0]
-    texts = [*HARD_TEXTS, *LONG, *TEXTS]
+    texts = [*HARD_TEXTS, *LONG, *TEXTS, " ".join(lm.vocab), "xxfake"]
     found = lm.numericalize(texts)
     assert [ids.tolist() for ids in found] == [own_ids(learn, text) for text in texts]
     assert lm.direction == ("backward" if "back" in kind or kind in ("DataBlock", "SentencePiece BPE") else "forward")
@@ -203,7 +203,7 @@ def test_a_french_elision_is_known(made):
 def test_ids_are_the_same_after_saving(made, kind, tmp_path):
     learn, lm = made(kind)
     loaded = LanguageModel.load(lm.save(tmp_path))
-    texts = [*HARD_TEXTS, *TEXTS]
+    texts = [*HARD_TEXTS, *TEXTS, "xxfake"]
     assert [ids.tolist() for ids in loaded.numericalize(texts)] == [own_ids(learn, text) for text in texts]
     assert loaded.fingerprint == lm.fingerprint
 

@@ -1,6 +1,7 @@
 """What `export_script` wrote in an environment of another fastai: read without a pickle, its tokenizer checked."""
 
 import warnings
+from itertools import product
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -47,7 +48,7 @@ def _tokenizer(folder: Path, facts: dict, vocab: list[str]) -> TokenizerSettings
     texts, expected = [example["text"] for example in examples], [example["ids"] for example in examples]
     differing = None
     for known in _candidates(folder, facts):
-        found = tokenize(texts, known, n_workers=1).with_vocab(vocab)
+        found = tokenize(texts, known, n_workers=1).with_vocab(vocab, filler=known.filler)
         differing = next((i for i, ids in enumerate(expected) if found[i].tolist() != ids), None)
         if differing is None and texts:
             return known
@@ -62,7 +63,9 @@ def _tokenizer(folder: Path, facts: dict, vocab: list[str]) -> TokenizerSettings
 
 def _candidates(folder: Path, facts: dict) -> list[TokenizerSettings]:
     if facts["kind"] == "subword" and (folder / "subword.model").is_file():
-        return [TokenizerSettings("subword", subword_model=(folder / "subword.model").read_bytes())]
+        pieces = (folder / "subword.model").read_bytes()
+        return [TokenizerSettings("subword", subword_model=pieces, filler=filler) for filler in (False, True)]
     if facts["kind"] == "word":
-        return [TokenizerSettings("word", facts["language"], bars=bars) for bars in (True, False)]
+        ways = product((True, False), (False, True))
+        return [TokenizerSettings("word", facts["language"], bars=bars, filler=filler) for bars, filler in ways]
     return []

@@ -3,7 +3,7 @@
 import copy
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,18 +30,18 @@ class LanguageModel:
 
     `module` is what fastai's `get_language_model(AWD_LSTM, ...)` returns, or an AWD_LSTM alone, or any module with one in
     it; it is not copied, so the model follows when it is trained on. `vocab` lists the token of every row of its embedding;
-    `tokenizer` says how texts become tokens; `training` holds one row a logged step (see `training/log.py`) and
-    `card` what is known about how it was made. `direction` "backward": it reads documents from their last token to their
-    first. A forward model may carry a `backward` one of the same vocabulary (see `with_backward`); an encoder then puts
-    the vectors of both side by side. Raises `InputError` when module and vocabulary do not fit each other, for a module
-    that cannot be streamed exactly, and for weights that are not finite.
+    `tokenizer` says how texts become tokens: settings, or a function from a text to its tokens. `training` holds one row a
+    logged step (see `training/log.py`) and `card` what is known about how it was made. `direction` "backward": it reads
+    documents from their last token to their first. A forward model may carry a `backward` one of the same vocabulary (see
+    `with_backward`); an encoder then puts the vectors of both side by side. Raises `InputError` when module and vocabulary
+    do not fit each other, for a module that cannot be streamed exactly, and for weights that are not finite.
     """
 
     def __init__(
         self,
         module: nn.Module,
         vocab: Sequence[str],
-        tokenizer: TokenizerSettings | None = None,
+        tokenizer: TokenizerSettings | Callable[[str], Sequence[str]] | None = None,
         *,
         direction: str = "forward",
         training: pd.DataFrame | None = None,
@@ -58,6 +58,8 @@ class LanguageModel:
         if direction not in ("forward", "backward"):
             raise InputError(f"The direction is {direction!r}: give 'forward' or 'backward'.")
         self.module, self.vocab = module, list(vocab)
+        if callable(tokenizer):
+            tokenizer = TokenizerSettings("custom", own=tokenizer)
         self.tokenizer, self.direction = tokenizer or TokenizerSettings(), direction
         self.backward: LanguageModel | None = None
         self.training = training if training is not None else pd.DataFrame()
@@ -215,7 +217,7 @@ class LanguageModel:
                 "The vocabulary has no xxbos, with which fastai's tokenizers begin every text: give the vocabulary and the "
                 "tokenizer of the training, or encode token ids."
             )
-        corpus = corpus.with_vocab(self.vocab)
+        corpus = corpus.with_vocab(self.vocab, filler=self.tokenizer.filler)
         return [corpus[i] for i in range(len(corpus))]
 
     def as_read(self, documents: Sequence[np.ndarray]) -> list[np.ndarray]:

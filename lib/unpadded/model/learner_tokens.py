@@ -5,6 +5,7 @@ what `learn.dls.tokenizer` and `learn.predict` do is followed here.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -28,11 +29,12 @@ def tokenizer_of(learn, vocab: Sequence[str]) -> TokenizerSettings:
     steps = _steps(learn)
     if not steps:
         return TokenizerSettings("custom")
-    own = LearnerTokens(steps)
+    own, filler = LearnerTokens(steps), bool((getattr(steps[-1], "o2i", None) or {}).get("xxfake"))
     known = _known(steps[0], vocab) if len(steps) == 2 else None
+    known = known and replace(known, filler=filler)
     if known is not None and any(marker in vocab for marker in MARKERS_OF_BEGIN) and _same(own, known, learn, vocab):
         return known
-    return TokenizerSettings("custom", own=own)
+    return TokenizerSettings("custom", own=own, filler=filler)
 
 
 def text_lists(learn) -> list:
@@ -109,9 +111,8 @@ def _language(tok) -> str | None:
 
 
 def _same(own: LearnerTokens, known: TokenizerSettings, learn, vocab: Sequence[str]) -> bool:
-    words = " ".join(islice((word for word in vocab if word != "xxfake"), N_WORDS))
-    texts = [*HARD_TEXTS, words, *_own_texts(learn)]
-    ours = tokenize(texts, known, n_workers=1).with_vocab(vocab)
+    texts = [*HARD_TEXTS, " ".join([*vocab[:N_WORDS], "xxfake"]), *_own_texts(learn)]
+    ours = tokenize(texts, known, n_workers=1).with_vocab(vocab, filler=known.filler)
     try:
         return all(own.ids(text) == ours[i].tolist() for i, text in enumerate(texts))
     except Exception:  # somebody's code need not take these texts

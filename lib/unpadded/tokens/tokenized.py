@@ -84,9 +84,12 @@ class TokenizedCorpus:
         frequent = np.flatnonzero(self.counts)
         return list(make_vocab(Counter({self.types[i]: int(self.counts[i]) for i in frequent}), min_count, max_size))
 
-    def with_vocab(self, vocab: Sequence[str]) -> "TokenizedCorpus":
-        """The same documents with ids that index `vocab`; tokens that it lacks become xxunk (id 0)."""
-        index = vocabulary_index(vocab)
+    def with_vocab(self, vocab: Sequence[str], *, filler: bool = False) -> "TokenizedCorpus":
+        """The same documents with ids that index `vocab`; tokens that it lacks become xxunk (id 0).
+
+        `filler`: whether xxfake in a text is the vocabulary's own, see `TokenizerSettings`.
+        """
+        index = vocabulary_index(vocab, filler=filler)
         table = np.fromiter((index.get(t, UNKNOWN_ID) for t in self.types), np.int32, len(self.types))
         ids = table[self.ids] if len(self.types) else np.empty(0, np.int32)
         return TokenizedCorpus(ids, self.offsets, list(vocab))
@@ -114,9 +117,9 @@ class TokenizedCorpus:
         return cls(ids, offsets, header["types"])
 
 
-def vocabulary_index(vocab: Sequence[str]) -> dict[str, int]:
-    """Token to id, as fastai's Numericalize has it: the filler xxfake is no token."""
-    return {token: i for i, token in enumerate(vocab) if token != "xxfake"}
+def vocabulary_index(vocab: Sequence[str], *, filler: bool = False) -> dict[str, int]:
+    """Token to id, as fastai's Numericalize has it: the filler xxfake is no token, unless `filler`."""
+    return {token: i for i, token in enumerate(vocab) if filler or token != "xxfake"}
 
 
 def key_of_texts(texts: Sequence[str], made_by: str) -> str:

@@ -44,6 +44,7 @@ class TokenizerSettings:
     fastai's default rules (lower case, xxmaj, xxup, xxrep, ...) run before either. `subword_model` is a SentencePiece model,
     a protocol buffer, or the path of its file; `subword.train_subword` makes one. `bars`: whether a blank within a token, as
     in a line end with an indent, is written as a bar; fastai does so in its data, but not when a Learner is given a text.
+    `filler`: whether "xxfake" in a text is the vocabulary's filler, as where fastai was given the vocabulary, or is unknown.
     "custom" marks somebody's own tokenizer, `own`, which gives the tokens of a text and cannot be stored; None: not known.
     """
 
@@ -51,6 +52,7 @@ class TokenizerSettings:
     language: str = "en"
     subword_model: str | bytes | None = field(default=None, repr=False)
     bars: bool = True
+    filler: bool = False
     own: Callable[[str], Sequence[str]] | None = field(default=None, repr=False)
 
     def __post_init__(self):
@@ -62,7 +64,7 @@ class TokenizerSettings:
 
     def to_dict(self) -> dict:
         """What can be stored, as JSON-ready values; the subword model is stored beside it."""
-        return {"kind": self.kind, "language": self.language, "bars": self.bars}
+        return {"kind": self.kind, "language": self.language, "bars": self.bars, "filler": self.filler}
 
     @property
     def pieces(self) -> bytes:
