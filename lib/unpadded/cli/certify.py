@@ -6,9 +6,7 @@ import sys
 from importlib import import_module
 
 from unpadded.cli.values import lines_of, positive_number
-from unpadded.common import InputError
-
-VERDICTS = ("bit-identical", "rounding", "depends on the batch", "not repeatable", "wrong order")
+from unpadded.common import VERDICTS, InputError
 
 
 def add_certify_parser(subparsers) -> argparse.ArgumentParser:

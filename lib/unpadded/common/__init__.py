@@ -10,7 +10,16 @@ if TYPE_CHECKING:
     from unpadded.common.extras import MissingExtraError, extras_needed
     from unpadded.common.files import DISK_IS_FULL, atomic_write, read_json, sha256_of, write_json, write_table
     from unpadded.common.locks import LOCK, locked, notebook_slot
-    from unpadded.common.names import CONCAT, PARAMETER, PARTS, POOLINGS, POSTPROCESSES, STUDIED, SWEEP_SUMMARY
+    from unpadded.common.names import (
+        CONCAT,
+        PARAMETER,
+        PARTS,
+        POOLINGS,
+        POSTPROCESSES,
+        STUDIED,
+        SWEEP_SUMMARY,
+        VERDICTS,
+    )
     from unpadded.common.nearest import Scorer, cosine_scorer, first_documents, nearest_rows
     from unpadded.common.processes import (
         ENVIRONMENT,

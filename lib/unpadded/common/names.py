@@ -7,6 +7,8 @@ POOLINGS = STUDIED  # compared by the evaluations
 # What may be done to a pooled vector. "idf" is done while pooling: the mean's tokens are weighted by their inverse
 # document frequency; the others transform vectors.
 POSTPROCESSES = ("none", "l2", "standardize", "remove_top", "whiten", "idf")
+# What a certificate says, from good to bad.
+VERDICTS = ("bit-identical", "rounding", "depends on the batch", "not repeatable", "wrong order")
 SWEEP_SUMMARY = "sweep.json"  # the file that a sweep's folder is known by
 # Before a parameter's name in a sweep's table, as MLflow has it: scores have columns `corpus` and `seed` of their own.
 PARAMETER = "params."

@@ -12,7 +12,6 @@ from unpadded.encoding.encoder import DocumentEncoder
 from unpadded.encoding.losses import ACTIVATIONS, NUMBERS, ONE_LABEL, THRESHOLD, outputs_of
 from unpadded.encoding.validation import checked_documents
 from unpadded.model import LanguageModel
-from unpadded.tokens import checked_texts
 
 BPTT, MAX_LEN = 72, 72 * 20  # tokens that fastai's SentenceEncoder reads at a time and, at most about, pools
 FASTAI_ORDER = ("last", "max", "mean")  # of the parts in fastai's pooled vector
@@ -94,7 +93,7 @@ class DocumentClassifier:
         str. `batch_size`: documents in flight, which changes the speed and never an answer. Raises `InputError` for anything
         that is not a str, and for a classifier that answers with numbers.
         """
-        documents = self.encoder.lm.numericalize(checked_texts(texts))
+        documents = self.encoder.lm.numericalize(texts)
         return self.predict_proba_tokens(documents, batch_size=batch_size)
 
     def predict_proba_tokens(self, token_ids: Sequence, *, batch_size: int | None = None) -> np.ndarray:
@@ -115,7 +114,7 @@ class DocumentClassifier:
         [n_documents] of lists of entries of `classes_`, those above `threshold`. Numbers: float32 [n_documents], or
         [n_documents, n_outputs] where the head has several. Raises `InputError` for anything that is not a str.
         """
-        answers = self._answers(self.encoder.lm.numericalize(checked_texts(texts)), batch_size)
+        answers = self._answers(self.encoder.lm.numericalize(texts), batch_size)
         if self.kind == ONE_LABEL:
             return self.classes_[answers.argmax(axis=1)]
         if self.kind == NUMBERS:

@@ -20,7 +20,6 @@ from unpadded.encoding.validation import (
     checked_tokens,
 )
 from unpadded.kernels import PRECISIONS
-from unpadded.tokens import checked_texts
 
 
 class DocumentEncoder:
@@ -115,7 +114,7 @@ class DocumentEncoder:
         if isinstance(texts, str):
             return self.encode([texts], show_progress_bar=show_progress_bar, batch_size=batch_size)[0]
         encoder = self.with_batch_size(batch_size)
-        tokens = self.lm.numericalize(checked_texts(texts))
+        tokens = self.lm.numericalize(texts)
         return encoder._encode(tokens, [self.pooling], progress=bool(show_progress_bar))[self.pooling]
 
     def with_batch_size(self, batch_size: int | None) -> "DocumentEncoder":

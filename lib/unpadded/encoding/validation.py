@@ -11,10 +11,10 @@ from unpadded.tokens import refuse_what_has_no_rows
 CHECKED_AT_ONCE = 4096  # documents whose ids are looked at in one go
 
 
-def checked_count(value, name: str) -> int:
-    """`value` where it is a whole number of at least 1. Raises `InputError` that names the option for any other."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise InputError(f"The option {name} is {value!r}: give a whole number of at least 1, or leave it out.")
+def checked_count(value, name: str, *, least: int = 1) -> int:
+    """`value` where it is a whole number of at least `least`. Raises `InputError` that names the option for any other."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise InputError(f"The option {name} is {value!r}: give a whole number of at least {least}, or leave it out.")
     return int(value)
 
 

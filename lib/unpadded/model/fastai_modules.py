@@ -35,6 +35,17 @@ def make_module(n_tokens: int, config: Mapping | None = None) -> SequentialRNN:
     return module
 
 
+def module_with(weights: Mapping[str, torch.Tensor], config: Mapping, *, n_tokens: int | None = None) -> SequentialRNN:
+    """A language model of a configuration with the weights that `weights_of` gave; torch's random state stays as it was.
+
+    `n_tokens`: of the vocabulary, those of the embedding unless said. Raises as `make_module` and `load_weights` do.
+    """
+    with torch.random.fork_rng(devices=[]):  # making it draws random weights
+        module = make_module(n_tokens or len(weights[EMBEDDING]), config)
+    load_weights(module, weights)
+    return module
+
+
 def module_of_lstm(embedding: nn.Embedding, lstm: nn.LSTM) -> SequentialRNN:
     """A language model with copies of a plain embedding and of a plain LSTM's layers; its output layer is `output_layer`'s."""
     n_tokens, emb_sz = embedding.weight.shape

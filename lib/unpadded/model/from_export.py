@@ -9,8 +9,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from unpadded.common import InputError, read_json
-from unpadded.model.fastai_modules import load_weights, make_module
-from unpadded.model.weights_file import checked_weights
+from unpadded.model.weights_file import module_of_weights
 from unpadded.tokens import TokenizerSettings, tokenize
 
 FORMAT = 1
@@ -32,9 +31,7 @@ def read_export(folder: Path) -> tuple[nn.Module, list[str], TokenizerSettings, 
         facts, vocab = read_json(folder / "tokenizer.json"), read_json(folder / "vocab.json")
         if facts["format"] != FORMAT:
             raise InputError(f"{folder} has format {facts['format']}, this version reads {FORMAT}: export it again.")
-        weights, config = checked_weights(load_file(folder / "weights.safetensors"))
-        module = make_module(len(weights["0.encoder.weight"]), config)
-        load_weights(module, weights)
+        module = module_of_weights(load_file(folder / "weights.safetensors"))
         return module.eval(), vocab, _tokenizer(folder, facts, vocab), facts["direction"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
         if isinstance(error, InputError):

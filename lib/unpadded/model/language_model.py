@@ -16,7 +16,7 @@ from unpadded.common import InputError, computed
 from unpadded.model import from_learner as learners
 from unpadded.model.continuation import continue_text
 from unpadded.model.encoder_in import as_language_model, check_embedding, check_finite, check_hooks, check_lstm
-from unpadded.model.fastai_modules import config_of, load_weights, make_module, module_of_lstm, weights_of
+from unpadded.model.fastai_modules import config_of, make_module, module_of_lstm, module_with, weights_of
 from unpadded.model.from_export import read_export
 from unpadded.model.learner_tokens import tokenizer_of
 from unpadded.model.pickling import packed, unpacked
@@ -162,10 +162,7 @@ class LanguageModel:
         An optimizer beside the weights is left out; of a classifier the encoder is taken. `vocab`: the list
         `learn.dls.vocab`; `kwargs`: `tokenizer`, `direction`. Raises `InputError` for any other file.
         """
-        weights, config = read_weights(path)
-        module = make_module(len(weights["0.encoder.weight"]), config)
-        load_weights(module, weights)
-        return cls(module.eval(), vocab, **kwargs)
+        return cls(read_weights(path).eval(), vocab, **kwargs)
 
     @classmethod
     def from_export(cls, folder: str | os.PathLike) -> "LanguageModel":
@@ -174,8 +171,7 @@ class LanguageModel:
         Texts are read where one of the tokenizers here makes the ids that the Learner's own made of the examples in the
         folder; otherwise a warning says so, and documents have to be token ids. Raises `InputError` for any other folder.
         """
-        with torch.random.fork_rng(devices=[]):
-            module, vocab, tokenizer, direction = read_export(Path(folder))
+        module, vocab, tokenizer, direction = read_export(Path(folder))
         return cls(module, vocab, tokenizer, direction=direction)
 
     def with_backward(self, backward: "LanguageModel") -> "LanguageModel":
@@ -298,8 +294,5 @@ class LanguageModel:
 
 def _copied(module: nn.Sequential) -> nn.Sequential:
     """A language model's module made anew, with the same weights on the same device."""
-    weight = module[0].encoder.weight
-    with torch.random.fork_rng(devices=[]):  # making it draws random weights
-        twin = make_module(len(weight), config_of(module[0], module[1]))
-    load_weights(twin, weights_of(module))
-    return twin.to(weight.device)
+    twin = module_with(weights_of(module), config_of(module[0], module[1]))
+    return twin.to(module[0].encoder.weight.device)

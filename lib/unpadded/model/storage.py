@@ -4,12 +4,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from unpadded.common import InputError, atomic_write, read_json, sha256_of, write_json
-from unpadded.model.fastai_modules import config_of, load_weights, make_module, weights_of
+from unpadded.model.fastai_modules import config_of, module_with, weights_of
 from unpadded.tokens import TokenizerSettings
 
 if TYPE_CHECKING:
@@ -86,9 +85,7 @@ def _read(folder: Path) -> tuple[tuple, dict]:
     settings, card, vocab = config["tokenizer"], config["card"], read_json(folder / "vocab.json")
     if settings.get("subword_model"):
         settings["subword_model"] = str(folder / settings["subword_model"])
-    with torch.random.fork_rng(devices=[]):  # making the module draws random weights
-        module = make_module(len(vocab), config["model"])
-    load_weights(module, load_file(folder / "weights.safetensors"))
+    module = module_with(load_file(folder / "weights.safetensors"), config["model"], n_tokens=len(vocab))
     # Folders from before models could have two directions say theirs only in the card.
     direction = config.get("direction", card.get("settings", {}).get("direction", "forward"))
     return (module.eval(), vocab), {

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 
 import torch
+from fastai.text.models.core import SequentialRNN
 
 from unpadded.common import InputError
-from unpadded.model.fastai_modules import BIAS, EMBEDDING, TIED, TWIN, config_of_weights, make_module
+from unpadded.model.fastai_modules import BIAS, EMBEDDING, TWIN, config_of_weights, module_with
 
 # The functions that put tensors together; the classes of storages are torch.load's own business.
 TENSOR_CODE = {
@@ -22,13 +23,13 @@ TENSOR_CODE = {
 }
 
 
-def read_weights(path: str | os.PathLike) -> tuple[dict[str, torch.Tensor], dict]:
-    """(State dict, configuration) from a `.pth` file of `Learner.save` or `save_encoder`, read without running its code.
+def read_weights(path: str | os.PathLike) -> SequentialRNN:
+    """The language model's module from a `.pth` file of `Learner.save` or `save_encoder`, read without running its code.
 
     Raises `InputError` for a file that holds anything else.
     """
     try:
-        return checked_weights(read_inert(path))
+        return module_of_weights(read_inert(path))
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     except Exception as error:  # torch raises its own kinds for each way in which a file can be wrong
@@ -50,8 +51,8 @@ def is_weights(content) -> bool:
     return isinstance(state, Mapping) and any(isinstance(value, torch.Tensor) for value in state.values())
 
 
-def checked_weights(content) -> tuple[dict[str, torch.Tensor], dict]:
-    """The state dict of a language model, and its configuration, from that of whatever the encoder was saved within.
+def module_of_weights(content) -> SequentialRNN:
+    """The module of a language model from the state dict of whatever its encoder was saved within.
 
     Raises `InputError` for another kind of cell, `KeyError` and torch's errors for what are no such weights.
     """
@@ -60,9 +61,7 @@ def checked_weights(content) -> tuple[dict[str, torch.Tensor], dict]:
     config = config_of_weights(state)
     if config["out_bias"]:
         state.setdefault(BIAS, torch.zeros(len(state[EMBEDDING])))
-    with torch.random.fork_rng(devices=[]):
-        make_module(len(state[EMBEDDING]), config).load_state_dict({TIED: state[EMBEDDING], **state})
-    return state, config
+    return module_with(state, config)
 
 
 def with_todays_names(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -22,6 +22,7 @@ from unpadded.encoding.certification.precision import checked_precision
 from unpadded.encoding.certification.shrinking import smallest_example
 from unpadded.encoding.certification.verdicts import judged, refined, settled
 from unpadded.encoding.encoder import DocumentEncoder
+from unpadded.encoding.validation import checked_count
 
 MAX_CALLS, SAMPLE = 1500, 32
 FEWEST = 8  # calls: two documents alone, together, and again
@@ -86,8 +87,8 @@ def assert_batch_invariant(encode, texts: Iterable, tolerance: float | None = No
 
 
 def _certify_any(caller: Caller, items: Sequence[Item], sample: int, precision: str | None, seed: int) -> Certificate:
-    max_calls = _whole(caller.limit, "max_calls", FEWEST)
-    documents = trials.sampled(items, min(_whole(sample, "sample", 1), max_calls // 6 + 1))
+    max_calls = checked_count(caller.limit, "max_calls", least=FEWEST)
+    documents = trials.sampled(items, min(checked_count(sample, "sample"), max_calls // 6 + 1))
     if not documents:
         raise InputError("There are no texts: give some, of several lengths.")
     caller.limit = max_calls - min(max_calls // 4, RESERVE)
@@ -110,7 +111,9 @@ def _certify_any(caller: Caller, items: Sequence[Item], sample: int, precision: 
 def _that_can_be_encoded(lab: Lab, documents: list[Item]) -> list[Item]:
     found = [item for item in documents if lab.reference(item) is not None]
     if not found:
-        raise InputError(f"The encoder gives no vector for any text alone: it {_said(lab.failures[documents[0]])}.")
+        raise InputError(
+            f"The encoder gives no vector for any text alone: it {_said(str(lab.failures[documents[0]]))}."
+        )
     if len(found) < len(documents):
         failure = next(lab.failures[item] for item in documents if lab.alone[item] is None)
         lab.caller.notes[f"it fails on {len(documents) - len(found)} of {len(documents)} texts alone ({failure})"] = (
@@ -136,17 +139,11 @@ def _found(lab: Lab, documents: Sequence[Item]) -> tuple[Finding, Example | None
     return finding, example
 
 
-def _said(failure: Exception) -> str:
-    text = str(failure).rstrip(".")
+def _said(problem: str) -> str:
+    text = problem.rstrip(".")
     return text if text.startswith("returned") else f"raised {text}"
 
 
 def _problem(lab: Lab) -> str:
-    problems = [Exception(seen.problem) for seen in lab.seen if seen.problem]
-    return _said(problems[0]) if problems else "was not asked for one"
-
-
-def _whole(value, name: str, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise InputError(f"The option {name} is {value!r}: give a whole number of at least {least}.")
-    return int(value)
+    problem = next((seen.problem for seen in lab.seen if seen.problem), None)
+    return _said(problem) if problem else "was not asked for one"

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from unpadded.encoding.certification.certificate import Certificate
-from unpadded.encoding.certification.comparing import neighbours_changed
+from unpadded.encoding.certification.comparing import neighbours_changed, widened
 from unpadded.encoding.certification.example import Example
 from unpadded.encoding.certification.finding import Finding
 from unpadded.encoding.certification.items import Item
@@ -75,8 +75,7 @@ def _neighbours(lab: Lab, documents: Sequence[Item], by_trial: dict[str, list[Se
         if all(item in rows for item in documents) and len({len(row) for row in rows.values()}) == 1:
             found = np.stack([rows[item] for item in documents])
             width = max(found.shape[1], expected.shape[1]) if lab.caller.sparse else 0
-            pad = [((0, 0), (0, max(width - array.shape[1], 0))) for array in (found, expected)]
-            changed.append(neighbours_changed(np.pad(found, pad[0]), np.pad(expected, pad[1])))
+            changed.append(neighbours_changed(widened(found, width), widened(expected, width)))
     return max(changed)
 
 

@@ -11,11 +11,8 @@ from unpadded.encoding.certification.comparing import differences, widened
 from unpadded.encoding.certification.items import Item, length
 
 FORMAT = "unpadded smallest example 1"
-DIFFER, COINCIDE, MISCOUNT = (
-    "differ",
-    "coincide",
-    "miscount",
-)  # what two rows should not do; a number of rows that is wrong
+# What two rows should not do; a number of rows that is wrong.
+DIFFER, COINCIDE, MISCOUNT = "differ", "coincide", "miscount"
 
 
 @dataclass(frozen=True)

@@ -40,11 +40,9 @@ def picture(certificate: Certificate) -> Figure:
     axes.set_ylabel("documents, short to long")
     axes.tick_params(length=0)
     figure.colorbar(colours, label="difference / largest number of the vector", extend="both")
-    width = int(figure.get_figwidth() * 11)
-    axes.set_title(
-        f"{certificate.verdict}", loc="left", fontweight="bold", pad=8 + 13 * len(_words(certificate, width))
-    )
-    axes.text(0, 1.01, "\n".join(_words(certificate, width)), transform=axes.transAxes, va="bottom", fontsize=8)
+    words = _words(certificate, int(figure.get_figwidth() * 11))
+    axes.set_title(certificate.verdict, loc="left", fontweight="bold", pad=8 + 13 * len(words))
+    axes.text(0, 1.01, "\n".join(words), transform=axes.transAxes, va="bottom", fontsize=8)
     return figure
 
 

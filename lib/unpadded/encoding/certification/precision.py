@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from unpadded.common import InputError
+from unpadded.common import VERDICTS, InputError
 
-VERDICTS = ("bit-identical", "rounding", "depends on the batch", "not repeatable", "wrong order")  # from good to bad
+__all__ = ["VERDICTS", "checked_precision", "tolerance", "working_precision"]
 
 # Unit in the last place relative to the value, and how many of them count as rounding. In float32 sums of hundreds of terms
 # are rounded at every step. Half precisions are summed in float32 by every library, so only few units are lost.
