@@ -6,7 +6,7 @@ import sys
 from importlib import import_module
 
 from unpadded.cli.values import lines_of, positive_number
-from unpadded.common import VERDICTS, InputError
+from unpadded.common import VERDICTS, InputError, with_type
 
 
 def add_certify_parser(subparsers) -> argparse.ArgumentParser:
@@ -67,8 +67,7 @@ def named_encoder(name: str):
     try:
         found = import_module(module)
     except Exception as error:  # whatever a stranger's module raises
-        line = next(iter(str(error).splitlines()), "")
-        raise InputError(f"The module {module} cannot be imported ({type(error).__name__}: {line[:200]}).") from error
+        raise InputError(f"The module {module} cannot be imported ({with_type(error)}).") from error
     for part in path.split("."):
         try:
             found = getattr(found, part)

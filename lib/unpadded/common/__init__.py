@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from unpadded.common.lazy import hand_on
 
 if TYPE_CHECKING:
-    from unpadded.common.dask_client import first_line, local_client, scheduler_client
+    from unpadded.common.dask_client import local_client, scheduler_client
     from unpadded.common.errors import InputError
     from unpadded.common.extras import MissingExtraError, extras_needed
     from unpadded.common.files import DISK_IS_FULL, atomic_write, read_json, sha256_of, write_json, write_table
@@ -30,6 +30,6 @@ if TYPE_CHECKING:
         thread_settings,
     )
     from unpadded.common.threads import MAKING, computed, fork_safe_lock, iterated
-    from unpadded.common.wording import closest, comma_list, did_you_mean
+    from unpadded.common.wording import closest, comma_list, did_you_mean, first_line, in_short, with_type
 
 __getattr__, __dir__, __all__ = hand_on(__name__)

@@ -11,6 +11,7 @@ import dask
 from distributed import Client, LocalCluster
 
 from unpadded.common.errors import InputError
+from unpadded.common.wording import first_line
 
 
 @contextmanager
@@ -59,8 +60,3 @@ def scheduler_client(address: str, *, timeout: float, refusal: str) -> Client:
         return Client(address, timeout=timeout)
     except (OSError, ValueError, TypeError) as error:
         raise InputError(refusal.format(address=address, reason=first_line(error))) from error
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says, without what follows in further lines; its type's name where it says nothing."""
-    return (str(error) or type(error).__name__).splitlines()[0]

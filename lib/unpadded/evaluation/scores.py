@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from unpadded.common import InputError, atomic_write
+from unpadded.common import InputError, atomic_write, first_line
 from unpadded.evaluation.statistics import Interval
 
 TEXT_COLUMNS = ["corpus", "task", "method", "pooling", "postprocess", "metric"]
@@ -183,7 +183,5 @@ def read_scores(path: str | Path) -> pd.DataFrame:
         types = {c: "int64" if c in ("n", "seed") else "float64" for c in NUMBER_COLUMNS if c in frame}
         frame = frame.astype(types)
     except (ValueError, pd.errors.EmptyDataError) as error:  # pandas' ParserError is a ValueError
-        raise InputError(
-            f"{path}: not a score table ({str(error).splitlines()[0]}); run the notebooks again."
-        ) from None
+        raise InputError(f"{path}: not a score table ({first_line(error)}); run the notebooks again.") from None
     return validate_scores(frame, source=str(path))

@@ -8,7 +8,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from unpadded.common import InputError, read_json
+from unpadded.common import InputError, in_short, read_json
 from unpadded.model.weights_file import module_of_weights
 from unpadded.tokens import TokenizerSettings, tokenize
 
@@ -36,7 +36,7 @@ def read_export(folder: Path) -> tuple[nn.Module, list[str], TokenizerSettings, 
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
         if isinstance(error, InputError):
             raise
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        reason = in_short(error)
         raise InputError(f"{folder} cannot be read as an export ({reason}): export the Learner again.") from error
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from unpadded.common import InputError
+from unpadded.common import InputError, in_short
 from unpadded.model.learner_tokens import text_lists
 from unpadded.model.weights_file import is_weights, read_inert
 
@@ -55,7 +55,7 @@ def _looked_at(path: str | os.PathLike):
 
 def _why_unreadable(error: Exception) -> str:
     """The rest of a sentence: what is missing to read an exported Learner, and the mend."""
-    reason = " ".join(str(error).split())[:160] or type(error).__name__
+    reason = in_short(error, 160)
     missing = re.search(r"attribute '([^']+)' on <module '([^']+)'", str(error))
     home = missing[2] if missing else (getattr(error, "name", None) or "") if isinstance(error, ImportError) else ""
     if (isinstance(error, ImportError) and re.search("fastcore|fastai", reason)) or home.startswith(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fastai.data.external import URLs, fastai_path, untar_data
 
-from unpadded.common import InputError
+from unpadded.common import InputError, in_short
 from unpadded.model.language_model import LanguageModel
 
 WT103 = {"forward": URLs.WT103_FWD, "backward": URLs.WT103_BWD}
@@ -37,7 +37,7 @@ def wt103(direction: str = "forward") -> LanguageModel:
         try:
             folder = Path(untar_data(WT103[direction], c_key="model"))
         except Exception as error:  # fastdownload raises a bare Exception, urllib its own
-            reason = " ".join(str(error).split())[:120] or type(error).__name__
+            reason = in_short(error)
             raise InputError(
                 f"fastai's pretrained model could not be downloaded ({reason}): unpack {WT103[direction]} from another "
                 f"machine so that its .pth and .pkl files lie in {folder}."

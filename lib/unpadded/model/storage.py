@@ -7,7 +7,7 @@ import pandas as pd
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from unpadded.common import InputError, atomic_write, read_json, sha256_of, write_json
+from unpadded.common import InputError, atomic_write, first_line, read_json, sha256_of, write_json
 from unpadded.model.fastai_modules import config_of, module_with, weights_of
 from unpadded.tokens import TokenizerSettings
 
@@ -66,7 +66,7 @@ def read_model(folder: Path) -> tuple[tuple, dict]:
     except InputError:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error)
         raise InputError(f"{folder} cannot be read as a language model ({reason}): save the model again.") from error
 
 

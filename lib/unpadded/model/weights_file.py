@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import torch
 from fastai.text.models.core import SequentialRNN
 
-from unpadded.common import InputError
+from unpadded.common import InputError, in_short
 from unpadded.model.fastai_modules import BIAS, EMBEDDING, TWIN, config_of_weights, module_with
 
 # The functions that put tensors together; the classes of storages are torch.load's own business.
@@ -33,7 +33,7 @@ def read_weights(path: str | os.PathLike) -> SequentialRNN:
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     except Exception as error:  # torch raises its own kinds for each way in which a file can be wrong
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        reason = in_short(error)
         raise InputError(
             f"{path} holds no weights of an AWD-LSTM language model ({reason}): give a .pth file of Learner.save or of "
             "save_encoder."

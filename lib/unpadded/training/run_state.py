@@ -8,7 +8,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from unpadded.common import InputError, atomic_write
+from unpadded.common import InputError, atomic_write, in_short
 
 
 def write_state(path: Path, tensors: dict[str, torch.Tensor], facts: dict) -> None:
@@ -33,7 +33,7 @@ def read_state(path: Path, *, key: str) -> tuple[dict[str, torch.Tensor], dict] 
         facts = json.loads(header["run"])
         whole = header["sha256"] == _digest(tensors, header["run"]) and facts["key"] == key
     except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
-        reason = " ".join(str(error).split())[:120]
+        reason = in_short(error)
         raise InputError(
             f"The checkpoint {path} cannot be read ({reason}): delete it to train from the start."
         ) from error

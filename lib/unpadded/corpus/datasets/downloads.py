@@ -14,7 +14,7 @@ from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from pathlib import Path
 
-from unpadded.common import InputError, atomic_write, read_json, sha256_of, write_json
+from unpadded.common import InputError, atomic_write, in_short, read_json, sha256_of, write_json
 from unpadded.corpus.documents import Documents
 from unpadded.corpus.readers.folders import read_folder
 from unpadded.corpus.readers.tabular import read_table
@@ -99,7 +99,7 @@ def _one_sentence(name: str) -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     except Exception as error:  # each library raises its own kinds, fastdownload a bare Exception
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = in_short(error, 200)
         raise InputError(
             f"the dataset {name!r} could not be downloaded ({reason}): go online once, or take one of newsgroups, "
             "reuters-r8, reuters-r52 and lee"

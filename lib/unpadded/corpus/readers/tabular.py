@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from unpadded.common import InputError, did_you_mean, extras_needed
+from unpadded.common import InputError, did_you_mean, extras_needed, in_short
 from unpadded.corpus.documents import Documents
 from unpadded.corpus.readers.decoding import read_text
 from unpadded.corpus.validation import as_name
@@ -135,7 +135,7 @@ def _open_parquet(path: Path) -> Table:
 
 
 def _torn(path: Path, error: Exception) -> InputError:
-    reason = " ".join(str(error).split())[:200]
+    reason = in_short(error, 200)
     return InputError(f"{path} is not a whole Parquet file ({reason}): copy or write it again")
 
 

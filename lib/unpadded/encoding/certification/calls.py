@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from unpadded.common import InputError
+from unpadded.common import InputError, with_type
 from unpadded.encoding.certification.items import Item, handed
 
 EVERY = 0.2  # seconds between two lines of progress
@@ -76,8 +76,7 @@ class Caller:
         try:
             return self._encode(argument)
         except Exception as error:  # whatever a stranger's encoder raises is a finding
-            line = next(iter(str(error).splitlines()), "")
-            raise Failed(f"{type(error).__name__}: {line[:200]}") from error
+            raise Failed(with_type(error)) from error
 
     def _rows(self, found, n: int) -> np.ndarray:
         rows = self._dense(found) if hasattr(found, "tocsr") else rows_of(found)

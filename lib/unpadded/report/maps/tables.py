@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from unpadded.common import InputError, atomic_write
+from unpadded.common import InputError, atomic_write, first_line
 
 COLUMNS = ("row", "id", "title", "beginning", "topic", "tokens")
 TITLE_LENGTH, BEGINNING_LENGTH = 80, 200  # characters
@@ -83,7 +83,7 @@ def load_map(path: str | os.PathLike) -> pd.DataFrame:
     try:
         table = pd.read_parquet(path)
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} holds no map ({str(error).splitlines()[0]}): run 02_extract_embeddings.") from error
+        raise InputError(f"{path} holds no map ({first_line(error)}): run 02_extract_embeddings.") from error
     if list(table.columns[: len(COLUMNS)]) != list(COLUMNS) or not poolings_of(table):
         raise InputError(f"{path} is not a table of maps: run 02_extract_embeddings again.")
     return table

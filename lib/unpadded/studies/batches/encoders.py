@@ -7,19 +7,13 @@ import numpy as np
 import torch
 
 from unpadded.common import extras_needed
-from unpadded.encoding import DocumentEncoder
+from unpadded.encoding import BPTT, DocumentEncoder
 from unpadded.model import LanguageModel
 from unpadded.studies.batches.onnx_lstm import OnnxLSTM
 from unpadded.studies.padding.fastai_batches import batched_vectors
 
-BPTT = 72  # tokens of a chunk of fastai's padded batches
-SIZES = {
-    "n_embd": 64,
-    "n_layer": 2,
-    "n_head": 4,
-    "n_positions": 512,
-    "initializer_range": 0.2,
-}  # of the causal Transformer
+# Of the causal Transformer.
+SIZES = {"n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 512, "initializer_range": 0.2}
 
 
 def everybodys_encoders(lm: LanguageModel, texts: Sequence[str]) -> dict[str, Callable]:
