@@ -147,6 +147,7 @@ def learning_curve(
     rank = _rank_within_topic(labels[train], seed)
 
     def rows_of(representation: Representation) -> list[list]:
+        """One row a number of training documents."""
         name, vectors, rows = representation.name, representation.vectors, []
         for size in (*(size for size in PER_CLASS if (rank >= size).any()), 0):  # 0: all, which is the most
             some, predicted = train[rank < size] if size else train, details.predictions[name]

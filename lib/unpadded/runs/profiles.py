@@ -1,9 +1,12 @@
 """What a run consists of: its stages in order, and how large each profile makes them."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from unpadded.common import InputError
-from unpadded.corpus import Corpus
+
+if TYPE_CHECKING:  # the command line reads the profiles, and its help should not import pandas
+    from unpadded.corpus import Corpus
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Stage:
     on_request: tuple[str, ...] = ()
     parameters: dict[str, dict] = field(default_factory=dict)  # profile -> parameters
 
-    def suits(self, corpus: Corpus) -> bool:
+    def suits(self, corpus: "Corpus") -> bool:
         """Whether the corpus has what the stage measures."""
         has = {name: getattr(corpus, name) is not None for name in ("labels", "relevance", "ratings")}
         has["labels"] = len(corpus.topics) > 1  # a single topic tells no document from another

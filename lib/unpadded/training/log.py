@@ -65,6 +65,7 @@ class TrainingLog(Callback):
         self.valid_nats = self.valid_tokens = 0.0
 
     def after_loss(self):
+        """Raise where the loss of any process is not finite."""
         if not self.training:
             return
         losses = torch.stack(all_gather(self.loss.detach().double(), self.loader.device))  # so that all end, or none

@@ -32,6 +32,7 @@ def smallest_example(lab: Lab, finding: Finding) -> Example | None:
     best = [seen]
 
     def shows(batch: Batch) -> bool:
+        """Whether the batch shows the finding too; then it is the best so far."""
         if not all(length(item)[0] or item in lab.alone for item in batch):  # no text of blanks that nobody gave
             return False
         now = lab.observe("the smallest example", batch, keep=False)
@@ -68,6 +69,7 @@ def _repeated(lab: Lab, seen: Seen) -> Example:
     best, item = seen, seen.batch[0 if seen.miscounted else seen.row]
 
     def shows(kept: Sequence) -> bool:
+        """Whether a document of these units, asked for twice, shows it too; then it is the best so far."""
         nonlocal best
         cut = from_units(item, kept)
         row = None if cut in lab.failures else lab.reference(cut)
