@@ -10,7 +10,7 @@ from pathlib import Path
 
 from unpadded.cli import main as cli
 from unpadded.embeddings.store import Embeddings
-from unpadded.runs.notebook import check_parameters
+from unpadded.runs.overrides import read_overrides
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -164,8 +164,7 @@ def follow(words: list[str]) -> bool:
     elif program.startswith("--"):
         _check_options(words)
     elif program == "-p":
-        for stage, parameters in cli.parse_overrides(arguments).items():
-            check_parameters(ROOT / "notebooks" / f"{stage}.ipynb", parameters)
+        read_overrides(arguments, ROOT / "notebooks")
     else:
         raise AssertionError(f"no check is known for {words}")
     return False

@@ -18,7 +18,7 @@ import pytest
 
 from conftest import make_texts
 from smoke_run import command, copied, run
-from unpadded.cli.main import main, parse_overrides
+from unpadded.cli.main import main
 from unpadded.common.errors import InputError
 from unpadded.evaluation.scores import COLUMNS
 from unpadded.runs import notebook as execution
@@ -195,11 +195,6 @@ def test_wrong_input_is_one_line_and_status_2(arguments, message, capsys, tmp_pa
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
-
-
-def test_overrides_are_json_or_text():
-    parsed = parse_overrides(["06_clustering.n_seeds=3", "06_clustering.postprocesses=none,l2"])
-    assert parsed == {"06_clustering": {"n_seeds": 3, "postprocesses": "none,l2"}}
 
 
 def start_kernels(monkeypatch, *errors) -> list:

@@ -11,7 +11,7 @@ from unpadded.cli.embed import add_embed_parser, run_embed
 from unpadded.cli.search import add_search_parser, run_search
 from unpadded.cli.sweep import add_sweep_parser, run_sweep
 from unpadded.common import ENVIRONMENT, InputError, set_defaults
-from unpadded.runs import BESIDE, DEFAULT_CORPUS, PROFILES
+from unpadded.runs import DEFAULT_CORPUS, PROFILES
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
 
@@ -91,17 +91,15 @@ def _add_run_parser(commands) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from unpadded.runs import CorpusChoice, NotebookError, Run
+    from unpadded.runs import NOTEBOOKS, CorpusChoice, NotebookError, Run, read_overrides
 
     choice = CorpusChoice(args.corpus, args.text, args.label, args.id)
-    overrides = parse_overrides(args.parameter)
-    for stage in BESIDE if args.also else ():
-        overrides[stage] = {"also": args.also} | overrides.get(stage, {})
     run = Run(
         args.output or Path("outputs") / args.profile,
         choice,
         args.profile,
-        overrides=overrides,
+        overrides=read_overrides(args.parameter, NOTEBOOKS),
+        also=args.also,
         studies=args.studies,
         say=lambda line: print(f"{line}\n", end="", flush=True),  # in one piece: stages end side by side
     )
@@ -112,29 +110,6 @@ def _run(args: argparse.Namespace) -> int:
         return FAILED
     print(f"open {os.path.relpath(index)}")
     return DONE
-
-
-def parse_overrides(assignments: list[str]) -> dict[str, dict]:
-    """`STAGE.NAME=VALUE` strings as stage -> parameters; a value is JSON, or else a string.
-
-    Raises `InputError` for a string of another form or a stage that does not exist.
-    """
-    import json
-
-    from unpadded.runs import STAGES
-
-    names = [stage.name for stage in STAGES]
-    overrides: dict[str, dict] = {}
-    for assignment in assignments:
-        target, equals, value = assignment.partition("=")
-        stage, dot, name = target.partition(".")
-        if not (equals and dot and name) or stage not in names:
-            raise InputError(f"Parameter {assignment!r} is not STAGE.NAME=VALUE with a stage among {', '.join(names)}.")
-        try:
-            overrides.setdefault(stage, {})[name] = json.loads(value)
-        except ValueError:
-            overrides.setdefault(stage, {})[name] = value
-    return overrides
 
 
 def _report(args: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ from unpadded.common.lazy import hand_on
 
 if TYPE_CHECKING:
     from unpadded.runs.notebook import FULL_DISK, NotebookError, skip_uri_grammar
+    from unpadded.runs.overrides import read_overrides
     from unpadded.runs.profiles import BESIDE, DEFAULT_CORPUS, EXTRACT, PROFILES, STAGES
     from unpadded.runs.run import NOTEBOOKS, CorpusChoice, Run
     from unpadded.runs.sweeps.effects import effects

@@ -31,6 +31,11 @@ class Stage:
         has["labels"] = len(corpus.topics) > 1  # a single topic tells no document from another
         return not self.asks or any(has[name] for name in self.asks.split("|"))
 
+    @property
+    def lacks(self) -> str:
+        """What a corpus that does not suit has not, in words."""
+        return "the corpus has no " + self.asks.replace("|", ", ").replace("labels", "two topics")
+
 
 TRAIN, EXTRACT = "01_train_language_model", "02_extract_embeddings"
 SCORED = ("06_clustering", "07_ranking", "08_classification")

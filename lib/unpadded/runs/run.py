@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -15,7 +16,8 @@ from unpadded.corpus import Corpus, fingerprints, load_corpus, relocated
 from unpadded.evaluation import concatenate, read_scores, write_scores
 from unpadded.report import code_of
 from unpadded.runs.notebook import check_parameters
-from unpadded.runs.profiles import AT_ONCE, DEFAULT_CORPUS, N_DOCUMENTS, SCORED, STAGES, Stage, stage_parameters
+from unpadded.runs.overrides import check_overrides
+from unpadded.runs.profiles import AT_ONCE, BESIDE, DEFAULT_CORPUS, N_DOCUMENTS, SCORED, STAGES, Stage, stage_parameters
 from unpadded.runs.stage import StageJob, content_key
 
 NOTEBOOKS = Path(__file__).resolve().parents[3] / "notebooks"
@@ -49,8 +51,9 @@ class Run:
     """A folder of executed notebooks and what they left.
 
     `overrides` maps a stage's name to parameters that replace the profile's; `stages` may leave some out; `studies` also
-    executes those that the profile leaves to be asked for. Raises `InputError` for a corpus that cannot be read, a parameter
-    that a notebook does not have, and a folder in which another run is at work.
+    executes those that the profile leaves to be asked for; `also` names further corpora for every notebook that takes them.
+    Raises `InputError` for a corpus that cannot be read, a parameter that no notebook of this run has, and a folder in which
+    another run is at work.
     """
 
     folder: Path
@@ -60,6 +63,7 @@ class Run:
     notebooks: Path = NOTEBOOKS
     stages: Sequence[Stage] = STAGES
     studies: bool = False
+    also: str = ""
     say: Callable[[str], None] = print
 
     def __post_init__(self):
@@ -72,14 +76,15 @@ class Run:
         """Execute what is not there yet; return the path of `index.html`. Raises `NotebookError` when a cell fails."""
         from unpadded.report import write_index  # draws pictures, which takes seconds to import
 
+        check_overrides(self.overrides, self.notebooks, self._why_not_asked)
         corpus = self.choice.load()
+        check_overrides(self.overrides, self.notebooks, partial(self._why_left_out, corpus))
         jobs = self.jobs(corpus)
         refusal = f"Another run is at work in {self.folder}: wait for it or give another --output."
         with locked(self.folder, timeout=LOCK_TIMEOUT, refusal=refusal):
             for stage in self.stages:
                 if not stage.suits(corpus):
-                    missing = stage.asks.replace("|", ", ").replace("labels", "two topics")
-                    self.say(f"{stage.name}: left out, the corpus has no {missing}")
+                    self.say(f"{stage.name}: left out, {stage.lacks}")
             self._advance_all(jobs)
             write_json(self.folder / "run.json", self.summary(corpus, jobs))
             return write_index(self.folder)
@@ -100,6 +105,17 @@ class Run:
                 key = content_key(cells, parameters, "+".join([corpus.fingerprint, *beside]), needs)
                 jobs[stage.name] = StageJob(stage, notebook, self.folder, parameters, key, tuple(filter(None, needs)))
         return list(jobs.values())
+
+    def _why_not_asked(self, stage: str) -> str:
+        """Why this run does not execute a notebook, whatever the corpus, as the end of a sentence; empty where it does."""
+        if any(stage == asked.name for asked in self.stages):
+            return ""
+        return f"is not executed with the profile {self.profile}: add --studies, or leave the parameter out."
+
+    def _why_left_out(self, corpus: Corpus, stage: str) -> str:
+        """The same for what the corpus lacks."""
+        asked = next(asked for asked in self.stages if asked.name == stage)
+        return "" if asked.suits(corpus) else f"is left out, {asked.lacks}: leave the parameter out too."
 
     @property
     def at_once(self) -> int:
@@ -145,7 +161,8 @@ class Run:
     def parameters(self, stage: Stage) -> dict:
         """The stage's parameters: the corpus's, the profile's, and what `overrides` says instead."""
         own = stage_parameters(stage, self.profile, default_corpus=self.choice.source == DEFAULT_CORPUS)
-        parameters = self.choice.parameters(self.notebooks) | own | self.overrides.get(stage.name, {})
+        also = {"also": self.also} if self.also and stage.name in BESIDE else {}
+        parameters = self.choice.parameters(self.notebooks) | own | also | self.overrides.get(stage.name, {})
         for name in {"also", "start"} & set(parameters):  # paths as the caller sees them
             parameters[name] = relocated(parameters[name], self.notebooks)
         return parameters
