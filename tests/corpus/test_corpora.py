@@ -7,6 +7,7 @@ import pytest
 from unpadded.cli.main import main
 from unpadded.common.errors import InputError
 from unpadded.corpus.corpora import fingerprints, load_also, relocated
+from unpadded.corpus.corpus import Corpus
 
 
 @pytest.fixture
@@ -58,3 +59,14 @@ def test_the_command_line_refuses_a_missing_corpus_before_anything_runs(two_file
     assert "'nowhere'" in error
     assert error.count("\n") == 1
     assert not (two_files / "out").exists()
+
+
+def test_a_path_that_exists_wins_over_a_datasets_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for topic in ("pos", "neg"):
+        (tmp_path / "imdb" / topic).mkdir(parents=True)
+        (tmp_path / "imdb" / topic / "1.txt").write_text(f"my own {topic}")
+    assert Corpus.load("imdb").texts == ["my own neg", "my own pos"]
+    assert load_also("imdb")[0].texts == ["my own neg", "my own pos"]
+    (tmp_path / "notebooks").mkdir()
+    assert relocated("imdb,lee", "notebooks") == f"{os.path.join('..', 'imdb')},lee"

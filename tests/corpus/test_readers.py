@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import os
 import warnings
 
 import pyarrow as pa
@@ -156,6 +157,12 @@ def test_jsonl_lines_that_are_no_objects_are_refused(tmp_path):
 def test_nested_and_not_a_number_labels_are_refused(tmp_path):
     path = write(tmp_path / "t.jsonl", '{"text": "a", "label": ["x"]}\n{"text": "b", "label": NaN}\n')
     assert "in row 1, 2 (2 in all)" in refusal(path)
+
+
+def test_lone_surrogates_in_ids_and_labels_are_written_out(tmp_path):
+    path = write_jsonl(tmp_path / "t.jsonl", [{"text": "a", "label": "\ud800é", "id": "\udce9"}])
+    corpus = Corpus.load(path)
+    assert (corpus.labels, corpus.ids) == ([r"\ud800é"], [r"\udce9"])
 
 
 def test_a_torn_parquet_is_refused(tmp_path):
@@ -347,3 +354,25 @@ def test_reading_warns_of_nothing(tmp_path):
         for ending in (".csv", ".jsonl", ".parquet"):
             Corpus.load(write_table(tmp_path / f"t{ending}", {"text": ["a"], "label": [1.5]}))
         Corpus.load(beir(tmp_path / "b")).sample(2)
+
+
+def test_file_names_that_are_not_utf8_become_ids_and_topics_that_can_be_stored(tmp_path):
+    folder = os.fsencode(tmp_path) + b"/caf\xe9"
+    for topic, name in ((b"caf\xe9", b"\xff.txt"), (b"caf\xe8", b"\xff.txt")):
+        os.makedirs(folder + b"/" + topic)
+        with open(folder + b"/" + topic + b"/" + name, "w") as file:
+            file.write(f"text of {topic!r}")
+    corpus = Corpus.load(os.fsdecode(folder))
+    assert (corpus.name, corpus.topics) == (r"caf\xe9", [r"caf\xe8", r"caf\xe9"])
+    assert corpus.ids == [r"caf\xe8/\xff.txt", r"caf\xe9/\xff.txt"]
+    for field in (corpus.name, *corpus.ids, *corpus.labels):
+        field.encode()  # which a lone surrogate could not
+
+
+def test_what_a_system_leaves_in_a_folder_is_no_topic_and_no_document(tmp_path):
+    write(tmp_path / "arts" / "1.txt", "one")
+    write(tmp_path / "arts" / "Thumbs.db", b"\xff")
+    write(tmp_path / "__MACOSX" / "arts" / "._1.txt", b"\xff")
+    write(tmp_path / "__MACOSX" / "arts" / "1.txt", b"\xff")
+    (tmp_path / "lost+found").mkdir(mode=0)
+    assert Corpus.load(tmp_path).ids == ["arts/1.txt"]

@@ -228,6 +228,17 @@ def test_the_command_line_takes_several_poolings_a_layer_and_slots(files, lm, co
     np.testing.assert_array_equal(embeddings["mean"], first)
 
 
+def test_an_output_folder_with_only_what_systems_leave_is_empty(files, tmp_path):
+    (tmp_path / "lost+found").mkdir()
+    for name in (".DS_Store", "Thumbs.db", "._x"):
+        (tmp_path / name).write_bytes(b"x")
+    assert command(files, tmp_path) == 0
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "mine.txt").write_text("x")
+    with pytest.raises(InputError, match=r"'mine.txt' is one"):
+        command(files, tmp_path / "other")
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [

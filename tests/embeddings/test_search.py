@@ -6,6 +6,7 @@ import shutil
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -255,3 +256,22 @@ def test_queries_that_are_not_utf8_are_refused(folder, tmp_path, capsys):
     (tmp_path / "latin").write_bytes("Käse".encode("latin-1"))
     assert run(folder, "--queries", tmp_path / "latin") == 2
     assert "not UTF-8" in capsys.readouterr().err
+
+
+def test_a_query_file_has_as_many_queries_as_lines(folder, tmp_path, capsys):
+    lines = ["bread\u2028and cheese", "goal\x0cof the team", "a\x85rocket", "the moon"]
+    (tmp_path / "queries.txt").write_bytes("\r\n".join(lines).encode())
+    assert run(folder, "--queries", tmp_path / "queries.txt", "--json", "-k", 1) == 0
+    assert [json.loads(line)["query"] for line in capsys.readouterr().out.removesuffix("\n").split("\n")] == lines
+
+
+def test_a_query_that_finds_less_shifts_no_other(folder, monkeypatch, capsys):
+    """As an approximate index may: here two of three for one query, and none for another."""
+    queries, found = [QUERY, "bread", "goal", "bread", "rocket"], {"bread": 2, "rocket": 0}
+    whole = DocumentSearch.open(folder / "vectors").search(queries, k=3)
+    less = pd.concat([whole[i : i + found.get(q, 3)] for i, q in zip(range(0, 15, 3), queries, strict=True)])
+    monkeypatch.setattr(DocumentSearch, "search", lambda self, some, **k: less.reset_index(drop=True))
+    assert run(folder, *queries, "-k", 3) == 0
+    blocks = capsys.readouterr().out.split("\n\n")
+    shown = [(block.strip().split("\n")[0], len(block.strip().split("\n")) - 1) for block in blocks]
+    assert shown == [(QUERY, 3), ("bread", 2), ("goal", 3), ("bread", 2), ("rocket", 0)]

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.text import Text
 from PIL import Image
 
 from unpadded.common.errors import InputError
@@ -24,7 +25,7 @@ from unpadded.report.maps.umap_maps import (
 )
 from unpadded.report.plots import scores as plots
 from unpadded.report.plots.palette import POOLING_COLOURS, TOPIC_COLOURS
-from unpadded.report.plots.style import label_ends, method_colours, save_figure
+from unpadded.report.plots.style import as_drawn, label_ends, method_colours, save_figure
 from vector_tools import clouds, lm, noise
 
 
@@ -194,3 +195,68 @@ def test_a_sample_of_documents_is_sorted_unique_and_small_enough():
     assert len(set(rows.tolist())) == 30
     assert (np.diff(rows) > 0).all()
     assert sample_documents(5).tolist() == [0, 1, 2, 3, 4]
+
+
+TOPICS = [
+    "$$",
+    "$0_$50",
+    "a^b_{",
+    "_hidden",
+    r"\frac{1}{",
+    "😀 film",
+    "عربي",
+    "עברית",
+    "日本語",
+    "two\nlines",
+    "x" * 200,
+    "\x07",
+]
+
+
+def test_topics_are_drawn_as_they_are_called(tmp_path, recwarn):
+    labels = np.repeat(TOPICS, 20)
+    xy = np.repeat(np.arange(len(TOPICS)), 20)[:, None] * [5.0, 3.0] + np.random.default_rng(0).normal(
+        size=(20 * len(TOPICS), 2)
+    )
+    drawn = {
+        "map": umap_maps({"$mean_": xy}, labels),
+        "confusion": plots.confusion_map(confusion(np.arange(20 * len(TOPICS)) // 20, labels), title="of $a^b_{"),
+        "bars": plots.score_bars(scores_of({("lm", "mean", "none"): 0.6}).assign(corpus="_$0_$50"), "v_measure"),
+    }
+    assert {as_drawn(topic) for topic in TOPICS} == {
+        text.get_text() for text in drawn["confusion"].axes[0].get_yticklabels()
+    }
+    assert {"$$", "$0_$50", "a^b_{", "_hidden", "عربي", "two lines", "x" * 39 + "…"} <= set(
+        texts_of(drawn["map"].axes[0])
+    )
+    assert drawn["bars"].axes[0].get_title(loc="left") == "v_measure on _$0_$50"
+    for name, figure in drawn.items():
+        assert not any(text.get_parse_math() for text in figure.findobj(Text) if text.get_text())
+        save_figure(figure, tmp_path / f"{name}.png")
+        assert max(Image.open(tmp_path / f"{name}.png").size) < 5000
+    assert not [str(warning.message) for warning in recwarn if "Glyph" in str(warning.message)]
+
+
+def test_of_hundreds_of_topics_the_largest_are_drawn():
+    sizes = [3 if topic < 60 else 1 for topic in range(500)]
+    labels = np.repeat([f"topic {topic:03d}" for topic in range(500)], sizes)
+    figure = plots.confusion_map(confusion(np.arange(len(labels)) % 400, labels))
+    shown = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert shown == [f"topic {topic:03d}" for topic in range(50)]
+    assert "the 50 largest of 500 topics" in figure.axes[0].get_title(loc="left")
+    assert max(figure.get_size_inches()) < 20
+    map_of_all = umap_maps({"mean": np.random.default_rng(0).normal(size=(len(labels), 2))}, labels)
+    assert "of 500 topics lie together" in " ".join(texts_of(map_of_all.axes[0]))
+
+
+def test_numbers_along_logarithmic_axes_are_written_out():
+    """Their default form is a formula, which the style does not read."""
+    frame = {
+        "method": ["mean"] * 2,
+        "n_train": [10, 9000],
+        "accuracy": [0.4, 0.6],
+        "ci_low": [0.3, 0.5],
+        "ci_high": [0.5, 0.7],
+    }
+    figure = plots.learning_curves(pd.DataFrame(frame))
+    assert not [text for text in figure.findobj(Text) if "mathdefault" in text.get_text()]

@@ -60,8 +60,13 @@ def _by_query(search, queries: list[str], k: int):
     for first in range(0, len(queries), QUERIES_AT_ONCE):
         batch = queries[first : first + QUERIES_AT_ONCE]
         found = search.search(batch, k=k)
-        each = len(found) // len(batch)  # every query finds as many
-        yield from (found[i * each : (i + 1) * each] for i in range(len(batch)))
+        asked, ranks, first_row = found["query"].tolist(), found["rank"].tolist(), 0
+        for query in batch:  # an approximate index may find fewer for one query than for the next, or none
+            end = first_row
+            while end < len(found) and asked[end] == query and ranks[end] == end - first_row + 1:
+                end += 1
+            yield found[first_row:end]
+            first_row = end
 
 
 def _print_json(found) -> None:

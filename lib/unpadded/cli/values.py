@@ -7,10 +7,14 @@ from unpadded.common import InputError
 
 
 def lines_of(name: str, what: str) -> list[str]:
-    """The lines of a UTF-8 file (-: standard input) that are not blank; `InputError` says `what` could not be read."""
+    """The lines of a UTF-8 file (-: standard input) that are not blank; `InputError` says `what` could not be read.
+
+    A line ends at a line feed, or at a carriage return and a line feed: a text may hold U+2028, a form feed and what
+    else Python splits at.
+    """
     try:
         content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-        lines = content.decode("utf-8-sig").splitlines()
+        lines = content.decode("utf-8-sig").replace("\r\n", "\n").split("\n")
     except OSError as error:
         raise InputError(f"The {what} in {name} cannot be read ({error.strerror}): give a text file.") from None
     except UnicodeDecodeError as error:

@@ -8,7 +8,15 @@ if TYPE_CHECKING:
     from unpadded.common.dask_client import local_client, scheduler_client
     from unpadded.common.errors import InputError
     from unpadded.common.extras import MissingExtraError, extras_needed
-    from unpadded.common.files import DISK_IS_FULL, atomic_write, read_json, sha256_of, write_json, write_table
+    from unpadded.common.files import (
+        DISK_IS_FULL,
+        atomic_write,
+        is_clutter,
+        read_json,
+        sha256_of,
+        write_json,
+        write_table,
+    )
     from unpadded.common.locks import LOCK, locked, notebook_slot
     from unpadded.common.names import (
         CONCAT,

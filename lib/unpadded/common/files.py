@@ -10,6 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+# What systems and tools put into folders by themselves: a folder of nothing else is empty, and none of it is a document.
+CLUTTER = ("lost+found", "__MACOSX", "Thumbs.db", "desktop.ini", "$RECYCLE.BIN", "System Volume Information")
+CLUTTER_HIDDEN = (".DS_Store", ".localized", ".directory", ".gitkeep", ".gitignore", ".Spotlight-V100", ".fseventsd")
+CLUTTER_BEGINNINGS = ("._", ".Trash", ".nfs", ".fuse_hidden")
 DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what an `OSError` says then
 
 
@@ -38,10 +42,17 @@ def atomic_write(path: str | os.PathLike) -> Iterator[IO[bytes]]:
         raise
 
 
+def is_clutter(name: str) -> bool:
+    """Whether a file or folder of this name is a system's or tool's own, such as `.DS_Store` or `lost+found`."""
+    return name in (*CLUTTER, *CLUTTER_HIDDEN) or name.startswith(CLUTTER_BEGINNINGS)
+
+
 def write_json(path: str | os.PathLike, value: Any) -> None:
     """Write `value` as indented UTF-8 JSON with sorted keys, atomically."""
     with atomic_write(path) as file:
-        file.write(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n")
+        text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)
+        # A lone surrogate, as in a path that is not UTF-8, becomes an escape that JSON reads back as the same.
+        file.write(text.encode("utf-8", "backslashreplace") + b"\n")
 
 
 def write_table(path: str | os.PathLike, table) -> None:

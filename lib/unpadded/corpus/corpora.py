@@ -6,7 +6,6 @@ from pathlib import Path
 
 from unpadded.common import InputError, comma_list
 from unpadded.corpus.corpus import Corpus
-from unpadded.corpus.datasets.registry import NAMES
 
 
 def load_corpus(
@@ -26,8 +25,8 @@ def load_also(also: str, *, beside: str = "", root: str | os.PathLike = ".") -> 
     corpora, names = [], {beside}
     for source in comma_list(also):
         path = Path(root, source)
-        try:  # a dataset's name wins over a file's, as everywhere
-            corpus = Corpus.load(str(path) if path.exists() and source not in NAMES else source)
+        try:  # a path that exists wins over a dataset's name, as everywhere
+            corpus = Corpus.load(str(path) if path.exists() else source)
         except InputError as error:
             raise InputError(f"also: {error}") from error
         if corpus.name in names:
@@ -46,7 +45,4 @@ def fingerprints(also: str, *, beside: str, root: Path) -> tuple[str, ...]:
 
 def relocated(also: str, folder: str | os.PathLike) -> str:
     """The list with its paths, given from the present directory, as they are reached from `folder`."""
-    return ",".join(
-        os.path.relpath(source, folder) if source not in NAMES and Path(source).exists() else source
-        for source in comma_list(also)
-    )
+    return ",".join(os.path.relpath(source, folder) if Path(source).exists() else source for source in comma_list(also))

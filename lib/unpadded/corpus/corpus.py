@@ -43,7 +43,7 @@ class Corpus(Documents):
         """Load a named dataset, a CSV/TSV/JSONL/Parquet file, a folder of topic folders, a BEIR folder, or strings.
 
         `text`, `label`, `id`, `split` name a file's columns; a column called label, id or split is used unasked.
-        Files are UTF-8 unless `encoding` says otherwise. A dataset's name wins over a folder's (write `./newsgroups`).
+        Files are UTF-8 unless `encoding` says otherwise. A path that exists wins over a dataset's name.
         Raises `InputError` for bad input.
         """
         columns = {"text": text, "label": label, "id": id, "split": split}

@@ -11,16 +11,16 @@ from unpadded.corpus.readers.read import read, refuse_columns
 
 
 def load_documents(source: str | os.PathLike, *, columns: dict[str, str | None], encoding: str | None) -> Documents:
-    """The documents of a dataset's name or of a path; `columns` maps text, label, id, split to column names.
+    """The documents of a path, or else of a dataset's name; `columns` maps text, label, id, split to column names.
 
     Raises `InputError` for what is neither, and for anything wrong with the content.
     """
     path = os.path.expanduser(source)
+    if path and os.path.exists(path):
+        return read(Path(path), columns=columns, encoding=encoding)
     if source in registry.NAMES:
         refuse_columns(columns, f"the named dataset {source!r}")
         return registry.load(str(source))
-    if path and os.path.exists(path):
-        return read(Path(path), columns=columns, encoding=encoding)
     raise InputError(
         f"{textwrap.shorten(path, 200)!r} is neither a file or folder that exists nor a named dataset"
         f"{did_you_mean(path, registry.NAMES)}: give a path or one of {', '.join(sorted(registry.NAMES))}"

@@ -18,9 +18,12 @@ def listing(items: Iterable[Any]) -> str:
 
 
 def as_name(value: Any) -> str | None:
-    """A label or id as a string; None for a missing (None, NaN, pandas' NA) or nested value, which no corpus takes."""
+    r"""A label or id as a string; None for a missing (None, NaN, pandas' NA) or nested value, which no corpus takes.
+
+    A lone surrogate, which no file can hold, is written as `\ud800`.
+    """
     if isinstance(value, str):
-        return value
+        return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, list | tuple | dict | bytes) or pd.isna(value):
         return None
     return str(value)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unpadded.common import DISK_IS_FULL, LOCK, InputError, atomic_write, locked, sha256_of, write_json
+from unpadded.common import DISK_IS_FULL, LOCK, InputError, atomic_write, is_clutter, locked, sha256_of, write_json
 from unpadded.embeddings import store
 from unpadded.embeddings.snippets import BEGINNINGS, write_beginnings
 from unpadded.embeddings.store import FORMAT, IDS, MANIFEST, SHARDS, TIMINGS
@@ -173,7 +173,9 @@ def _refuse_foreign(folder: Path) -> None:
     """Raise for a folder that holds something, but no manifest."""
     if not folder.is_dir() or (folder / MANIFEST).exists():
         return
-    foreign = sorted(p.name for p in folder.iterdir() if p.name != LOCK and not p.name.startswith(f".{MANIFEST}."))
+    names = sorted(path.name for path in folder.iterdir())
+    own = [name for name in names if name == LOCK or name.startswith(f".{MANIFEST}.") or is_clutter(name)]
+    foreign = [name for name in names if name not in own]
     if foreign:
         raise InputError(
             f"{folder} holds files that are not embeddings ({foreign[0]!r} is one): choose an empty or new folder."

@@ -8,7 +8,7 @@ from typing import Any
 
 from unpadded.common import InputError
 from unpadded.corpus.documents import Documents
-from unpadded.corpus.readers.decoding import read_text
+from unpadded.corpus.readers.decoding import read_text, readable
 from unpadded.corpus.readers.tabular import read_jsonl
 from unpadded.corpus.validation import as_name, check_complete, check_texts, check_unique, listing
 
@@ -35,7 +35,7 @@ def read_beir(path: Path, *, encoding: str | None = None) -> Documents:
     qrels = _qrels_file(path)
     relevance = _read_qrels(qrels, encoding)
     # Judgments are checked against all queries, before those without any are left out.
-    whole = Documents(path.resolve().name, ids, texts, queries=queries, relevance=relevance, where=str(qrels))
+    whole = Documents(readable(path.resolve().name), ids, texts, queries=queries, relevance=relevance, where=str(qrels))
     relevant = {query: grades for query, grades in relevance.items() if any(grade > 0 for grade in grades.values())}
     if not relevant:
         raise InputError(f"{qrels} judges no document relevant: give at least one score above 0")

@@ -2,6 +2,7 @@
 
 import codecs
 import gzip
+import os
 import zlib
 from pathlib import Path
 
@@ -32,6 +33,11 @@ def read_text(path: Path, *, encoding: str | None = None) -> str:
             f"{path} is not {encoding} at byte {offset} (0x{data[offset]:02x}{_unpacked(path)}): "
             "give its encoding, for example encoding='latin-1'"
         ) from error
+
+
+def readable(name: str) -> str:
+    r"""A file's name as text that can be printed and stored: bytes that are not UTF-8 are written as `\xe9`."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _read_bytes(path: Path) -> bytes:

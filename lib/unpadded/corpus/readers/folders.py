@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from unpadded.common import InputError
+from unpadded.common import InputError, is_clutter
 from unpadded.corpus.documents import Documents
-from unpadded.corpus.readers.decoding import UndecodableError, read_text
+from unpadded.corpus.readers.decoding import UndecodableError, read_text, readable
 
 FILES_A_STRAY = 1000  # one in so many may be in another encoding
 SPLIT_NAME = re.compile(r"(?:.*[-_. ])?(train|test|valid|validation|val|dev)", re.IGNORECASE)
@@ -39,12 +39,12 @@ def read_folder(path: Path, *, encoding: str | None = None) -> Documents:
     files.sort(key=lambda file: file.path)
     texts = _read_all([file.path for file in files], encoding, notes)
     return Documents(
-        path.resolve().name,
-        [file.path.relative_to(path).as_posix() for file in files],
+        readable(path.resolve().name),
+        [readable(file.path.relative_to(path).as_posix()) for file in files],
         texts,
-        labels=[file.label for file in files] if labelled == {True} else None,
+        labels=[readable(file.label or "") for file in files] if labelled == {True} else None,
         split=[file.split for file in files] if splits else None,
-        notes=tuple(notes),
+        notes=tuple(map(readable, notes)),
         where=f"the folder {path}",
     )
 
@@ -91,15 +91,19 @@ def _files_of_topics(folder: Path, split: str | None, notes: list[str]) -> list[
 def _files_below(folder: Path) -> list[Path]:
     files = []
     for parent, folders, names in os.walk(folder, onerror=_refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        files += [Path(parent, name) for name in names if not name.startswith(".") and Path(parent, name).is_file()]
+        folders[:] = [name for name in folders if _is_shown(name)]
+        files += [Path(parent, name) for name in names if _is_shown(name) and Path(parent, name).is_file()]
     return files
+
+
+def _is_shown(name: str) -> bool:
+    return not name.startswith(".") and not is_clutter(name)
 
 
 def _children(folder: Path, kind: Callable[[Path], bool]) -> list[Path]:
     """The visible files (`Path.is_file`) or folders (`Path.is_dir`) directly in `folder`, sorted."""
     try:
-        return sorted(child for child in folder.iterdir() if not child.name.startswith(".") and kind(child))
+        return sorted(child for child in folder.iterdir() if _is_shown(child.name) and kind(child))
     except OSError as error:
         _refuse(error)
 

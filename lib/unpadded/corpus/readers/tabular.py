@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from unpadded.common import InputError, did_you_mean, extras_needed, in_short
 from unpadded.corpus.documents import Documents
-from unpadded.corpus.readers.decoding import read_text
+from unpadded.corpus.readers.decoding import read_text, readable
 from unpadded.corpus.validation import as_name
 
 # A column of this name is used without being asked for; `_id` is what BEIR calls it.
@@ -42,7 +42,7 @@ def read_table(path: Path, *, columns: dict[str, str | None], encoding: str | No
     }
     ids = [str(row) for row in range(1, len(texts) + 1)] if values["id"] is None else values["id"]
     name = path.with_suffix("") if path.suffix.lower() == ".gz" else path
-    return Documents(name.stem, ids, texts, labels=values["label"], split=values["split"], where=str(path))
+    return Documents(readable(name.stem), ids, texts, labels=values["label"], split=values["split"], where=str(path))
 
 
 def read_jsonl(path: Path, *, encoding: str | None = None) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from unpadded.common import InputError
 from unpadded.evaluation import check_vectors
 from unpadded.report.maps.tables import limits_without_outliers
 from unpadded.report.plots.palette import TOPIC_COLOURS
-from unpadded.report.plots.style import in_words, panel_grid, say, styled
+from unpadded.report.plots.style import as_drawn, in_words, panel_grid, say, styled
 
 N_NEIGHBORS = 15  # UMAP's own default
 
@@ -133,14 +133,15 @@ def _name_topics(axis, xy: np.ndarray, labels: np.ndarray, colours: dict[str, tu
     unit = np.array([np.ptp(axis.get_xlim()), np.ptp(axis.get_ylim())]) / size
     placed: list[tuple[float, float, float]] = []
     for topic, (_, x, y) in together.iterrows():
-        width = (3.7 * len(str(topic)) + 4) * unit[0]
+        name = as_drawn(topic)
+        width = (3.7 * len(name) + 4) * unit[0]
         found = _free_place(x, y, width, 10 * unit[1], placed)
         if found is None:
             continue
         placed.append((*found, width))
         box = {"boxstyle": "round,pad=0.1", "facecolor": "white", "alpha": 0.8, "linewidth": 0}
         dark = [0.5 * part for part in colours[topic][:3]]
-        axis.text(*found, str(topic), fontsize=6.5, color=dark, ha="center", va="center", bbox=box)
+        axis.text(*found, name, fontsize=6.5, color=dark, ha="center", va="center", bbox=box)
     return len(together)
 
 

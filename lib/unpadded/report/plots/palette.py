@@ -14,6 +14,7 @@ STYLE = {
     "figure.dpi": 110,
     "figure.constrained_layout.use": True,
     "font.size": 9,
+    "text.parse_math": False,  # a topic called $$ or $0_$50 is a name and no formula
     "axes.titlesize": 10,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",

@@ -9,7 +9,18 @@ from matplotlib.figure import Figure
 
 from unpadded.common import POSTPROCESSES, InputError
 from unpadded.report.plots.palette import INK, MARKERS, POOLING_COLOURS
-from unpadded.report.plots.style import in_words, label_ends, method_colours, panel_grid, plain_log_ticks, say, styled
+from unpadded.report.plots.style import (
+    as_drawn,
+    in_words,
+    label_ends,
+    method_colours,
+    panel_grid,
+    plain_log_ticks,
+    say,
+    styled,
+)
+
+MOST_TOPICS = 50  # rows of a confusion map; 500 would be a picture of ten metres
 
 
 def method_names(scores: pd.DataFrame) -> pd.Series:
@@ -117,19 +128,29 @@ def loss_curve(training: pd.DataFrame, *, x: str = "minutes") -> Figure:
 
 @styled
 def confusion_map(table: pd.DataFrame, *, title: str = "Topics (rows) and clusters (columns)") -> Figure:
-    """Heat map of `confusion`'s table: the share of each topic's documents in each cluster."""
+    """Heat map of `confusion`'s table: the share of each topic's documents in each cluster.
+
+    Of more than MOST_TOPICS topics the largest are drawn, each with the cluster that holds most of it.
+    """
     shares = table.div(table.sum(axis=1), axis=0)
-    figure, axis = plt.subplots(figsize=(2.2 + 0.27 * table.shape[1], 1.2 + 0.24 * table.shape[0]))
+    if len(table) > MOST_TOPICS:
+        largest = np.sort(np.argsort(-table.sum(axis=1).to_numpy(), kind="stable")[:MOST_TOPICS])
+        fullest = dict.fromkeys(shares.iloc[largest].to_numpy().argmax(axis=1).tolist())
+        shares = shares.iloc[largest, list(fullest)]
+        title = f"{title}: the {MOST_TOPICS} largest of {len(table)} topics"
+    figure, axis = plt.subplots(figsize=(2.2 + 0.27 * shares.shape[1], 1.2 + 0.24 * shares.shape[0]))
     image = axis.imshow(shares, cmap="cividis", vmin=0, vmax=1, aspect="auto")
     for (i, j), share in np.ndenumerate(shares.to_numpy()):
         if share >= 0.05:
             colour = "black" if share > 0.55 else "white"
             axis.text(j, i, f"{100 * share:.0f}", ha="center", va="center", fontsize=6.5, color=colour)
-    axis.set_xticks(range(table.shape[1]), table.columns, fontsize=7)
-    axis.set_yticks(range(table.shape[0]), table.index, fontsize=7)
+    axis.set_xticks(range(shares.shape[1]), shares.columns, fontsize=7)
+    axis.set_yticks(range(shares.shape[0]), [as_drawn(topic) for topic in shares.index], fontsize=7)
     axis.set(title=title, xlabel="cluster")
     figure.colorbar(image, label="share of the topic", shrink=0.8)
-    largest = in_words({f"{topic} in {shares.columns[row.argmax()]}": row.max() for topic, row in shares.iterrows()})
+    largest = in_words(
+        {f"{as_drawn(topic)} in {shares.columns[row.argmax()]}": row.max() for topic, row in shares.iterrows()}
+    )
     return say(figure, title, f"Largest share of a topic's documents in one cluster: {largest}")
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import functools
 import io
 import textwrap
-from collections.abc import Callable, Iterable, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from unicodedata import category
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -21,6 +24,7 @@ from unpadded.common import atomic_write
 from unpadded.report.plots.palette import BASELINE_GREYS, INK, POOLING_COLOURS, STYLE
 
 DPI = 192  # of a saved picture: two pixels for each of a page's 96 to the inch
+NAME_LENGTH = 40  # characters of a topic's name in a figure: longer ones would leave no room for the picture
 LONGEST_TEXT, MOST_VALUES = 900, 16  # characters of an alternative text, values in one list: a listener cannot skim
 
 
@@ -29,13 +33,28 @@ def styled(function: Callable[..., Figure]) -> Callable[..., Figure]:
 
     @functools.wraps(function)
     def draw(*args, **kwargs) -> Figure:
-        with plt.rc_context(STYLE):
+        with plt.rc_context(STYLE), _without_glyph_warnings():
             figure = function(*args, **kwargs)
             figure.canvas.draw()  # the style is gone when a notebook draws it later, so lay it out now
         plt.close(figure)
         return figure
 
     return draw
+
+
+@contextmanager
+def _without_glyph_warnings() -> Iterator[None]:
+    """A character that no font of this machine has is drawn as a box; a warning for each would hide a notebook's output."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
+        yield
+
+
+def as_drawn(name: object, at_most: int = NAME_LENGTH) -> str:
+    """A name from the data as a figure shows it: in one line, cut with an ellipsis after `at_most` characters."""
+    words = " ".join(str(name).encode("utf-8", "replace").decode().split())
+    words = "".join("\N{REPLACEMENT CHARACTER}" if category(letter) == "Cc" else letter for letter in words)
+    return words if len(words) <= at_most else words[: at_most - 1] + "…"
 
 
 def panel_grid(n: int, *, columns: int = 2, width: float, height: float, **options) -> tuple[Figure, list]:
@@ -73,7 +92,8 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     """
     buffer, words = io.BytesIO(), PngInfo()
     words.add_itxt("Description", figure.get_label())
-    figure.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight")
+    with plt.rc_context({"text.parse_math": False}), _without_glyph_warnings():
+        figure.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight")
     with Image.open(buffer) as drawn, atomic_write(Path(path)) as file:
         few = drawn.convert("RGB").quantize(256, dither=Image.Dither.NONE)
         few.save(file, format="PNG", optimize=True, pnginfo=words)
