@@ -158,12 +158,28 @@ def test_a_sample_of_a_ranking_corpus_keeps_whole_queries(n, seed):
     corpus = ranked()
     sample = corpus.sample(n, seed)
     assert len(sample) == n
-    assert len(sample.queries) == max(1, min(6, n // 2 // 4))
-    assert all(sample.relevance[query] == corpus.relevance[query] for query in sample.queries)
+    if n >= 8:
+        assert len(sample.queries) == min(6, n // 2 // 4)
+        assert all(sample.relevance[query] == corpus.relevance[query] for query in sample.queries)
 
 
-def test_a_sample_too_small_for_any_query_is_refused():
-    assert "ask for at least 4" in refusal(lambda: ranked().sample(3))
+@given(st.integers(1, 60), st.integers(0, 5))
+@settings(deadline=None, max_examples=30)
+def test_queries_with_more_relevant_documents_than_the_sample_keep_some_of_them(n, seed):
+    ids = [f"d{i}" for i in range(500)]
+    relevance = {f"q{q}": {f"d{i}": int(i % 5 > 0) for i in range(100 * q, 100 * q + 100)} for q in range(4)}
+    corpus = Corpus(
+        "toy", ids, [f"text {i}" for i in range(500)], queries=dict.fromkeys(relevance, "?"), relevance=relevance
+    )
+    sample = corpus.sample(n, seed)
+    assert len(sample) == n
+    assert len(sample.queries) == max(1, min(4, n // 2))
+    assert all(grade == relevance[q][d] for q, grades in sample.relevance.items() for d, grade in grades.items())
+    assert all(any(grades.values()) for grades in sample.relevance.values())
+    queries = len(sample.queries)
+    assert sample.notes == (
+        f"no query fits into a sample of {n} documents with all its own: {queries} keep some of them",
+    )
 
 
 def test_describe_counts():

@@ -314,11 +314,14 @@ def test_the_beir_layout(tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"qrels": "q1\td1\t1\nq1\tx\t1\nq1\ty\t1\n"}, "test.tsv has judgments for unknown documents: x, y (2 in all)"),
-        ({"qrels": "q1\td1\t1\nz\td1\t1\n"}, "test.tsv has judgments for unknown queries: z (1 in all)"),
+        (
+            {"qrels": "q1\tx\t1\nz\td1\t1\n"},
+            "relevant (left out 2 judgments of documents or queries that are not there)",
+        ),
         ({"qrels": "q1\td1\t0\n"}, "judges no document relevant"),
         ({"qrels": ""}, "judges no document relevant"),
-        ({"qrels": "q1\td1\t1\nq1 d1 1\n"}, "test.tsv line 3 is not a query, a document and a whole number"),
+        ({"qrels": "q1\td1\t1\nq1 d1\n"}, "test.tsv line 3 is not a query, a document and a whole number"),
+        ({"qrels": "q1\td1\t1\nq1\t\t1\n"}, "test.tsv line 3 is not a query, a document and a whole number"),
         ({"qrels": "q1\td1\t0.5\n"}, "test.tsv line 2 is not"),
         ({"qrels": "q1\td1\t1\nq1\td1\t1\nq1\td1\t2\n"}, "another score in line 4 (1 in all)"),
         (
@@ -339,13 +342,43 @@ def test_beir_files_that_are_missing_or_have_another_name(tmp_path):
     folder = beir(tmp_path)
     (folder / "qrels" / "test.tsv").rename(folder / "qrels" / "dev.tsv")
     assert Corpus.load(folder).queries == {"q1": "what 1"}
-    write(folder / "qrels" / "train.tsv", "")
-    assert "holds dev.tsv, train.tsv: add the judgments to use as test.tsv" in refusal(folder)
-    write(folder / "qrels" / "test.tsv", "q1 0 d1 1\n")
-    assert "test.tsv line 1 is not the heading query-id corpus-id score" in refusal(folder)
+    assert "the judgments are those of dev.tsv" in Corpus.load(folder).notes
+    write(folder / "qrels" / "train.tsv", "q2\td2\t1\n")
+    assert Corpus.load(folder).queries == {"q1": "what 1"}  # as a split valid serves as the test where there is none
+    (folder / "qrels" / "dev.tsv").rename(folder / "qrels" / "other.tsv")
+    assert "holds other.tsv, train.tsv: add the judgments to use as test.tsv" in refusal(folder)
     (folder / "queries.jsonl").unlink()
     assert "has a corpus.jsonl but no queries.jsonl" in refusal(folder)
     assert Corpus.load(folder / "corpus.jsonl").ids == ["d1", "d2", "d3"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["q1\td1\t2", "q1\td2\t0"],
+        ["q1 0 d1 2", "q1 0 d2 0"],
+        ["q1\tQ0\td1\t2", "q1\tQ0\td2\t0"],
+        ["query_id\titeration\tdoc_id\trelevance", "q1\t0\td1\t2", "q1\t0\td2\t0"],
+        ["q1 d1 2.0", "", "q1  d2  0"],
+    ],
+)
+@pytest.mark.parametrize("name", ["qrels/test.tsv", "qrels/test.txt", "qrels.txt", "qrels/test.qrels"])
+def test_judgments_without_a_heading_and_in_trecs_form(tmp_path, lines, name):
+    folder = beir(tmp_path)
+    (folder / "qrels" / "test.tsv").unlink()
+    if "/" not in name:
+        (folder / "qrels").rmdir()
+    write(folder / name, "\r\n".join(lines))
+    assert Corpus.load(folder).relevance == {"q1": {"d1": 2, "d2": 0}}
+
+
+def test_judgments_that_name_what_is_missing_are_left_out_and_counted(tmp_path):
+    corpus = Corpus.load(beir(tmp_path, qrels="q1\td1\t2\nq1\tgone\t1\nq9\td1\t1\nq2\tgone\t1\n"))
+    assert corpus.relevance == {"q1": {"d1": 2}}
+    assert corpus.notes[:2] == (
+        "left out 3 judgments of documents or queries that are not there",
+        "left out 2 queries without a relevant document",
+    )
 
 
 def test_reading_warns_of_nothing(tmp_path):

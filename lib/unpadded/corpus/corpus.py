@@ -119,8 +119,8 @@ class Corpus(Documents):
     def sample(self, n: int, seed: int = 0) -> "Corpus":
         """`n` documents (all of them if there are no more) in corpus order, the same for the same seed.
 
-        Spread over split and label by largest remainder; a corpus with queries keeps some of them whole instead. Raises
-        `InputError` for `n` below 1.
+        Spread over split and label by largest remainder; a corpus with queries keeps some of them instead, whole where they
+        fit. Raises `InputError` for `n` below 1.
         """
         if n < 1:
             raise InputError(f"a sample of {n} documents is empty: ask for at least 1")
@@ -128,10 +128,12 @@ class Corpus(Documents):
             return self
         rng = np.random.default_rng(seed)
         if self.relevance:
-            chosen, kept = sampling.judged(self.ids, self.relevance, n, rng)
+            chosen, kept, whole = sampling.judged(self.ids, self.relevance, n, rng)
             queries = {query: text for query, text in (self.queries or {}).items() if query in kept}
             relevance = {query: self.relevance[query] for query in queries}
-            return replace(self, queries=queries, relevance=relevance).select(chosen)
+            note = f"no query fits into a sample of {n} documents with all its own: {len(kept)} keep some of them"
+            notes = self.notes if whole else (*self.notes, note)
+            return replace(self, queries=queries, relevance=relevance, notes=notes).select(chosen)
         blank = [""] * len(self)
         strata = list(zip(self.split or blank, self.labels or blank, strict=True))
         return self.select(sampling.stratified(strata, n, rng))

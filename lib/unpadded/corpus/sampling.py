@@ -4,7 +4,7 @@ from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 
-from unpadded.common import InputError
+QUERIES_IN_PART = 10  # that a sample keeps where none fits into it with all its documents
 
 
 def largest_remainder(sizes: Sequence[int], n: int) -> list[int]:
@@ -32,24 +32,28 @@ def stratified(strata: Sequence[Hashable], n: int, rng: np.random.Generator) -> 
 
 def judged(
     ids: Sequence[str], relevance: Mapping[str, Mapping[str, int]], n: int, rng: np.random.Generator
-) -> tuple[np.ndarray, list[str]]:
+) -> tuple[np.ndarray, list[str], bool]:
     """Positions (int64 [n], ascending) and query ids, so that each query keeps all the documents it was judged on.
 
     Queries are taken in random order while their documents fill at most half of the sample; the rest of it is drawn
-    from all other documents, which the queries must be able to tell apart. Raises `InputError` where no query fits.
+    from all other documents, which the queries must be able to tell apart. Where no query fits, a few of them keep some
+    of their relevant documents; the last value says whether all were kept whole.
     """
     position = {document: i for i, document in enumerate(ids)}
+    order = rng.permutation(sorted(relevance)).tolist()
     kept: set[int] = set()
     queries: list[str] = []
-    for query in rng.permutation(sorted(relevance)).tolist():
+    for query in order:
         wanted = kept | {position[document] for document in relevance[query]}
         if len(wanted) <= n // 2:
             kept, queries = wanted, [*queries, query]
-    if not queries:
-        smallest = min(sorted(relevance), key=lambda query: len(relevance[query]))
-        kept, queries = {position[document] for document in relevance[smallest]}, [smallest]
-        if len(kept) > n:
-            raise InputError(f"a sample of {n} documents cannot hold one whole query: ask for at least {len(kept)}")
+    whole = bool(queries)
+    if not whole:
+        queries = order[: min(QUERIES_IN_PART, max(1, n // 2))]
+        each = max(1, n // 2 // len(queries))
+        for query in queries:
+            relevant = [document for document, grade in relevance[query].items() if grade > 0]
+            kept |= {position[relevant[i]] for i in rng.permutation(len(relevant))[:each]}
     others = np.array([i for i in range(len(ids)) if i not in kept], dtype=np.int64)
     fill = rng.permutation(others)[: n - len(kept)]
-    return np.sort(np.concatenate([np.array(sorted(kept), dtype=np.int64), fill])), queries
+    return np.sort(np.concatenate([np.array(sorted(kept), dtype=np.int64), fill])), queries, whole

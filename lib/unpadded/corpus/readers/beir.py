@@ -12,7 +12,8 @@ from unpadded.corpus.readers.decoding import read_text, readable
 from unpadded.corpus.readers.tabular import read_jsonl
 from unpadded.corpus.validation import as_name, check_complete, check_texts, check_unique, listing
 
-HEADING = ["query-id", "corpus-id", "score"]
+ENDINGS = (".tsv", ".txt", ".qrels", ".trec")  # of a table of judgments, with or without .gz
+TESTED = ("test", "dev", "valid", "validation", "val")  # which of several tables is used: the first that is there
 
 
 def is_beir(path: Path) -> bool:
@@ -23,8 +24,8 @@ def is_beir(path: Path) -> bool:
 def read_beir(path: Path, *, encoding: str | None = None) -> Documents:
     """Read a BEIR folder. A document is its title and its text, unless the text begins with the title.
 
-    Only queries with a document of grade above 0 are kept, for no measure is defined on the others; the notes count
-    what was left out. Raises `InputError`, for judgments of unknown documents or queries too.
+    Judgments of documents and queries that the folder has not are left out, as the field's tools do, and so are queries
+    without a document of grade above 0, for no measure is defined on them; the notes count both. Raises `InputError`.
     """
     corpus_file, queries_file = (_need(path, name) for name in ("corpus.jsonl", "queries.jsonl"))
     documents = read_jsonl(corpus_file, encoding=encoding)
@@ -33,16 +34,19 @@ def read_beir(path: Path, *, encoding: str | None = None) -> Documents:
     check_texts(texts, str(corpus_file), "document")
     queries = _queries(queries_file, encoding)
     qrels = _qrels_file(path)
-    relevance = _read_qrels(qrels, encoding)
-    # Judgments are checked against all queries, before those without any are left out.
-    whole = Documents(readable(path.resolve().name), ids, texts, queries=queries, relevance=relevance, where=str(qrels))
+    relevance, notes = _known(_read_qrels(qrels, encoding), ids, queries)
     relevant = {query: grades for query, grades in relevance.items() if any(grade > 0 for grade in grades.values())}
     if not relevant:
-        raise InputError(f"{qrels} judges no document relevant: give at least one score above 0")
+        left_out = f" ({notes[0]})" if notes else ""
+        raise InputError(f"{qrels} judges no document relevant{left_out}: give at least one score above 0")
     dropped = len(queries) - len(relevant)
-    notes = (f"left out {dropped} queries without a relevant document",) if dropped else ()
+    if dropped:
+        notes.append(f"left out {dropped} queries without a relevant document")
+    if qrels.name.split(".")[0] not in ("test", "qrels"):
+        notes.append(f"the judgments are those of {qrels.name}")
     queries = {query: text for query, text in queries.items() if query in relevant}
-    return Documents(whole.name, ids, texts, queries=queries, relevance=relevant, notes=notes)
+    name = readable(path.resolve().name)
+    return Documents(name, ids, texts, queries=queries, relevance=relevant, notes=tuple(notes), where=str(path))
 
 
 def _find(path: Path, name: str) -> Path | None:
@@ -57,14 +61,19 @@ def _need(path: Path, name: str) -> Path:
 
 
 def _qrels_file(path: Path) -> Path:
-    """qrels/test.tsv, or the only other table there."""
+    """The judgments to use: in the folder qrels those of the test, or else of the validation, or the only ones there;
+    without that folder the file qrels.tsv or qrels.txt."""
     folder = path / "qrels"
-    tables = sorted(folder.glob("*.tsv")) if folder.is_dir() else []
-    test = [table for table in tables if table.name == "test.tsv"] or tables
-    if len(test) != 1:
-        found = ", ".join(table.name for table in tables) or "no table"
-        raise InputError(f"the folder {folder} holds {found}: add the judgments to use as test.tsv")
-    return test[0]
+    places = sorted(folder.iterdir()) if folder.is_dir() else sorted(path.glob("qrels.*"))
+    tables = [file for file in places if file.is_file() and file.name.lower().removesuffix(".gz").endswith(ENDINGS)]
+    if len(tables) == 1:
+        return tables[0]
+    for part in TESTED:
+        named = [table for table in tables if table.name.split(".")[0].lower() == part]
+        if len(named) == 1:
+            return named[0]
+    found = ", ".join(readable(table.name) for table in tables) or "no table of judgments"
+    raise InputError(f"the folder {folder} holds {found}: add the judgments to use as test.tsv")
 
 
 def _ids(rows: list[dict[str, Any]], file: Path, kind: str) -> list[str]:
@@ -92,21 +101,52 @@ def _queries(file: Path, encoding: str | None) -> dict[str, str]:
 
 
 def _read_qrels(file: Path, encoding: str | None) -> dict[str, dict[str, int]]:
+    """Query -> document -> grade: three columns, or TREC's four, whose second says nothing; a heading may be there."""
     lines = read_text(file, encoding=encoding).replace("\r\n", "\n").split("\n")
-    if lines[0].split("\t") != HEADING:
-        raise InputError(f"{file} line 1 is not the heading {' '.join(HEADING)}: begin with it, separated by tabs")
     relevance: dict[str, dict[str, int]] = {}
     clashes = []
-    for number, line in enumerate(lines[1:], start=2):
-        if not line.strip():
+    for number, line in enumerate(lines, start=1):
+        cells = [cell.strip() for cell in line.split("\t")] if "\t" in line else line.split()
+        if not line.strip() or (number == 1 and len(cells) in (3, 4) and not _is_number(cells[-1])):
             continue
-        try:
-            query, document, score = line.split("\t")
-            grade = int(score)
-        except ValueError as error:
-            raise InputError(f"{file} line {number} is not a query, a document and a whole number: mend it") from error
-        if relevance.setdefault(query, {}).setdefault(document, grade) != grade:
+        grade = _grade(cells)
+        if grade is None:
+            raise InputError(
+                f"{file} line {number} is not a query, a document and a whole number (or TREC's four columns: a query, "
+                "a number, a document, a whole number), separated by tabs or spaces: mend it"
+            )
+        if relevance.setdefault(cells[0], {}).setdefault(cells[-2], grade) != grade:
             clashes.append(number)
     if clashes:
         raise InputError(f"{file} judges a pair again with another score in line {listing(clashes)}: keep one of them")
     return relevance
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        return float(cell) == float(cell)  # not NaN
+    except ValueError:
+        return False
+
+
+def _grade(cells: list[str]) -> int | None:
+    """The whole number that the last of three or four cells is, also written as 1.0; None where it is none."""
+    if len(cells) not in (3, 4) or not all(cells) or not _is_number(cells[-1]):
+        return None
+    grade = float(cells[-1])
+    return int(grade) if grade.is_integer() else None
+
+
+def _known(
+    relevance: dict[str, dict[str, int]], ids: list[str], queries: dict[str, str]
+) -> tuple[dict[str, dict[str, int]], list[str]]:
+    """The judgments of documents and queries that are there, and a note that counts the others."""
+    there = set(ids)
+    kept = {
+        query: {document: grade for document, grade in grades.items() if document in there}
+        for query, grades in relevance.items()
+        if query in queries
+    }
+    missing = sum(map(len, relevance.values())) - sum(map(len, kept.values()))
+    notes = [f"left out {missing} judgments of documents or queries that are not there"] if missing else []
+    return {query: grades for query, grades in kept.items() if grades}, notes
