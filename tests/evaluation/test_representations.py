@@ -1,6 +1,7 @@
 """What a run keeps for its evaluations: made once, referred to, chosen by name, post-processed on training documents."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -96,6 +97,13 @@ def test_compared_gives_documents_or_documents_and_queries_after_each_step(run, 
     assert len(both["mean + whiten"].vectors) == 92
     seen = {record.fitted: record.ids for record in both["mean + whiten"].fitted}
     assert seen["whiten"] == {judged_corpus.ids[i] for i in training_documents(judged_corpus)}
+
+
+def test_vectors_of_queries_in_another_order_are_refused(run, judged_corpus):
+    turned = replace(judged_corpus, queries=dict(reversed(judged_corpus.queries.items())))
+    for corpus in (turned, judged_corpus.select(range(10))):
+        with pytest.raises(InputError, match="in another order: run 02_extract_embeddings again"):
+            compared(corpus, run, queries=True)
 
 
 def test_evaluations_share_what_post_processings_learnt(run, judged_corpus, monkeypatch):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from unpadded.common.errors import InputError
 from unpadded.tokens import tokenized as tokens
-from unpadded.tokens.tokenized import TokenizedCorpus, tokenize
+from unpadded.tokens.tokenized import TokenizedCorpus, tokenize, tokens_depend_on
 from unpadded.tokens.tokenizer import TokenizerSettings
 
 TEXTS = [
@@ -62,6 +62,18 @@ def test_cache_does_the_work_once_and_notices_another_text(tmp_path, monkeypatch
     np.testing.assert_array_equal(first.ids, again.ids)
     with pytest.raises(pytest.fail.Exception):
         tokenize([*TEXTS, "more"], cache=tmp_path)
+
+
+def test_tokens_of_another_spacy_or_fastai_are_made_again(tmp_path, monkeypatch):
+    tokenize(TEXTS, cache=tmp_path)
+    monkeypatch.setattr("unpadded.tokens.tokenized.version", lambda package: f"99 of {package}")
+    tokens_depend_on.cache_clear()
+    tokenize(TEXTS, cache=tmp_path)
+    monkeypatch.undo()
+    tokens_depend_on.cache_clear()
+    tokenize(TEXTS, cache=tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
+    assert all(name in tokens_depend_on() for name in ("spacy", "fastai"))
 
 
 def test_a_torn_cache_is_made_again(tmp_path):

@@ -69,11 +69,12 @@ class Corpus(Documents):
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 (64 hexadecimal digits) of the content: every field but the name and the notes."""
+        """SHA-256 (64 hexadecimal digits) of the content in its order: every field but the name and the notes."""
         digest = hashlib.sha256()
         ratings = None if self.ratings is None else self.ratings.to_numpy().tolist()
         for field in (self.ids, self.labels, self.split, self.queries, self.relevance, ratings):
-            digest.update(json.dumps(field, sort_keys=True).encode() + b"\n")
+            # Keys are not sorted: vectors of queries are rows in the order of the queries.
+            digest.update(json.dumps(field).encode() + b"\n")
         for text in self.texts:
             # Ended by a byte that is in no UTF-8 text, so ("ab", "c") and ("a", "bc") differ.
             digest.update(text.encode("utf-8", "surrogatepass") + b"\xff")

@@ -51,7 +51,7 @@ def extract(
         seed=seed,
     )
     folder = run / "representations" / corpus.name
-    save(baselines, folder, stored=_of_model(learned, weighed), stores=stores)
+    save(baselines, folder, stored=_of_model(learned, weighed), stores=stores, ids=row_ids(corpus))
     return load(folder)
 
 

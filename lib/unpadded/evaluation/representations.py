@@ -4,6 +4,8 @@ A folder of representations holds `index.json` and an array of each baseline; th
 folders of embeddings, to which the index points.
 """
 
+import hashlib
+import json
 import os
 from collections.abc import Sequence
 from functools import partial
@@ -45,11 +47,13 @@ def save(
     *,
     stored: Sequence[Representation] = (),
     stores: Sequence[str | os.PathLike] = (),
+    ids: Sequence[str] | None = None,
 ) -> None:
     """Write `baselines` to `folder`, a .npy or .npz file each, and, last, `index.json`; every file atomically.
 
     `stored` are the model's representations whose vectors the embeddings in the folders `stores` hold (documents, then
-    queries); they come first in the index, which names the stores relative to `folder`.
+    queries); they come first in the index, which names the stores relative to `folder`. `ids`, one a row, say what the rows
+    are of (`row_ids`).
     """
     folder = Path(folder)
     seen: list[list[str]] = []  # each set of ids that something was fitted on, once
@@ -64,7 +68,8 @@ def save(
             else:
                 np.save(file, vectors, allow_pickle=False)
         entries.append(_entry(representation, seen) | {"file": name})
-    write_json(folder / "index.json", {"representations": entries, "fitted_on": seen})
+    about = {} if ids is None else {"rows": _digest(ids)}
+    write_json(folder / "index.json", {"representations": entries, "fitted_on": seen} | about)
 
 
 def load(folder: str | os.PathLike) -> list[Representation]:
@@ -123,10 +128,17 @@ def compared(
     """What an evaluation compares: a run's chosen representations, the model's after each chosen post-processing.
 
     Rows are the corpus's documents and, with `queries`, its queries behind them. Transformers are fitted on training
-    documents only, once for all evaluations of the run.
+    documents only, once for all evaluations of the run. Raises `InputError` where the run's vectors are of other documents or
+    queries, or of the same in another order.
     """
     folder = Path(run) / "representations" / corpus.name
-    found = chosen(load(folder), poolings=poolings, postprocesses=postprocesses)
+    loaded = load(folder)
+    if read_json(folder / "index.json").get("rows") not in (None, _digest(row_ids(corpus))):
+        raise InputError(
+            f"{folder} holds the vectors of other documents or queries than {corpus.name!r} has, or of the same in another "
+            "order: run 02_extract_embeddings again."
+        )
+    found = chosen(loaded, poolings=poolings, postprocesses=postprocesses)
     train = training_documents(corpus, seed)
     steps = listed(postprocesses, POSTPROCESSES, what="post-processing")
     of_model = postprocess_all(
@@ -134,6 +146,10 @@ def compared(
     )
     found = of_model + [r for r in found if r.method != "lm"]
     return found if queries else documents_and_queries(found, len(corpus))[0]
+
+
+def _digest(ids: Sequence[str]) -> str:
+    return hashlib.sha256(json.dumps(list(ids)).encode()).hexdigest()
 
 
 def listed(names: str, known: Sequence[str], *, what: str) -> list[str]:

@@ -14,14 +14,16 @@ class Stage:
     """One notebook of a run.
 
     `needs` names the stages whose results it reads, `leaves` what it writes below the run's folder beside its executed
-    notebook, `asks` the corpus fields of which it needs one to have something to measure (labels: of two topics or more),
-    `on_request` the profiles in which it is executed only when asked for.
+    notebook, `keeps` what it goes on from where it was stopped, `asks` the corpus fields of which it needs one to have
+    something to measure (labels: of two topics or more), `on_request` the profiles in which it is executed only when asked
+    for.
     """
 
     name: str
     needs: tuple[str, ...] = ()
     leaves: tuple[str, ...] = ()
     asks: str = ""
+    keeps: tuple[str, ...] = ()
     on_request: tuple[str, ...] = ()
     parameters: dict[str, dict] = field(default_factory=dict)  # profile -> parameters
 
@@ -55,6 +57,7 @@ STAGES = (
     Stage(
         TRAIN,
         leaves=("language_model/weights.safetensors",),
+        keeps=("checkpoints",),
         parameters={
             "smoke": {"emb_sz": 64, "n_hid": 64, "max_vocab": 4_000, "epochs": 2, "batch_size": 16, "negatives": 256},
             "quick": {"epochs": 1, "max_minutes": 20.0},

@@ -8,13 +8,11 @@ from functools import partial
 from pathlib import Path
 from threading import Event
 
-import nbformat
-
 from unpadded import __version__
 from unpadded.common import InputError, locked, n_cores, write_json
 from unpadded.corpus import Corpus, fingerprints, load_corpus, relocated
 from unpadded.evaluation import concatenate, read_scores, write_scores
-from unpadded.report import code_of
+from unpadded.runs.contents import scores_content, start_content
 from unpadded.runs.notebook import check_parameters
 from unpadded.runs.overrides import check_overrides
 from unpadded.runs.profiles import AT_ONCE, BESIDE, DEFAULT_CORPUS, N_DOCUMENTS, SCORED, STAGES, Stage, stage_parameters
@@ -99,12 +97,16 @@ class Run:
             if stage.suits(corpus):
                 notebook, parameters = self._source(stage), self.parameters(stage)
                 check_parameters(notebook, parameters)
-                cells = code_of(nbformat.read(notebook, as_version=4))
                 needs = [jobs[name].key if name in jobs else None for name in stage.needs]
-                beside = fingerprints(parameters.get("also", ""), beside=corpus.name, root=self.notebooks)
-                key = content_key(cells, parameters, "+".join([corpus.fingerprint, *beside]), needs)
+                key = content_key(notebook, parameters, self._contents(corpus, parameters), needs)
                 jobs[stage.name] = StageJob(stage, notebook, self.folder, parameters, key, tuple(filter(None, needs)))
         return list(jobs.values())
+
+    def _contents(self, corpus: Corpus, parameters: Mapping[str, object]) -> list[str]:
+        """What stands for everything that a notebook with these parameters reads, beside the stages before it."""
+        beside = fingerprints(parameters.get("also", ""), beside=corpus.name, root=self.notebooks)
+        start = start_content(parameters.get("start", ""), root=self.notebooks, run=self.folder)
+        return [corpus.fingerprint, *beside, start, *scores_content(parameters.get("others", ""), root=self.notebooks)]
 
     def _why_not_asked(self, stage: str) -> str:
         """Why this run does not execute a notebook, whatever the corpus, as the end of a sentence; empty where it does."""
@@ -163,7 +165,7 @@ class Run:
         own = stage_parameters(stage, self.profile, default_corpus=self.choice.source == DEFAULT_CORPUS)
         also = {"also": self.also} if self.also and stage.name in BESIDE else {}
         parameters = self.choice.parameters(self.notebooks) | own | also | self.overrides.get(stage.name, {})
-        for name in {"also", "start"} & set(parameters):  # paths as the caller sees them
+        for name in {"also", "start", "others"} & set(parameters):  # paths as the caller sees them
             parameters[name] = relocated(parameters[name], self.notebooks)
         return parameters
 

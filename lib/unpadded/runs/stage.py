@@ -10,11 +10,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import nbformat
+
 from unpadded import __version__
 from unpadded.common import read_json, write_json
-from unpadded.report import write_page
+from unpadded.report import code_of, write_page
+from unpadded.runs.code import code_key
 from unpadded.runs.notebook import execute
 from unpadded.runs.profiles import Stage
+
+PLACES = ("run", "corpus", "also", "start", "others")  # parameters that say where something lies
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,7 @@ class StageJob:
 
     def _clear(self) -> None:
         """Remove what another corpus or other parameters left, so that nothing is mixed."""
-        for name in self._leaves():
+        for name in [*self._leaves(), *self.stage.keeps]:
             path = self.folder / name
             if path.is_dir():
                 shutil.rmtree(path)
@@ -102,12 +107,14 @@ class StageJob:
 
 
 def content_key(
-    cells: Sequence[str], parameters: Mapping[str, object], fingerprint: str, needs: Sequence[str | None]
+    notebook: Path, parameters: Mapping[str, object], contents: Sequence[str], needs: Sequence[str | None]
 ) -> str:
-    """What a stage's result depends on, as SHA-256: its code, parameters, corpus, the stages before it, our version.
+    """What a stage's result depends on, as SHA-256: its code, parameters, what it reads, the stages before it, our version.
 
-    Where the run lies, and by which path a corpus was reached, is left out.
+    `contents` stands for the corpora and models that it reads. Where the run lies, and by which path something was reached,
+    is left out.
     """
-    parameters = {k: v for k, v in parameters.items() if k not in ("run", "corpus", "also")}
-    content = json.dumps([cells, parameters, fingerprint, needs, __version__], sort_keys=True)
+    parameters = {k: v for k, v in parameters.items() if k not in PLACES}
+    code = code_key(code_of(nbformat.read(notebook, as_version=4)), notebook.parent)
+    content = json.dumps([code, parameters, list(contents), list(needs), __version__], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()

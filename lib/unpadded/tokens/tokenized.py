@@ -12,7 +12,8 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import cached_property
+from functools import cache, cached_property
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ __all__ = ["TokenizedCorpus", "Tokenizer", "TokenizerSettings", "tokenize", "voc
 MARKERS_OF_BEGIN = (BOS, BAR + BOS)  # the first token of every document: a word's, a piece's
 UNKNOWN_ID = 0  # fastai numericalizes what the vocabulary lacks to its first entry, xxunk
 FORMAT = 1
+CUTTERS = ("spacy", "fastai", "fastcore", "sentencepiece")
 PARALLEL_FROM = 2_000_000  # characters; below, starting worker processes costs more than it saves
 
 
@@ -122,9 +124,25 @@ def vocabulary_index(vocab: Sequence[str], *, filler: bool = False) -> dict[str,
     return {token: i for i, token in enumerate(vocab) if filler or token != "xxfake"}
 
 
+@cache
+def tokens_depend_on() -> str:
+    """What the tokens of given texts and settings depend on: this room's code and the packages that cut words and pieces."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return f"{digest.hexdigest()} {' '.join(f'{name} {_version(name)}' for name in CUTTERS)}"
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # one that an extra brings
+        return ""
+
+
 def key_of_texts(texts: Sequence[str], made_by: str) -> str:
-    """A file name, 32 hexadecimal digits, for what `made_by` (its name and options) makes of `texts`."""
-    digest = hashlib.sha256(made_by.encode())
+    """A file name, 32 hexadecimal digits, for what `made_by` (its name and options) makes of `texts`, here and now."""
+    digest = hashlib.sha256(f"{made_by} {tokens_depend_on()}".encode())
     for text in texts:
         encoded = text.encode("utf-8", "surrogatepass")
         digest.update(len(encoded).to_bytes(8, "little") + encoded)
@@ -141,9 +159,9 @@ def tokenize(
     """Tokenize `texts`, any iterable of str, with fastai's tokenizer and number the distinct tokens.
 
     `n_workers` processes share the work (default: one a core in the main thread, once there is enough to share). With
-    `cache`, a folder, the result is kept under a name made of the texts and the settings and the next call with the same
-    maps it. Raises `InputError` for what is no list of str, for a tokenizer that is not known and for a subword model that
-    cannot be read.
+    `cache`, a folder, the result is kept under a name made of the texts, the settings and the versions of the code that
+    reads them, and the next call with the same maps it. Raises `InputError` for what is no list of str, for a tokenizer that
+    is not known and for a subword model that cannot be read.
     """
     settings = settings or TokenizerSettings()
     texts = checked_texts(texts)

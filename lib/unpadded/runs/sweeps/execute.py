@@ -4,12 +4,10 @@ import queue
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import nbformat
 from distributed import Future
 
 from unpadded import __version__
 from unpadded.common import SWEEP_SUMMARY, locked, sha256_of, write_json
-from unpadded.report import code_of
 from unpadded.runs.links import drop_links, link_results
 from unpadded.runs.notebook import NotebookError
 from unpadded.runs.profiles import STAGES
@@ -132,8 +130,8 @@ def _compare(plan: SweepPlan, *, say: Callable[[str], None]) -> list[Failure]:
     """Execute the comparison notebook on the whole sweep, unless the scores are those it has already seen."""
     stage = next(stage for stage in STAGES if stage.name == COMPARE)
     notebook = plan.notebooks / f"{COMPARE}.ipynb"
-    cells = code_of(nbformat.read(notebook, as_version=4))
-    job = StageJob(stage, notebook, plan.folder, {}, content_key(cells, {}, sha256_of(plan.folder / "scores.csv"), []))
+    key = content_key(notebook, {}, [sha256_of(plan.folder / "scores.csv")], [])
+    job = StageJob(stage, notebook, plan.folder, {}, key)
     if job.is_done():
         return []
     say(f"{COMPARE} ...")
