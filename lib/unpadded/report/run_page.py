@@ -1,7 +1,7 @@
 """The pages of a run: a front page with what came out, the map of its documents, and its notebooks."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -58,11 +58,15 @@ def write_report(folder: Path, *, sources: Path) -> Path:
 def write_index(folder: Path) -> Path:
     """Write `index.html` and the map's page for a run's folder; return the former's path.
 
-    The front page holds the headline table, the map, each notebook's answer with a picture, and links to all of it.
+    The front page holds the headline table, the map, each notebook's answer with a picture, links to all of it, which
+    notebooks failed, and which were left out. It is about those that `run.json` names, or about all that are there.
     """
     folder = Path(folder)
     summary = read_json(folder / "run.json") if (folder / "run.json").exists() else {}
-    name, drawn, hover = summary.get("corpus", folder.name), folder / "figures" / MAP, write_map_page(folder)
+    executed = [path for path in sorted(folder.glob(EXECUTED)) if path.stem in summary.get("shown", [path.stem])]
+    mapped = any(path.name[:2] == MAP[:2] for path in executed)
+    name, drawn = summary.get("corpus", folder.name), folder / "figures" / MAP
+    hover = write_map_page(folder) if mapped else None
     return write_html(
         folder / "index.html",
         "run.html",
@@ -71,9 +75,10 @@ def write_index(folder: Path) -> Path:
         summary=summary,
         minutes=sum(stage["seconds"] for stage in summary.get("stages", {}).values()) / 60,
         scores=_scores(folder),
-        map=figure_of(drawn) if drawn.exists() else None,
+        map=figure_of(drawn) if mapped and drawn.exists() else None,
         map_page=hover.name if hover else "",
-        questions=[*_questions(folder)],
+        pages={path.stem for path in executed if path.with_suffix(".html").exists()},
+        questions=[*_questions(folder, executed)],
     )
 
 
@@ -118,9 +123,9 @@ def first_picture(folder: Path, notebook: nbformat.NotebookNode) -> Path | None:
     return next((kept[png] for png in map(base64.b64decode, shown) if png in kept), None)
 
 
-def _questions(folder: Path) -> Iterator[dict]:
-    """For each notebook its question, its answer and the first of its pictures."""
-    for path in sorted(folder.glob(EXECUTED)):
+def _questions(folder: Path, executed: Sequence[Path]) -> Iterator[dict]:
+    """For each executed notebook its question, its answer and the first of its pictures."""
+    for path in executed:
         try:
             notebook = nbformat.read(path, as_version=4)
         except ValueError:  # torn by a full disk; the next start executes it again

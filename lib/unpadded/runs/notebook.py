@@ -24,7 +24,20 @@ FULL_DISK = "The disk under {} is full: make room and run the same command again
 
 
 class NotebookError(RuntimeError):
-    """A cell of a notebook failed; the message says which, and why."""
+    """A notebook failed; the message says which cell of it, and why. `reason` is that without the notebook's name."""
+
+    reason = "an unknown cell"
+
+    @classmethod
+    def of(cls, reason: str, message: str) -> "NotebookError":
+        """An error with both; a class method, because errors that travel between processes keep no further arguments."""
+        error = cls(message)
+        error.reason = reason
+        return error
+
+
+class NoRoomError(NotebookError):
+    """The disk is full."""
 
 
 def declared_parameters(notebook: Path) -> dict[str, dict]:
@@ -100,12 +113,32 @@ def execute(notebook: Path, target: Path, parameters: Mapping[str, object], *, l
             child.terminate()
             child.wait()
             raise
-    if child.returncode == FAILED_CELL:
-        raise NotebookError(f"{notebook.name} failed in {_last_line(log)}; the executed copy {target} shows it.")
-    if child.returncode == NO_ROOM:
-        raise NotebookError(FULL_DISK.format(target.parent))
-    if child.returncode:
-        raise NotebookError(f"{notebook.name} ended with status {child.returncode}: see {log}.")
+    _raise_for(child.returncode, notebook, target, log)
+
+
+def _raise_for(status: int, notebook: Path, target: Path, log: Path) -> None:
+    """Say in one sentence what the child's exit status means."""
+    if status == FAILED_CELL:
+        reason = _last_line(log)
+        raise NotebookError.of(reason, f"{notebook.name} failed in {reason}; the executed copy {target} shows it.")
+    if status == NO_ROOM:
+        raise NoRoomError(FULL_DISK.format(target.parent))
+    if status:
+        ended = f"its process ended with status {status}, {_last_line(log)}"
+        raise NotebookError.of(
+            f"{_unfinished_cell(target)} ({ended})", f"{notebook.name} ended with status {status}: see {log}."
+        )
+
+
+def _unfinished_cell(target: Path) -> str:
+    """The cell that was at work when a process died: the last one that papermill marks as begun in the executed copy."""
+    try:
+        cells = json.loads(target.read_bytes())["cells"]
+    except (OSError, ValueError, KeyError):
+        return "an unknown cell"
+    code = [cell.get("metadata", {}) for cell in cells if cell.get("cell_type") == "code"]
+    begun = [number for number, about in enumerate(code, 1) if about.get("papermill", {}).get("start_time")]
+    return f"cell {begun[-1]}" if begun else "an unknown cell"
 
 
 def skip_uri_grammar() -> None:

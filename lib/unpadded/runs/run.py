@@ -2,21 +2,22 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from threading import Event
+from types import MappingProxyType
 
 from unpadded import __version__
 from unpadded.common import InputError, locked, n_cores, write_json
 from unpadded.corpus import Corpus, fingerprints, load_corpus, relocated
 from unpadded.evaluation import concatenate, read_scores, write_scores
+from unpadded.runs.belonging import foreign_stages, move_aside
 from unpadded.runs.contents import scores_content, start_content
-from unpadded.runs.notebook import check_parameters
+from unpadded.runs.executing import Failure, execute_jobs
+from unpadded.runs.notebook import NotebookError, check_parameters
 from unpadded.runs.overrides import check_overrides
 from unpadded.runs.profiles import AT_ONCE, BESIDE, DEFAULT_CORPUS, N_DOCUMENTS, SCORED, STAGES, Stage, stage_parameters
-from unpadded.runs.stage import StageJob, content_key
+from unpadded.runs.stage import StageJob, content_key, recorded
 
 NOTEBOOKS = Path(__file__).resolve().parents[3] / "notebooks"
 LOCK_TIMEOUT = 20.0  # seconds; a killed run's last process may need a moment to end
@@ -71,7 +72,11 @@ class Run:
         self.stages = [stage for stage in self.stages if self.studies or self.profile not in stage.on_request]
 
     def execute(self) -> Path:
-        """Execute what is not there yet; return the path of `index.html`. Raises `NotebookError` when a cell fails."""
+        """Execute what is not there yet; return the path of `index.html`.
+
+        What another corpus or profile left in the folder is moved aside first. Raises `NotebookError` when notebooks have
+        failed, once the others have ended and the page says which.
+        """
         from unpadded.report import write_index  # draws pictures, which takes seconds to import
 
         check_overrides(self.overrides, self.notebooks, self._why_not_asked)
@@ -80,12 +85,37 @@ class Run:
         jobs = self.jobs(corpus)
         refusal = f"Another run is at work in {self.folder}: wait for it or give another --output."
         with locked(self.folder, timeout=LOCK_TIMEOUT, refusal=refusal):
-            for stage in self.stages:
-                if not stage.suits(corpus):
-                    self.say(f"{stage.name}: left out, {stage.lacks}")
-            self._advance_all(jobs)
-            write_json(self.folder / "run.json", self.summary(corpus, jobs))
-            return write_index(self.folder)
+            for name, reason in self.left_out(corpus).items():
+                self.say(f"{name}: left out, {reason}")
+            kept = self._tidy(corpus, jobs)
+            failures = execute_jobs(jobs, at_once=self.at_once, say=self.say, before=partial(self._join_scores, jobs))
+            join_scores(self.folder, jobs)
+            write_json(self.folder / "run.json", self.summary(corpus, jobs, failures=failures, kept=kept))
+            index = write_index(self.folder)
+        if failures:
+            raise NotebookError(f"{_listed(failures)}; {os.path.relpath(index)} shows what there is.")
+        return index
+
+    def _tidy(self, corpus: Corpus, jobs: Sequence[StageJob]) -> list[str]:
+        """Move aside what is not of this run; the names of further notebooks whose results are, from an earlier sitting."""
+        keys, about = {job.stage.name: job.key for job in jobs}, self.about(corpus)
+        others = [stage for stage in STAGES if stage.name not in keys and recorded(self.folder, stage).get("key")]
+        if others:  # it may be what this run would have made of them
+            wider = replace(self, stages=STAGES, studies=True).jobs(corpus)
+            keys = {job.stage.name: job.key for job in wider} | keys
+        foreign = foreign_stages(self.folder, about, keys, [job.stage.name for job in jobs])
+        aside = move_aside(self.folder, foreign, about)
+        if aside:
+            self.say(f"what was there of another corpus, profile or version is now in {os.path.relpath(aside)}")
+        return [stage.name for stage in others if stage not in foreign and stage.name in keys]
+
+    def left_out(self, corpus: Corpus) -> dict[str, str]:
+        """The notebooks that this corpus has nothing for, and why: name -> reason."""
+        return {stage.name: stage.lacks for stage in self.stages if not stage.suits(corpus)}
+
+    def about(self, corpus: Corpus) -> dict[str, str]:
+        """What sets this run's results apart from those of another corpus or profile."""
+        return {"fingerprint": corpus.fingerprint, "profile": self.profile}
 
     def jobs(self, corpus: Corpus) -> list[StageJob]:
         """The stages that suit the corpus, each with its parameters and key, in order. Nothing is executed or written.
@@ -99,7 +129,8 @@ class Run:
                 check_parameters(notebook, parameters)
                 needs = [jobs[name].key if name in jobs else None for name in stage.needs]
                 key = content_key(notebook, parameters, self._contents(corpus, parameters), needs)
-                jobs[stage.name] = StageJob(stage, notebook, self.folder, parameters, key, tuple(filter(None, needs)))
+                needed, about = tuple(filter(None, needs)), self.about(corpus)
+                jobs[stage.name] = StageJob(stage, notebook, self.folder, parameters, key, needed, about)
         return list(jobs.values())
 
     def _contents(self, corpus: Corpus, parameters: Mapping[str, object]) -> list[str]:
@@ -124,35 +155,10 @@ class Run:
         """Notebooks executed side by side. One alone has its share of cores too: a resumed run gives the same bits."""
         return min(AT_ONCE[self.profile], n_cores())
 
-    def _advance_all(self, jobs: Sequence[StageJob]) -> None:
-        """Execute the jobs, as many side by side as the profile allows; after a failure no other begins."""
-        with ThreadPoolExecutor(self.at_once) as pool:
-            begun, stopped = {}, Event()
-            for number, job in enumerate(jobs, 1):  # in order, so that what a job waits for is never behind it
-                needs = [begun[name] for name in job.stage.needs if name in begun]
-                title = f"[{number}/{len(jobs)}] {job.stage.name}"
-                begun[job.stage.name] = pool.submit(self._advance, job, title, needs, stopped)
-        join_scores(self.folder)
-        for done in begun.values():  # in order, so that a failure comes before what it kept from beginning
-            done.result()
-
-    def _advance(self, job: StageJob, title: str, needs: Sequence[Future], stopped: Event) -> None:
-        for need in needs:
-            need.result()
-        if stopped.is_set():
-            return
-        if set(SCORED) & set(job.stage.needs):  # it reads their scores, and they have ended
-            join_scores(self.folder)
-        if job.is_done():
-            self.say(f"{title}: unchanged, reused ({job.seconds:.0f} s when it ran)")
-        else:
-            self.say(f"{title} ...")
-            try:
-                seconds = job.perform(at_once=self.at_once)
-            except BaseException:
-                stopped.set()
-                raise
-            self.say(f"{title}: {seconds:.0f} s")
+    def _join_scores(self, jobs: Sequence[StageJob], job: StageJob) -> None:
+        """Before a notebook that reads the scores of others, which have ended."""
+        if set(SCORED) & set(job.stage.needs):
+            join_scores(self.folder, jobs)
 
     def _source(self, stage: Stage) -> Path:
         path = self.notebooks / f"{stage.name}.ipynb"
@@ -169,8 +175,16 @@ class Run:
             parameters[name] = relocated(parameters[name], self.notebooks)
         return parameters
 
-    def summary(self, corpus: Corpus, jobs: Sequence[StageJob]) -> dict:
-        """What `run.json` says of a finished run."""
+    def summary(
+        self,
+        corpus: Corpus,
+        jobs: Sequence[StageJob],
+        *,
+        failures: Mapping[str, Failure] = MappingProxyType({}),
+        kept: Sequence[str] = (),
+    ) -> dict:
+        """What `run.json` says of a run; `shown` are the notebooks that its page is about."""
+        skipped = {name for name, failure in failures.items() if failure.stage != name}
         return {
             "version": __version__,
             "profile": self.profile,
@@ -179,11 +193,21 @@ class Run:
             "documents": len(corpus),
             "notes": list(corpus.notes),
             "stages": {job.stage.name: {"seconds": job.seconds, "parameters": job.all_parameters()} for job in jobs},
+            "failures": {name: failure.reason for name, failure in failures.items()},
+            "left_out": self.left_out(corpus),
+            "shown": sorted({job.stage.name for job in jobs} - skipped | set(kept)),
         }
 
 
-def join_scores(folder: Path) -> None:
-    """Write a run's `scores.csv` from what its stages left in `scores/`, if they did."""
-    parts = sorted((folder / "scores").glob("*.csv"))
-    if parts:
-        write_scores(concatenate([read_scores(part) for part in parts]), folder / "scores.csv")
+def join_scores(folder: Path, jobs: Sequence[StageJob]) -> None:
+    """Write a run's `scores.csv` from what its finished stages left in `scores/`; no file where they left none."""
+    leaves = [leaf for job in jobs if job.is_done() for leaf in job.stage.leaves if leaf.startswith("scores/")]
+    if leaves:
+        write_scores(concatenate([read_scores(folder / leaf) for leaf in leaves]), folder / "scores.csv")
+    else:
+        (folder / "scores.csv").unlink(missing_ok=True)
+
+
+def _listed(failures: Mapping[str, Failure]) -> str:
+    """Which notebooks failed by themselves, and in which cell."""
+    return "; ".join(f"{name} {failure.reason}" for name, failure in failures.items() if failure.stage == name)

@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
@@ -27,7 +27,8 @@ class StageJob:
     """One stage to be executed in `folder`, where the results of the stages before it already lie or are linked.
 
     `parameters` are the notebook's, but for `run`, which follows from the folder. `key` stands for everything that the
-    result depends on, so two jobs with one key need one execution; `needs` holds the keys of the stages before.
+    result depends on, so two jobs with one key need one execution; `needs` holds the keys of the stages before, `about` the
+    corpus's fingerprint and the profile.
     """
 
     stage: Stage
@@ -36,6 +37,7 @@ class StageJob:
     parameters: Mapping[str, object]
     key: str
     needs: tuple[str, ...] = ()
+    about: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def executed(self) -> Path:
@@ -84,26 +86,39 @@ class StageJob:
         return [f"{self.stage.name}.ipynb", f"{self.stage.name}.html", *self.stage.leaves]
 
     def _clear(self) -> None:
-        """Remove what another corpus or other parameters left, so that nothing is mixed."""
-        for name in [*self._leaves(), *self.stage.keeps]:
-            path = self.folder / name
+        """Remove what other parameters or other code left, so that nothing is mixed."""
+        for path in [
+            *map(self.folder.joinpath, [*self._leaves(), *self.stage.keeps]),
+            *figures_of(self.folder, self.stage),
+        ]:
             if path.is_dir():
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
 
-    @property
-    def _status_path(self) -> Path:
-        return self.folder / "stages" / f"{self.stage.name}.json"
-
     def _status(self) -> dict:
-        try:
-            return read_json(self._status_path)
-        except (OSError, ValueError):
-            return {}
+        return recorded(self.folder, self.stage)
 
     def _record(self, *, finished: bool, seconds: float) -> None:
-        write_json(self._status_path, {"key": self.key, "finished": finished, "seconds": seconds})
+        record = {"key": self.key, "finished": finished, "seconds": seconds, "about": dict(self.about)}
+        write_json(_record_of(self.folder, self.stage), record)
+
+
+def recorded(folder: Path, stage: Stage) -> dict:
+    """What a folder records of a stage: `key`, `finished`, `seconds`, `about`; empty where it records nothing."""
+    try:
+        return read_json(_record_of(folder, stage))
+    except (OSError, ValueError):
+        return {}
+
+
+def figures_of(folder: Path, stage: Stage) -> list[Path]:
+    """The kept pictures of a stage: their names begin with its number."""
+    return sorted((folder / "figures").glob(f"{stage.name[:2]} *"))
+
+
+def _record_of(folder: Path, stage: Stage) -> Path:
+    return folder / "stages" / f"{stage.name}.json"
 
 
 def content_key(
