@@ -42,6 +42,7 @@ from unpadded.evaluation.ranking import ranking
 from unpadded.evaluation.scores import COLUMNS, Representation, score_row, to_frame, write_scores
 from unpadded.evaluation.statistics import Interval
 from unpadded.model.language_model import LanguageModel
+from unpadded.runs.needs import left_out
 from unpadded.runs.profiles import STAGES
 from unpadded.runs.run import Run
 
@@ -193,13 +194,13 @@ def test_every_name_in_a_score_table_is_explained():
 
 def test_what_is_measured_follows_from_the_corpus():
     """As your_documents.md says: without labels and judgments nothing is scored, and so nothing is compared."""
-    suited = [stage.name[:2] for stage in STAGES if stage.suits(Corpus.from_texts(["one", "another"]))]
-    assert suited == ["01", "02", "03", "04", "05"]
-    one_topic, two_topics = (
-        Corpus("mine", ["a", "b"], ["one", "two"], labels=labels) for labels in (["x", "x"], ["x", "y"])
-    )
-    assert [stage.name[:2] for stage in STAGES if stage.suits(one_topic)] == suited
-    assert all(stage.suits(two_topics) for stage in STAGES)
+
+    def suited(labels: list[str] | None) -> list[str]:
+        reasons = left_out(STAGES, Corpus.from_texts(["one", "two", "three", "four"], labels))
+        return [stage.name[:2] for stage in STAGES if stage.name not in reasons]
+
+    assert suited(None) == suited(list("xxxx")) == suited(list("abcd")) == ["01", "02", "03", "04", "05"]
+    assert suited(list("xxyy")) == [stage.name[:2] for stage in STAGES]
 
 
 def test_the_makefile_lists_all_that_it_can_do():

@@ -87,6 +87,11 @@ def _add_run_parser(commands) -> None:
         metavar="NAME|PATH,...",
         help="further corpora, comma separated, encoded with the same model and scored beside the first",
     )
+    add(
+        "--check",
+        action="store_true",
+        help="say how the corpus is understood, what would be measured and what not, about how long it takes, and stop",
+    )
     run.set_defaults(command=_run)
 
 
@@ -103,6 +108,10 @@ def _run(args: argparse.Namespace) -> int:
         studies=args.studies,
         say=lambda line: print(f"{line}\n", end="", flush=True),  # in one piece: stages end side by side
     )
+    if args.check:
+        sys.stdout.reconfigure(errors="replace")  # examples can hold what the terminal's encoding does not
+        print(*run.check(), sep="\n")
+        return DONE
     try:
         index = run.execute()
     except NotebookError as error:

@@ -1,12 +1,8 @@
 """What a run consists of: its stages in order, and how large each profile makes them."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from unpadded.common import InputError
-
-if TYPE_CHECKING:  # the command line reads the profiles, and its help should not import pandas
-    from unpadded.corpus import Corpus
 
 
 @dataclass(frozen=True)
@@ -14,9 +10,8 @@ class Stage:
     """One notebook of a run.
 
     `needs` names the stages whose results it reads, `leaves` what it writes below the run's folder beside its executed
-    notebook, `keeps` what it goes on from where it was stopped, `asks` the corpus fields of which it needs one to have
-    something to measure (labels: of two topics or more), `on_request` the profiles in which it is executed only when asked
-    for.
+    notebook, `keeps` what it goes on from where it was stopped, `asks` the names of what it needs of the corpus (`needs.py`,
+    one of them is enough), `on_request` the profiles in which it is executed only when asked for.
     """
 
     name: str
@@ -26,17 +21,6 @@ class Stage:
     keeps: tuple[str, ...] = ()
     on_request: tuple[str, ...] = ()
     parameters: dict[str, dict] = field(default_factory=dict)  # profile -> parameters
-
-    def suits(self, corpus: "Corpus") -> bool:
-        """Whether the corpus has what the stage measures."""
-        has = {name: getattr(corpus, name) is not None for name in ("labels", "relevance", "ratings")}
-        has["labels"] = len(corpus.topics) > 1  # a single topic tells no document from another
-        return not self.asks or any(has[name] for name in self.asks.split("|"))
-
-    @property
-    def lacks(self) -> str:
-        """What a corpus that does not suit has not, in words."""
-        return "the corpus has no " + self.asks.replace("|", ", ").replace("labels", "two topics")
 
 
 TRAIN, EXTRACT = "01_train_language_model", "02_extract_embeddings"
@@ -56,6 +40,7 @@ def _scored(name: str, asks: str, *, smoke: dict, quick: dict) -> Stage:
 STAGES = (
     Stage(
         TRAIN,
+        asks="documents",
         leaves=("language_model/weights.safetensors",),
         keeps=("checkpoints",),
         parameters={
@@ -66,6 +51,7 @@ STAGES = (
     ),
     Stage(
         EXTRACT,
+        asks="documents",
         needs=(TRAIN,),
         leaves=("embeddings", "representations", "maps"),
         parameters={
@@ -76,6 +62,7 @@ STAGES = (
     ),
     Stage(
         "03_padding",
+        asks="documents",
         on_request=("quick",),
         needs=(TRAIN,),  # it pads documents itself, so no stored vector is read
         leaves=("padding",),
@@ -109,6 +96,7 @@ STAGES = (
     ),
     Stage(
         "04_speed_and_memory",
+        asks="documents",
         on_request=("quick",),
         needs=(TRAIN,),
         leaves=("speed",),
@@ -140,6 +128,7 @@ STAGES = (
     ),
     Stage(
         "05_what_the_last_state_keeps",
+        asks="documents",
         on_request=("quick",),
         needs=(TRAIN,),
         leaves=("last_state",),
@@ -165,10 +154,10 @@ STAGES = (
             "reference": {"also": "reuters-r8"},
         },
     ),
-    _scored("06_clustering", "labels", smoke={"n_seeds": 3} | WITH_IDF, quick=WITH_IDF),
-    _scored("07_ranking", "labels|relevance|ratings", smoke={"n_queries": 100}, quick={"also": "lee"} | WITH_IDF),
-    _scored("08_classification", "labels", smoke=WITH_IDF, quick=WITH_IDF),
-    Stage("09_compare_runs", needs=SCORED, asks="labels|relevance|ratings"),  # without these there are no scores
+    _scored("06_clustering", "topics", smoke={"n_seeds": 3} | WITH_IDF, quick=WITH_IDF),
+    _scored("07_ranking", "topics|queries|ratings", smoke={"n_queries": 100}, quick={"also": "lee"} | WITH_IDF),
+    _scored("08_classification", "held-out topics", smoke=WITH_IDF, quick=WITH_IDF),
+    Stage("09_compare_runs", needs=SCORED, asks="topics|queries|ratings"),  # without these there are no scores
 )
 
 # Documents of the corpus that a profile uses; 0 is all of them.

@@ -8,12 +8,14 @@ from pathlib import Path
 from types import MappingProxyType
 
 from unpadded import __version__
-from unpadded.common import InputError, locked, n_cores, write_json
+from unpadded.common import InputError, comma_list, locked, n_cores, write_json
 from unpadded.corpus import Corpus, fingerprints, load_corpus, relocated
 from unpadded.evaluation import concatenate, read_scores, write_scores
 from unpadded.runs.belonging import foreign_stages, move_aside
+from unpadded.runs.check import described, planned
 from unpadded.runs.contents import scores_content, start_content
 from unpadded.runs.executing import Failure, execute_jobs
+from unpadded.runs.needs import left_out
 from unpadded.runs.notebook import NotebookError, check_parameters
 from unpadded.runs.overrides import check_overrides
 from unpadded.runs.profiles import AT_ONCE, BESIDE, DEFAULT_CORPUS, N_DOCUMENTS, SCORED, STAGES, Stage, stage_parameters
@@ -37,6 +39,10 @@ class CorpusChoice:
     def load(self) -> Corpus:
         """The corpus, sampled when it is larger than asked for."""
         return load_corpus(**self.parameters(Path.cwd()))
+
+    def load_whole(self) -> Corpus:
+        """The corpus with all its documents."""
+        return replace(self, n_documents=0).load()
 
     def parameters(self, folder: Path) -> dict:
         """The same as notebook parameters, a path given relative to `folder`, where the notebook runs."""
@@ -79,10 +85,7 @@ class Run:
         """
         from unpadded.report import write_index  # draws pictures, which takes seconds to import
 
-        check_overrides(self.overrides, self.notebooks, self._why_not_asked)
-        corpus = self.choice.load()
-        check_overrides(self.overrides, self.notebooks, partial(self._why_left_out, corpus))
-        jobs = self.jobs(corpus)
+        corpus, jobs = self._plan()
         refusal = f"Another run is at work in {self.folder}: wait for it or give another --output."
         with locked(self.folder, timeout=LOCK_TIMEOUT, refusal=refusal):
             for name, reason in self.left_out(corpus).items():
@@ -95,6 +98,21 @@ class Run:
         if failures:
             raise NotebookError(f"{_listed(failures)}; {os.path.relpath(index)} shows what there is.")
         return index
+
+    def check(self) -> list[str]:
+        """What `execute` would do, in lines for people; nothing is executed or written. Raises as `execute` does before."""
+        corpus, jobs = self._plan()
+        whole = self.choice.load_whole()
+        beside = [f"further corpus: {name}" for name in comma_list(self.also)]
+        plan = planned(jobs, self.left_out(corpus), corpus, self.profile)
+        return [*described(whole, len(corpus)), *beside, *plan, "nothing was executed or written"]
+
+    def _plan(self) -> tuple[Corpus, list[StageJob]]:
+        """The corpus and what is to be done with it; raises `InputError` for all that can be known to be wrong."""
+        check_overrides(self.overrides, self.notebooks, self._why_not_asked)
+        corpus = self.choice.load()
+        check_overrides(self.overrides, self.notebooks, partial(self._why_left_out, corpus))
+        return corpus, self.jobs(corpus)
 
     def _tidy(self, corpus: Corpus, jobs: Sequence[StageJob]) -> list[str]:
         """Move aside what is not of this run; the names of further notebooks whose results are, from an earlier sitting."""
@@ -110,8 +128,8 @@ class Run:
         return [stage.name for stage in others if stage not in foreign and stage.name in keys]
 
     def left_out(self, corpus: Corpus) -> dict[str, str]:
-        """The notebooks that this corpus has nothing for, and why: name -> reason."""
-        return {stage.name: stage.lacks for stage in self.stages if not stage.suits(corpus)}
+        """The notebooks that this corpus has nothing for, and why: name -> reason. Raises as `needs.left_out` does."""
+        return left_out(self.stages, corpus)
 
     def about(self, corpus: Corpus) -> dict[str, str]:
         """What sets this run's results apart from those of another corpus or profile."""
@@ -123,8 +141,9 @@ class Run:
         Raises `InputError` for a notebook that does not exist and for a parameter that it does not have.
         """
         jobs: dict[str, StageJob] = {}
+        impossible = self.left_out(corpus)
         for stage in self.stages:
-            if stage.suits(corpus):
+            if stage.name not in impossible:
                 notebook, parameters = self._source(stage), self.parameters(stage)
                 check_parameters(notebook, parameters)
                 needs = [jobs[name].key if name in jobs else None for name in stage.needs]
@@ -147,8 +166,8 @@ class Run:
 
     def _why_left_out(self, corpus: Corpus, stage: str) -> str:
         """The same for what the corpus lacks."""
-        asked = next(asked for asked in self.stages if asked.name == stage)
-        return "" if asked.suits(corpus) else f"is left out, {asked.lacks}: leave the parameter out too."
+        reason = self.left_out(corpus).get(stage)
+        return f"is left out, {reason}: leave the parameter out too." if reason else ""
 
     @property
     def at_once(self) -> int:
