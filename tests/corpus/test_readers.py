@@ -94,23 +94,60 @@ def test_a_missing_column_is_named_with_those_there_are(tmp_path, ending):
 
 
 @pytest.mark.parametrize("ending", [".csv", ".tsv", ".jsonl", ".parquet"])
-def test_missing_labels_repeated_ids_and_no_rows_are_refused(tmp_path, ending):
-    missing = [None] * 6 if ending in (".jsonl", ".parquet") else [""] * 6
-    path = write_table(tmp_path / f"labels{ending}", {"text": ["a"] * 7, "label": ["x", *missing]})
-    assert f"{path} has no label" in refusal(path)
-    assert "in row 2, 3, 4, 5, 6, ... (6 in all)" in refusal(path)
+def test_repeated_ids_and_no_rows_are_refused(tmp_path, ending):
     path = write_table(tmp_path / f"ids{ending}", {"text": ["a"] * 3, "id": [1, 2, 1]})
     assert f"{path} has the same document id more than once: 1 (1 in all)" in refusal(path)
     path = write_table(tmp_path / f"none{ending}", {"text": []})
     assert f"{path} holds no documents" in refusal(path)
 
 
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".jsonl", ".parquet"])
+def test_rows_without_a_label_are_unlabelled_and_labels_can_be_left_out(tmp_path, ending):
+    missing = [None] * 2 if ending in (".jsonl", ".parquet") else [""] * 2
+    path = write_table(tmp_path / f"labels{ending}", {"text": list("abcd"), "label": ["x", *missing, "y"]})
+    corpus = Corpus.load(path)
+    assert (corpus.labels, corpus.topics) == (["x", None, None, "y"], ["x", "y"])
+    assert corpus.notes == ("2 documents without a label: only the language model reads them",)
+    assert Corpus.load(path, label="").labels is None
+    path = write_table(tmp_path / f"nothing{ending}", {"text": list("ab"), "label": missing})
+    assert Corpus.load(path).labels is None
+
+
+def test_labels_of_a_folder_and_of_a_dataset_can_be_left_out(tmp_path):
+    write(tmp_path / "arts" / "1.txt", "one")
+    write(tmp_path / "sport" / "1.txt", "two")
+    assert Corpus.load(tmp_path, label="").labels is None
+    assert Corpus.load(tmp_path).topics == ["arts", "sport"]
+
+
 @pytest.mark.parametrize("ending", [".jsonl", ".parquet"])
-def test_documents_that_are_null_or_no_string_are_refused(tmp_path, ending):
+def test_documents_that_are_null_or_no_text_are_refused(tmp_path, ending):
     path = write_table(tmp_path / f"nulls{ending}", {"text": ["a", None, "b", None]})
     assert f"{path} has a document that is null or not a string in row 2, 4 (2 in all)" in refusal(path)
-    path = write_table(tmp_path / f"numbers{ending}", {"text": [1, 2]})
+    path = write_table(tmp_path / f"nested{ending}", {"text": [["a"], ["b"]]})
     assert "not a string in row 1, 2 (2 in all)" in refusal(path)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".jsonl", ".parquet"])
+def test_numbers_are_text_in_every_table(tmp_path, ending):
+    path = write_table(tmp_path / f"numbers{ending}", {"text": [1984, 7], "label": [1, 2]})
+    corpus = Corpus.load(path)
+    assert (corpus.texts, corpus.labels) == (["1984", "7"], ["1", "2"])
+
+
+def test_a_fraction_in_jsonl_keeps_its_digits(tmp_path):
+    path = write(tmp_path / "t.jsonl", '{"text": 1.50, "label": 2.0}\n{"text": 1e5, "label": 3}\n')
+    corpus = Corpus.load(path)
+    assert (corpus.texts, corpus.labels) == (["1.50", "1e5"], ["2.0", "3"])
+
+
+def test_strings_that_parquet_holds_as_binary(tmp_path):
+    columns = {"text": ["é".encode(), b"b"], "label": [b"x", b"y"], "id": [b"1", b"2"]}
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    corpus = Corpus.load(tmp_path / "t.parquet")
+    assert (corpus.texts, corpus.labels, corpus.ids) == (["é", "b"], ["x", "y"], ["1", "2"])
+    pq.write_table(pa.table({"text": [b"a", b"\xff\xfe\xfd"]}), tmp_path / "u.parquet")
+    assert f"{tmp_path / 'u.parquet'} row 2 is not" in refusal(tmp_path / "u.parquet")
 
 
 def test_a_csv_row_without_a_text_cell_is_null(tmp_path):
@@ -154,9 +191,12 @@ def test_jsonl_lines_that_are_no_objects_are_refused(tmp_path):
     assert f"{path} line 2 is list, not a JSON object" in refusal(path)
 
 
-def test_nested_and_not_a_number_labels_are_refused(tmp_path):
+def test_labels_that_are_lists_are_no_topics_and_refused_where_they_are_asked_for(tmp_path):
     path = write(tmp_path / "t.jsonl", '{"text": "a", "label": ["x"]}\n{"text": "b", "label": NaN}\n')
-    assert "in row 1, 2 (2 in all)" in refusal(path)
+    assert "in row 1 (1 in all)" in refusal(path, label="label")
+    corpus = Corpus.load(path)
+    assert corpus.labels is None
+    assert corpus.notes == ("the column label is no topic: it holds lists or objects",)
 
 
 def test_lone_surrogates_in_ids_and_labels_are_written_out(tmp_path):
@@ -192,19 +232,143 @@ def test_a_file_of_unknown_type_is_refused(tmp_path, name):
 
 @pytest.mark.parametrize(
     ("content", "offset"),
-    [(b"text\ncaf\xe9\n", 8), (b"\xef\xbb\xbftext\ncaf\xe9\n", 11), (b"text\nfine\n\xc3", 10)],
+    [
+        (b"\xef\xbb\xbftext\ncaf\xe9\n", 11),  # its mark says that it is UTF-8
+        (b"text\nfine\n\xc3", 10),  # torn
+        (b"text\n" + "é".encode() * 9 + b"\xff\n", 23),  # damaged
+        ("text\nэто хороший фильм\n".encode("cp1251"), 5),  # other code pages
+        ("text\nzażółć gęślą jaźń, łódź\n".encode("cp1250"), 7),
+        ("text\n日本語のテキスト\n".encode("shift_jis"), 5),
+    ],
 )
 def test_undecodable_bytes_are_named_with_their_offset(tmp_path, content, offset):
     path = write(tmp_path / "t.csv", content)
     message = refusal(path)
     assert f"{path} is not utf-8 at byte {offset} (0x{content[offset]:02x})" in message
-    assert "encoding='latin-1'" in message
+    assert "--encoding cp1252 (encoding='cp1252' in Python)" in message
+
+
+@pytest.mark.parametrize(
+    ("encoding", "said"),
+    [
+        ("cp1252", "Windows-1252"),
+        ("utf-16", "UTF-16"),
+        ("utf-16-le", "UTF-16-LE"),
+        ("utf-16-be", "UTF-16-BE"),
+        ("utf-32", "UTF-32"),
+    ],
+)
+@pytest.mark.parametrize("ending", [".csv", ".jsonl"])
+def test_other_encodings_are_found_out_and_said(tmp_path, encoding, said, ending):
+    texts = ["l’été où çà était déjà", "Über die Straße für schöne Gäste – 5 €", "plain"]
+    path = write_table(tmp_path / f"t{ending}", {"text": texts})
+    rows = [json.dumps({"text": text}, ensure_ascii=False) for text in texts]
+    whole = "\n".join(rows) if ending == ".jsonl" else path.read_text()
+    path.write_bytes(whole.encode(encoding))
+    corpus = Corpus.load(path)
+    assert corpus.texts == texts
+    assert corpus.notes == (f"t{ending} is read as {said}",)
 
 
 def test_another_encoding_can_be_given(tmp_path):
     path = write(tmp_path / "t.csv", b"text\ncaf\xe9\n")
     assert Corpus.load(path, encoding="latin-1").texts == ["café"]
     assert "'latin-one' is none that Python knows" in refusal(path, encoding="latin-one")
+
+
+@pytest.mark.parametrize(("delimiter", "said"), [(";", "semicolons"), ("\t", "tabs"), ("|", "vertical bars")])
+@pytest.mark.parametrize("column", ["text", "Kommentar"])
+def test_delimiters_are_found_out_and_said(tmp_path, delimiter, said, column):
+    rows = [[column, "label"], ["one, two, and more", "x"], ["plain", "y"], [f"quoted{delimiter} so", "x"]]
+    with open(tmp_path / "t.csv", "w", newline="") as file:
+        csv.writer(file, delimiter=delimiter).writerows(rows)
+    corpus = Corpus.load(tmp_path / "t.csv", text=column)
+    assert corpus.texts == [row[0] for row in rows[1:]]
+    assert corpus.labels == ["x", "y", "x"]
+    assert f"t.csv is read as separated by {said}" in corpus.notes
+    if column != "text":
+        assert "'Kommentar', 'label'" in refusal(tmp_path / "t.csv", text="Komentar")
+
+
+def test_semicolons_in_the_text_are_no_delimiter(tmp_path):
+    path = write(tmp_path / "t.csv", "text\na; b\nc; d\n")
+    assert Corpus.load(path).texts == ["a; b", "c; d"]
+    path = write(tmp_path / "u.csv", "text,label\na; b,x\nc; d,y\n")
+    assert (Corpus.load(path).texts, Corpus.load(path).notes) == (["a; b", "c; d"], ())
+
+
+def test_a_delimiter_can_be_given(tmp_path):
+    path = write(tmp_path / "t.txt", "text~label\na,b~x\n")
+    assert Corpus.load(path, delimiter="~").texts == ["a,b"]
+    path = write(tmp_path / "t.csv", "text\tlabel\na\tx\n")
+    for name in ("tab", "\\t", "\t"):
+        assert Corpus.load(path, delimiter=name).labels == ["x"]
+    assert "delimiter='::' is no single character" in refusal(path, delimiter="::")
+    assert "leave out delimiter=';'" in refusal(tmp_path, delimiter=";")
+    jsonl = write_jsonl(tmp_path / "t.jsonl", [{"text": "a"}])
+    assert "leave out --delimiter and --no-heading" in refusal(jsonl, heading=False)
+
+
+DOCUMENTS = ["A secret that nobody may read.", "Bread needs flour and time", "the league ended"]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_table_without_a_heading_is_read_by_numbers_and_said_without_quoting_it(tmp_path, first):
+    rows = [["food", text] if first else [text, "food"] for text in DOCUMENTS]
+    for name, delimiter in (("t.csv", ","), ("t.tsv", "\t")):
+        with open(tmp_path / name, "w", newline="") as file:
+            csv.writer(file, delimiter=delimiter).writerows(rows)
+        message = refusal(tmp_path / name)
+        assert "has no column 'text' and, it seems, no heading row" in message
+        assert "--no-heading" in message
+        assert not any(word in message for text in [*DOCUMENTS, "food"] for word in text.split() if len(word) > 3)
+        corpus = Corpus.load(tmp_path / name, heading=False, text=str(first + 1), label=str(2 - first))
+        assert (corpus.texts, corpus.topics) == (DOCUMENTS, ["food"])
+        assert "has no column '3'" in refusal(tmp_path / name, heading=False, text="3")
+
+
+def test_one_column_without_a_heading_is_the_text(tmp_path):
+    path = write(tmp_path / "t.csv", "".join(f'"{text}"\n' for text in DOCUMENTS))
+    assert "no heading row" in refusal(path)
+    assert not any(text in refusal(path) for text in DOCUMENTS)
+    assert Corpus.load(path, heading=False).texts == DOCUMENTS
+
+
+def test_rows_of_nothing_but_delimiters_are_no_documents(tmp_path):
+    path = write(tmp_path / "t.csv", 'text,label,id\na,x,1\n,,\n"",,\n  , ,\n\nb,y,2\n,,\n')
+    corpus = Corpus.load(path)
+    assert (corpus.texts, corpus.labels) == (["a", "b"], ["x", "y"])
+    assert corpus.notes == ("left out 4 rows of nothing but delimiters",)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        '"Well," she said',
+        '"open and never closed',
+        'an "inner" quote',
+        '"All of it quoted."',
+        "it's",
+        '"',
+        '"a" and "b"',
+    ],
+)
+def test_an_unquoted_tsv_keeps_its_quotes(tmp_path, cell):
+    path = write(tmp_path / "t.tsv", f"text\tlabel\nplain words, some\tx\n{cell}\ty\nmore\tx\n")
+    assert Corpus.load(path).texts == ["plain words, some", cell, "more"]
+
+
+def test_a_quote_does_not_swallow_the_rows_up_to_another(tmp_path):
+    path = write(tmp_path / "t.tsv", 'text\tlabel\n"one\tx\ntwo\tx\nthree"\ty\n')
+    assert Corpus.load(path).texts == ['"one', "two", 'three"']
+
+
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC])
+def test_a_quoted_tsv_loses_its_quotes(tmp_path, quoting):
+    texts = ["plain", 'he said "no"', "over\ntwo lines", "a\ttab", "a, comma", "", '"']
+    with open(tmp_path / "t.tsv", "w", newline="") as file:
+        csv.writer(file, delimiter="\t", quoting=quoting).writerows([["text", "n"], *([text, 1] for text in texts)])
+    assert Corpus.load(tmp_path / "t.tsv").texts == texts
 
 
 # Folders
@@ -267,24 +431,17 @@ def test_a_folder_of_nothing_is_refused(tmp_path):
     assert f"the folder {tmp_path} has no columns to choose from: leave out label='x'" in refusal(tmp_path, label="x")
 
 
-def test_undecodable_bytes_in_a_folder(tmp_path):
+def test_encodings_of_files_in_a_folder_are_found_out_and_said(tmp_path):
     write(tmp_path / "arts" / "1.txt", "fine")
-    path = write(tmp_path / "arts" / "2.txt", b"\xa35")
-    assert f"{path} is not utf-8 at byte 0 (0xa3)" in refusal(tmp_path)
-    assert Corpus.load(tmp_path, encoding="latin-1").texts == ["fine", "£5"]
-
-
-def test_one_stray_file_in_a_thousand_is_read_and_noted(tmp_path):
-    (tmp_path / "arts").mkdir()
-    for i in range(999):
-        (tmp_path / "arts" / f"{i:03d}").write_bytes(b"x%d" % i)
-    stray = write(tmp_path / "arts" / "stray", b"\xa35")
+    write(tmp_path / "arts" / "2.txt", b"\xa35")
+    write(tmp_path / "arts" / "3.txt", "wide".encode("utf-16"))
+    path = write(tmp_path / "arts" / "4.txt", "фильм".encode("cp1251"))
+    assert f"{path} is not utf-8 at byte 0 (0xf4)" in refusal(tmp_path)
+    path.unlink()
     corpus = Corpus.load(tmp_path)
-    assert corpus.texts[-1] == "£5"
-    assert corpus.notes == (f"read as cp1252, for {stray} is not utf-8 at byte 0 (0xa3)",)
-    assert f"{stray} is not utf-8" in refusal(tmp_path, encoding="utf-8")
-    (tmp_path / "arts" / "000").write_bytes(b"\xa3")
-    assert f"{stray} is not utf-8 at byte 0" in refusal(tmp_path)
+    assert corpus.texts == ["fine", "£5", "wide"]
+    assert corpus.notes == ("read as Windows-1252: 2.txt (1 in all)", "read as UTF-16: 3.txt (1 in all)")
+    assert "2.txt is not utf-8 at byte 0 (0xa3)" in refusal(tmp_path, encoding="utf-8")
 
 
 # BEIR

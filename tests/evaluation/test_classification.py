@@ -58,8 +58,31 @@ def test_a_given_split_is_kept_and_background_documents_stay_out():
     train, test = split_documents(list("abab"), ["train", "test", "background", "test"])
     assert train.tolist() == [0]
     assert test.tolist() == [1, 3]
-    with pytest.raises(InputError, match="4 train and 0 test documents"):
-        split_documents(list("abab"), ["train"] * 4)
+    with pytest.raises(InputError, match="0 train documents"):
+        split_documents(list("abab"), ["test"] * 4)
+
+
+def test_valid_is_tested_on_where_there_is_no_test_with_topics_and_else_the_test_is_drawn():
+    train, test = split_documents(list("ababab"), ["train", "train", "valid", "valid", "test", "test"])
+    assert (train.tolist(), test.tolist()) == ([0, 1], [4, 5])
+    train, test = split_documents(list("abab"), ["train", "train", "valid", "valid"])
+    assert (train.tolist(), test.tolist()) == ([0, 1], [2, 3])
+    train, test = split_documents(["a", "b", "a", "b", None, None], ["train"] * 2 + ["valid"] * 2 + ["test"] * 2)
+    assert (train.tolist(), test.tolist()) == ([0, 1], [2, 3])  # nobody knows what a test without topics should be
+    split = ["train"] * 8 + ["test"] * 2 + ["unlabelled"]
+    train, test = split_documents([*"aaaabbbb", None, None, None], split)
+    assert sorted([*train, *test]) == [*range(8), 10]
+    assert len(test) == 2
+    assert 10 in train  # for the language model
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_documents_without_a_topic_are_learned_from_and_never_tested_on(seed):
+    labels = ["a", "b", None] * 10
+    train, test = split_documents(labels, seed=seed)
+    assert {labels[i] for i in test} == {"a", "b"}
+    assert {i for i, label in enumerate(labels) if label is None} <= set(train)
+    assert sorted([*train, *test]) == list(range(30))
 
 
 @settings(deadline=None, max_examples=30)
@@ -74,11 +97,10 @@ def test_a_drawn_split_is_complete_disjoint_and_shows_every_topic_in_training(la
     np.testing.assert_array_equal(again[1], test)
 
 
-def test_topics_of_one_document_each_cannot_be_split():
-    with pytest.raises(InputError, match="each of the 3 topics has one document"):
-        split_documents(list("abc"))
-    with pytest.raises(InputError, match="each of the 2 topics has one document or copies of it"):
-        split_documents(list("aabb"), texts=["x", "x", "y", "y"])
+def test_of_topics_of_one_document_each_nothing_is_held_out():
+    for labels, texts in ((list("abc"), None), (list("aabb"), ["x", "x", "y", "y"])):
+        train, test = split_documents(labels, texts=texts)
+        assert (train.tolist(), test.tolist()) == (list(range(len(labels))), [])
 
 
 @settings(deadline=None, max_examples=30)
@@ -127,7 +149,7 @@ def test_a_fit_that_saw_the_test_split_is_refused():
         ("aabb", [0, 2], [2, 3], "1 in both"),
         ("aabb", [0, 1, 2, 3], [], "0 test documents"),
         ("aaaa", [0, 1], [2, 3], "training needs two topics, got only 'a'"),
-        ("aabbc", [0, 1, 2], [3, 4], "topic 'c' is in the test split but not in training"),
+        ("aabbc", [0, 1, 2], [4], "0 test documents"),
     ],
 )
 def test_bad_splits_are_named(labels, train, test, message):
@@ -141,6 +163,29 @@ def test_bad_splits_are_named(labels, train, test, message):
             train=np.array(train, dtype=int),
             test=np.array(test, dtype=int),
         )
+
+
+def test_what_cannot_be_used_is_left_out_with_a_note():
+    vectors, labels, ids = clouds()
+    train, test = split_documents(labels)
+    changed = list(labels)
+    changed[test[0]] = "in the test alone"
+    for i in (train[0], train[1], test[1]):
+        changed[i] = None
+    same = Representation("same", "", "none", np.ones((len(ids), 2)))
+    options = {"corpus_name": "tiny", "ids": ids, "train": train, "test": test}
+    scores, details = classify_all([lm(vectors), same], changed, **options)
+    assert details.note == (
+        "3 documents without a topic are left out. 1 test documents are left out: training has none of their 1 topics. "
+        "same: every document has the same vector, so there is nothing to score; check the encoder."
+    )
+    assert (scores["n"] == len(test) - 2).all()
+    assert list(details.predictions) == ["mean"]
+    curve = learning_curve([lm(vectors), same], changed, details, train=train)
+    assert set(curve["method"]) == {"mean"}
+    assert curve["n_train"].iloc[-1] == len(train) - 2
+    with pytest.raises(InputError, match="same: every document has the same vector"):
+        classify_all([same], changed, **options)
 
 
 def test_broken_vectors_are_refused():

@@ -6,7 +6,7 @@ import os
 import sys
 from contextlib import suppress
 
-from unpadded.cli.values import positive_number
+from unpadded.cli.values import add_reading_options, positive_number, reading_of
 from unpadded.common import comma_list
 
 PRECISIONS = ("float32", "bfloat16", "float16")
@@ -24,8 +24,9 @@ def add_embed_parser(subparsers) -> argparse.ArgumentParser:
     add("--input", required=True, metavar="FILE|DIR|NAME", help="corpus: file, folder or known name")
     add("--output", required=True, metavar="DIR", help="folder for the embeddings, new or to go on with")
     add("--text", default="text", metavar="COLUMN", help="column of the text (default: text)")
-    add("--label", metavar="COLUMN", help="column of the topic")
+    add("--label", metavar="COLUMN", help="column of the topic (vectors need none)")
     add("--id", metavar="COLUMN", help="column of the document id")
+    add_reading_options(parser)
     add("--pooling", default="concat", help="last, mean, max, concat, or several with commas (default: concat)")
     add(
         "--precision", default="float32", choices=PRECISIONS, help="of the computation, not of the file (float16: CUDA)"
@@ -58,7 +59,7 @@ def run_embed(args: argparse.Namespace) -> int:
     from unpadded.common import DISK_IS_FULL
     from unpadded.corpus import Corpus  # these take seconds to import, which `unpadded --help` should not
 
-    corpus = Corpus.load(args.input, text=args.text, label=args.label, id=args.id)
+    corpus = Corpus.load(args.input, text=args.text, label=args.label, id=args.id, **reading_of(args))
     try:
         embeddings = _embed(args, corpus)
     except OSError as error:

@@ -10,7 +10,8 @@ from unpadded.cli.certify import add_certify_parser, run_certify
 from unpadded.cli.embed import add_embed_parser, run_embed
 from unpadded.cli.search import add_search_parser, run_search
 from unpadded.cli.sweep import add_sweep_parser, run_sweep
-from unpadded.common import ENVIRONMENT, InputError, set_defaults
+from unpadded.cli.values import add_reading_options, reading_of
+from unpadded.common import ENVIRONMENT, NO_LABEL, InputError, set_defaults
 from unpadded.runs import DEFAULT_CORPUS, PROFILES
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
@@ -64,8 +65,9 @@ def _add_run_parser(commands) -> None:
     add = run.add_argument
     add("--corpus", default=DEFAULT_CORPUS, metavar="NAME|PATH", help=f"default: {DEFAULT_CORPUS}")
     add("--text", default="text", metavar="COLUMN", help="column of the text (default: text)")
-    add("--label", default="", metavar="COLUMN", help="column of the topic (default: label, if there is one)")
+    add("--label", metavar="COLUMN", help='column of the topic (default: label, if there is one; "": without topics)')
     add("--id", default="", metavar="COLUMN", help="column of the document id (default: id, if there is one)")
+    add_reading_options(run)
     add("--profile", choices=PROFILES, default="quick", help="how large (default: quick)")
     add("--output", type=Path, metavar="DIR", help="default: outputs/PROFILE")
     add(
@@ -98,7 +100,8 @@ def _add_run_parser(commands) -> None:
 def _run(args: argparse.Namespace) -> int:
     from unpadded.runs import NOTEBOOKS, CorpusChoice, NotebookError, Run, read_overrides
 
-    choice = CorpusChoice(args.corpus, args.text, args.label, args.id)
+    label = NO_LABEL if args.label == "" else args.label or ""
+    choice = CorpusChoice(args.corpus, args.text, label, args.id, reading=reading_of(args))
     run = Run(
         args.output or Path("outputs") / args.profile,
         choice,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from unpadded.common.locks import LOCK, locked, notebook_slot
     from unpadded.common.names import (
         CONCAT,
+        NO_LABEL,
         PARAMETER,
         PARTS,
         POOLINGS,

@@ -12,3 +12,5 @@ VERDICTS = ("bit-identical", "rounding", "depends on the batch", "not repeatable
 SWEEP_SUMMARY = "sweep.json"  # the file that a sweep's folder is known by
 # Before a parameter's name in a sweep's table, as MLflow has it: scores have columns `corpus` and `seed` of their own.
 PARAMETER = "params."
+
+NO_LABEL = "-"  # as the label's column in a notebook's parameters: do without topics, where "" means the standard name

@@ -1,18 +1,42 @@
 """The corpora of a run: the one it is about, and others that are encoded with the same model and scored beside it."""
 
 import os
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-from unpadded.common import InputError, comma_list
+from unpadded.common import NO_LABEL, InputError, comma_list
 from unpadded.corpus.corpus import Corpus
+from unpadded.corpus.datasets.registry import NAMES
+from unpadded.corpus.splits import check_splits
+
+READING = {"encoding", "delimiter", "heading"}
 
 
 def load_corpus(
-    corpus: str, *, text: str = "text", label: str = "", id: str = "", n_documents: int = 0, seed: int = 0
+    corpus: str,
+    *,
+    text: str = "text",
+    label: str = "",
+    id: str = "",
+    n_documents: int = 0,
+    seed: int = 0,
+    reading: Mapping[str, Any] | None = None,
 ) -> Corpus:
-    """Load a corpus as a run's notebooks do: empty column names mean the standard ones, `n_documents` 0 means all."""
-    loaded = Corpus.load(corpus, text=text, label=label or None, id=id or None)
+    """Load a corpus as a run's notebooks do: empty column names mean the standard ones, `n_documents` 0 means all.
+
+    `reading` says how a file is read where that has to be said: encoding, delimiter, heading. Raises `InputError` as
+    `Corpus.load` does, and for splits that a run can make nothing of.
+    """
+    reading = reading or {}
+    unknown = sorted(set(reading) - READING)
+    if unknown:
+        raise InputError(f"reading: {unknown[0]!r} is not known: give some of {', '.join(sorted(READING))}")
+    column = "" if label == NO_LABEL else label or None
+    loaded = Corpus.load(corpus, text=text, label=column, id=id or None, **reading)
+    if loaded.split is not None and not (corpus in NAMES and not Path(corpus).exists()):
+        check_splits(loaded.split, str(corpus))
     return loaded.sample(n_documents, seed) if 0 < n_documents < len(loaded) else loaded
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,8 +15,10 @@ from unpadded.common import InputError
 from unpadded.corpus import sampling
 from unpadded.corpus.documents import Documents
 from unpadded.corpus.loading import load_documents
-from unpadded.corpus.readers.read import refuse_columns
+from unpadded.corpus.readers.read import Reading, refuse_columns
 from unpadded.corpus.validation import as_name
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -39,33 +41,38 @@ class Corpus(Documents):
         id: str | None = None,
         split: str | None = None,
         encoding: str | None = None,
+        delimiter: str | None = None,
+        heading: bool = True,
     ) -> "Corpus":
         """Load a named dataset, a CSV/TSV/JSONL/Parquet file, a folder of topic folders, a BEIR folder, or strings.
 
-        `text`, `label`, `id`, `split` name a file's columns; a column called label, id or split is used unasked.
-        Files are UTF-8 unless `encoding` says otherwise. A path that exists wins over a dataset's name.
-        Raises `InputError` for bad input.
+        `text`, `label`, `id`, `split` name a file's columns; a column called label, id or split is used unasked, and
+        `label=""` does without topics. Without a row of names (`heading=False`) they are numbers from "1". Encoding and
+        delimiter are found where they are not given, and noted. A path that exists wins over a dataset's name. Raises
+        `InputError` for bad input.
         """
         columns = {"text": text, "label": label, "id": id, "split": split}
+        reading = Reading(encoding, delimiter, heading)
         if isinstance(source, str | os.PathLike):
-            corpus = cls(**vars(load_documents(source, columns=columns, encoding=encoding)))
+            corpus = cls(**vars(load_documents(source, columns=columns, reading=reading)))
         else:
-            refuse_columns(columns, "a sequence of strings")
+            refuse_columns(columns, "a sequence of strings", reading)
             corpus = cls.from_texts(source)
         return replace(corpus, notes=(*corpus.notes, *_remarks(corpus)))
 
     @classmethod
-    def from_texts(cls, texts: Iterable[str], labels: Iterable[str] | None = None, *, name: str = "texts") -> "Corpus":
-        """A corpus of strings in memory, with the ids "1", "2", ...; `labels` are turned into strings.
+    def from_texts(
+        cls, texts: Iterable[str], labels: Iterable[str | None] | None = None, *, name: str = "texts"
+    ) -> "Corpus":
+        """A corpus of strings in memory, with the ids "1", "2", ...; `labels` are turned into strings, None where missing.
 
-        Raises `InputError` for a text that is no string or a label that is missing.
+        Raises `InputError` for a text that is no string.
         """
         if isinstance(texts, str | bytes):
             raise InputError("texts is one string: put it in a list")
         texts = list(texts)
         ids = [str(row) for row in range(1, len(texts) + 1)]
-        names = None if labels is None else [as_name(label) for label in labels]
-        return cls(name, ids, texts, labels=names)  # type: ignore[arg-type] # a None among them is refused there
+        return cls(name, ids, texts, labels=None if labels is None else [as_name(label) or None for label in labels])
 
     @cached_property
     def fingerprint(self) -> str:
@@ -83,7 +90,7 @@ class Corpus(Documents):
     @property
     def topics(self) -> list[str]:
         """The different labels, sorted; empty where there are none."""
-        return sorted(set(self.labels or ()))
+        return sorted({label for label in self.labels or () if label is not None})
 
     def indices(self, split: str) -> np.ndarray:
         """Positions of the documents of one split, int64, ascending. Raises `InputError` for a split it has not."""
@@ -117,6 +124,11 @@ class Corpus(Documents):
             ratings=None if ratings is None or ratings.empty else ratings,
         )
 
+    def labelled(self) -> "Corpus":
+        """The documents that have a topic: the corpus itself where all have one. Raises `InputError` for none."""
+        having = np.array([label is not None for label in self.labels or ()], dtype=bool)
+        return self if having.size and having.all() else self.select(having)
+
     def sample(self, n: int, seed: int = 0) -> "Corpus":
         """`n` documents (all of them if there are no more) in corpus order, the same for the same seed.
 
@@ -136,8 +148,14 @@ class Corpus(Documents):
             notes = self.notes if whole else (*self.notes, note)
             return replace(self, queries=queries, relevance=relevance, notes=notes).select(chosen)
         blank = [""] * len(self)
-        strata = list(zip(self.split or blank, self.labels or blank, strict=True))
-        return self.select(sampling.stratified(strata, n, rng))
+        labels, split = self.labels or blank, self.split or blank  # those without a label are one topic more
+        chosen = sampling.of_few_topics(labels, n, rng)
+        strata = [(split[i], labels[i]) for i in chosen]
+        picked = self.select(chosen[sampling.stratified(strata, n, rng)])
+        if len(picked.topics) == len(self.topics):
+            return picked
+        note = f"the sample of {n} documents has {len(picked.topics)} of {len(self.topics)} topics"
+        return replace(picked, notes=(*picked.notes, note))
 
     def describe(self) -> dict[str, Any]:
         """Counts: documents, those of each split, topics, words (split at white space) a document, duplicates, ..."""
@@ -158,7 +176,7 @@ class Corpus(Documents):
         }
 
 
-def _take(values: list[str], indices: np.ndarray) -> list[str]:
+def _take(values: list[Value], indices: np.ndarray) -> list[Value]:
     return [values[i] for i in indices.tolist()]
 
 
@@ -184,7 +202,8 @@ def _remarks(corpus: Corpus) -> list[str]:
     if repeated:
         remarks.append(f"kept {repeated} with the text of an earlier document")
     for field, words in ((corpus.split, "more than one split"), (corpus.labels, "more than one topic")):
-        pairs = Counter(text for text, _ in set(zip(corpus.texts, field or (), strict=False)))
+        given = {(text, name) for text, name in zip(corpus.texts, field or (), strict=False) if name is not None}
+        pairs = Counter(text for text, _ in given)
         shared = sum(count > 1 for count in pairs.values())
         if shared:
             remarks.append(f"texts in {words}: {shared}")

@@ -19,7 +19,7 @@ class Documents:
     name: str
     ids: list[str]
     texts: list[str]
-    labels: list[str] | None = None  # topic of each document
+    labels: list[str | None] | None = None  # topic of each document, None where it has none
     split: list[str] | None = None  # "train", "test", ... of each document
     queries: dict[str, str] | None = None  # query id -> text
     relevance: dict[str, dict[str, int]] | None = None  # query id -> document id -> grade
@@ -43,9 +43,11 @@ def _check(corpus: Documents, where: str) -> None:
         if values is not None and len(values) != len(corpus.texts):
             raise InputError(f"{where} has {len(corpus.texts)} documents but {len(values)} {field}: give one for each")
     check_texts(corpus.texts, where, "document")
-    for field, values in (("id", corpus.ids), ("label", corpus.labels), ("split", corpus.split)):
-        if values is not None:
-            check_complete(values, where, field)
+    check_complete(corpus.ids, where, "id")
+    if corpus.split is not None:
+        check_complete(corpus.split, where, "split")
+    if corpus.labels is not None:
+        check_complete([label for label in corpus.labels if label is not None], where, "label")
     check_unique(corpus.ids, where, "document id")
     _check_relevance(corpus, where)
     _check_ratings(corpus, where)

@@ -1,9 +1,11 @@
 """Which documents a smaller corpus keeps."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+A_TOPIC = 4  # documents of a topic that a sample should hold
 QUERIES_IN_PART = 10  # that a sample keeps where none fits into it with all its documents
 
 
@@ -20,14 +22,38 @@ def largest_remainder(sizes: Sequence[int], n: int) -> list[int]:
     return counts
 
 
-def stratified(strata: Sequence[Hashable], n: int, rng: np.random.Generator) -> np.ndarray:
-    """Positions of `n` items, spread over the values of `strata` in proportion; int64 [n], ascending."""
-    groups: dict[Hashable, list[int]] = {}
-    for position, stratum in enumerate(strata):
-        groups.setdefault(stratum, []).append(position)
-    counts = largest_remainder([len(group) for group in groups.values()], n)
-    chosen = [rng.permutation(group)[:count] for group, count in zip(groups.values(), counts, strict=True)]
+def stratified(strata: Sequence[tuple[str, str | None]], n: int, rng: np.random.Generator) -> np.ndarray:
+    """Positions of `n` items, spread over the splits and, within each, the labels of `strata` in proportion.
+
+    A stratum is (split, label); int64 [n], ascending. So no split is lost to many small labels.
+    """
+    splits: dict[str, dict[str | None, list[int]]] = {}
+    for position, (split, label) in enumerate(strata):
+        splits.setdefault(split, {}).setdefault(label, []).append(position)
+    counts = largest_remainder([sum(map(len, labels.values())) for labels in splits.values()], n)
+    chosen = [np.empty(0, np.int64)]
+    for labels, count in zip(splits.values(), counts, strict=True):
+        of_label = largest_remainder([len(group) for group in labels.values()], count)
+        chosen += [rng.permutation(group)[:few] for group, few in zip(labels.values(), of_label, strict=True)]
     return np.sort(np.concatenate(chosen)).astype(np.int64)
+
+
+def of_few_topics(labels: Sequence[str | None], n: int, rng: np.random.Generator) -> np.ndarray:
+    """Positions that a sample of `n` is drawn from, int64, ascending: all, or those of some topics drawn at random where
+    there are so many that the sample would hold less than A_TOPIC documents of most."""
+    sizes = Counter(label for label in labels if label is not None)
+    if len(sizes) * A_TOPIC <= n:
+        return np.arange(len(labels))
+    alone = [topic for topic, size in sizes.items() if size < 2]  # taken last: nothing can be measured on them
+    order = [topic for topic in sizes if sizes[topic] > 1]
+    order = [order[i] for i in rng.permutation(len(order))] + alone
+    room, kept = n, set()
+    for topic in order:
+        if room <= 0 and len(kept) >= max(2, n // A_TOPIC):
+            break
+        kept.add(topic)
+        room -= sizes[topic]
+    return np.array([i for i, label in enumerate(labels) if label is None or label in kept], dtype=np.int64)
 
 
 def judged(

@@ -12,21 +12,32 @@ import pandas as pd
 from unpadded.common import InputError
 from unpadded.evaluation.logistic import bootstrap_macro_f1, fit_classifier
 from unpadded.evaluation.parallel import side_by_side
-from unpadded.evaluation.scores import Representation, check_names, checked_vectors, score_row, to_frame
+from unpadded.evaluation.scores import (
+    Representation,
+    SameVectorsError,
+    check_names,
+    checked_vectors,
+    score_row,
+    to_frame,
+)
 from unpadded.evaluation.statistics import bootstrap_mean
 
 TEST_SHARE = 0.25  # of each topic, where a corpus has no split of its own
+LEARNED_FROM = ("train", "unlabelled")  # splits
 PER_CLASS = (10, 30, 100, 300)  # training documents of each topic that the learning curve is measured at
 
 
 @dataclass(frozen=True, eq=False)
 class ClassificationDetails:
-    """`truth` and predictions of the test documents; `test` their positions in the corpus; `C` the chosen ones."""
+    """`truth` and predictions of the test documents; `train` and `test` are the positions in the corpus of the documents
+    that could be used, and `note` says which could not; `C` the chosen ones."""
 
+    train: np.ndarray
     test: np.ndarray
     truth: np.ndarray
     predictions: dict[str, np.ndarray]
     C: dict[str, float]
+    note: str
 
     def per_item(self) -> dict[str, np.ndarray]:
         """For statistics.compare: method -> 1.0 where the test document was classified correctly, [n_test]."""
@@ -34,7 +45,7 @@ class ClassificationDetails:
 
 
 def split_documents(
-    labels: Sequence[str] | None,
+    labels: Sequence[str | None] | None,
     split: Sequence[str] | None = None,
     *,
     n: int | None = None,
@@ -43,31 +54,30 @@ def split_documents(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Positions of (training, test) documents: the corpus's own `split`, or else a seeded, stratified draw.
 
-    Without labels (then `n` says how many documents) and split nothing is held out. A topic with one document trains,
-    any other has at least one in both parts. With `texts` a drawn test document that is a copy of a training document
-    joins it; a given split stays as it is. Raises InputError when a given split lacks a part, or nothing can be held out.
+    Of a split, train and unlabelled are trained on and test is tested on, or valid where there is no test with topics.
+    Without any the test is drawn from the training documents. Without labels (then `n` says how many documents) and split
+    nothing is held out. A topic with one document trains, as does a document without topic; any other topic has at least
+    one in both parts. With `texts` a drawn test document that is a copy of a training document joins it; a given split
+    stays as it is. The test is empty where nothing can be held out. Raises InputError for a split without training documents.
     """
-    if split is not None:
-        split = np.asarray(split)
-        train, test = np.flatnonzero(split == "train"), np.flatnonzero(split == "test")
-        if labels is not None and not (len(train) and len(test)):
-            raise InputError(
-                f"split: {len(train)} train and {len(test)} test documents; give some of both, or no split."
-            )
-        return (train if len(train) else np.arange(len(split))), test
     if labels is None:
-        return np.arange(n or 0), np.empty(0, dtype=int)
-    labels = np.asarray(labels)
-    _, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+        train = np.arange(n or 0) if split is None else np.flatnonzero(np.isin(split, LEARNED_FROM))
+        test = np.flatnonzero(np.asarray(split or ()) == "test")
+        return (train if len(train) or split is None else np.arange(len(split))), test
+    names = np.array([label or "" for label in labels])
+    learned = np.ones(len(names), dtype=bool) if split is None else np.isin(split, LEARNED_FROM)
+    if not learned.any():
+        raise InputError("split: 0 train documents; call the part that may be learned from train, or give no split.")
+    for part in () if split is None else ("test", "valid"):
+        test = np.flatnonzero((np.asarray(split) == part) & (names != ""))
+        if len(test):
+            return np.flatnonzero(learned), test
+    _, codes, counts = np.unique(np.where(learned, names, ""), return_inverse=True, return_counts=True)
     n_test = np.clip(np.round(TEST_SHARE * counts).astype(int), 1, None) * (counts > 1)
-    in_test = _rank_within_topic(labels, seed) < n_test[codes]
+    in_test = (_rank_within_topic(np.where(learned, names, ""), seed) < n_test[codes]) & learned & (names != "")
     if texts is not None:
-        in_test[copied(texts, np.flatnonzero(~in_test), np.flatnonzero(in_test))] = False
-    if not in_test.any():
-        raise InputError(
-            f"labels: each of the {len(counts)} topics has one document or copies of it; nothing can be held out for a test."
-        )
-    return np.flatnonzero(~in_test), np.flatnonzero(in_test)
+        in_test[copied(texts, np.flatnonzero(learned & ~in_test), np.flatnonzero(in_test))] = False
+    return np.flatnonzero(learned & ~in_test), np.flatnonzero(in_test)
 
 
 def copied(texts: Sequence[str], train: np.ndarray, test: np.ndarray) -> np.ndarray:
@@ -78,7 +88,7 @@ def copied(texts: Sequence[str], train: np.ndarray, test: np.ndarray) -> np.ndar
 
 def classify_all(
     representations: Sequence[Representation],
-    labels: Sequence[str],
+    labels: Sequence[str | None],
     *,
     corpus_name: str,
     ids: Sequence[str],
@@ -88,11 +98,14 @@ def classify_all(
 ) -> tuple[pd.DataFrame, ClassificationDetails]:
     """Logistic regression on the `train` vectors, C by cross-validation, scored on `test`; (long table, details).
 
-    accuracy and macro_f1 with bootstrap intervals over test documents. Raises InputError when anything fitted saw a test
-    document, when `train` and `test` overlap, for one topic only, and for a test topic without training document.
+    accuracy and macro_f1 with bootstrap intervals over test documents. Documents without a topic, and test documents of a
+    topic that training has not, are left out, and so are representations whose vectors are all the same; the note counts
+    them. Raises InputError when anything fitted saw a test document, when `train` and `test` overlap, and for one topic only.
     """
     check_names(representations)
-    labels, ids = np.asarray(labels), np.asarray(ids).astype(str)
+    ids = np.asarray(ids).astype(str)
+    train, test, note = usable_split(labels, train, test)
+    labels = np.array([label or "" for label in labels])
     _check_split(labels, train, test)
     for representation in representations:
         refuse_leak(representation, ids[test])
@@ -100,21 +113,55 @@ def classify_all(
     topics, codes = np.unique(labels, return_inverse=True)
     rows, predictions, chosen_c = [], {}, {}
 
-    def classified(representation: Representation) -> tuple[np.ndarray, float, float]:
+    def classified(representation: Representation) -> tuple[np.ndarray, float, float] | str:
         start = time.perf_counter()
-        vectors = checked_vectors(representation, len(labels))
+        try:
+            vectors = checked_vectors(representation, len(labels))
+        except SameVectorsError as error:
+            return str(error)
         model, C = fit_classifier(vectors[train], codes[train], seed=seed)
         return model.predict(vectors[test]), C, time.perf_counter() - start
 
-    results = side_by_side(classified, representations)
-    for representation, (predicted, C, seconds) in zip(representations, results, strict=True):
+    results = dict(zip(representations, side_by_side(classified, representations), strict=True))
+    left_out = [result for result in results.values() if isinstance(result, str)]
+    if len(left_out) == len(results):
+        raise InputError(left_out[0])
+    note = " ".join([note, *left_out]).strip()
+    for representation, result in results.items():
+        if isinstance(result, str):
+            continue
+        predicted, C, seconds = result
         predictions[representation.name], chosen_c[representation.name] = topics[predicted], C
         accuracy = bootstrap_mean((predicted == codes[test]).astype(float), seed=seed)
         macro_f1 = bootstrap_macro_f1(codes[test], predicted, seed=seed)
         about = {"corpus": corpus_name, "task": "classification", "n": len(test), "seed": seed, "seconds": seconds}
         rows.append(score_row(representation, accuracy, metric="accuracy", **about))
         rows.append(score_row(representation, macro_f1, metric="macro_f1", **about))
-    return to_frame(rows), ClassificationDetails(test, labels[test], predictions, chosen_c)
+    return to_frame(rows), ClassificationDetails(train, test, labels[test], predictions, chosen_c, note)
+
+
+def usable_split(
+    labels: Sequence[str | None], train: np.ndarray, test: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, str]:
+    """The positions among (`train`, `test`) that can be used, and a note about the others.
+
+    A document without a topic can be neither trained on nor tested on; one of a topic that no training document has
+    cannot be tested on.
+    """
+    names = np.array([label or "" for label in labels])
+    taught = train[names[train] != ""]
+    named = test[names[test] != ""]
+    known = named[np.isin(names[named], names[taught])]
+    notes = []
+    if len(taught) < len(train) or len(named) < len(test):
+        n = len(train) - len(taught) + len(test) - len(named)
+        notes.append(f"{n:,} documents without a topic are left out.")
+    if len(known) < len(named):
+        lost = len(np.unique(names[np.setdiff1d(named, known)]))
+        notes.append(
+            f"{len(named) - len(known):,} test documents are left out: training has none of their {lost} topics."
+        )
+    return taught, known, " ".join(notes)
 
 
 def refuse_leak(representation: Representation, test_ids: Sequence[str]) -> None:
@@ -143,7 +190,8 @@ def learning_curve(
     was chosen with all labels. Intervals are over test documents, for the labels as they were drawn once.
     Returns columns method, per_class (0 for all), n_train, accuracy, ci_low, ci_high.
     """
-    labels, test = np.asarray(labels), details.test
+    labels, test = np.array([label or "" for label in labels]), details.test
+    train = train[np.isin(train, details.train)]
     rank = _rank_within_topic(labels[train], seed)
 
     def rows_of(representation: Representation) -> list[list]:
@@ -157,7 +205,8 @@ def learning_curve(
             rows.append([name, size, len(some), *bootstrap_mean(correct, n_resamples=200, seed=seed)])
         return rows
 
-    rows = [row for rows in side_by_side(rows_of, representations) for row in rows]
+    measured = [representation for representation in representations if representation.name in details.predictions]
+    rows = [row for rows in side_by_side(rows_of, measured) for row in rows]
     return pd.DataFrame(rows, columns=["method", "per_class", "n_train", "accuracy", "ci_low", "ci_high"])
 
 
@@ -177,8 +226,3 @@ def _check_split(labels: np.ndarray, train: np.ndarray, test: np.ndarray) -> Non
         )
     if len(np.unique(labels[train])) < 2:
         raise InputError(f"labels: training needs two topics, got only {str(labels[train][0])!r}; use other documents.")
-    unseen = np.setdiff1d(labels[test], labels[train])
-    if len(unseen):
-        raise InputError(
-            f"labels: topic {str(unseen[0])!r} is in the test split but not in training; drop it or split anew."
-        )

@@ -152,6 +152,18 @@ def _digest(ids: Sequence[str]) -> str:
     return hashlib.sha256(json.dumps(list(ids)).encode()).hexdigest()
 
 
+def with_topics(corpus: Corpus, representations: Sequence[Representation]) -> tuple[Corpus, list[Representation]]:
+    """The documents that have a topic, and their rows of `representations`: all of them where every document has one.
+
+    Raises `InputError` for a corpus without topics.
+    """
+    labelled = corpus.labelled()
+    if labelled is corpus:
+        return corpus, list(representations)
+    rows = np.flatnonzero([label is not None for label in corpus.labels or ()])
+    return labelled, [representation.rows(rows) for representation in representations]
+
+
 def listed(names: str, known: Sequence[str], *, what: str) -> list[str]:
     """The names of a comma separated list, in the order of `known`; an empty list means all of them.
 

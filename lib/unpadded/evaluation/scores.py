@@ -63,9 +63,29 @@ class Representation:
         """The same vectors, with one more thing that was fitted on the way to them."""
         return replace(self, fitted=(*self.fitted, record))
 
-    def rows(self, rows: slice) -> Representation:
+    def rows(self, rows: slice | np.ndarray) -> Representation:
         """The same representation of some of the rows, cut out when they are asked for."""
         return replace(self, source=lambda: self.vectors[rows])
+
+
+class SameVectorsError(InputError):
+    """No document can be told from another by these vectors."""
+
+
+def told_apart(representations: Sequence[Representation], n: int) -> tuple[list[Representation], list[str]]:
+    """The representations whose `n` vectors are not all the same, and a sentence about each of the others.
+
+    Raises InputError for vectors that are not finite or not `n`.
+    """
+    kept, said = [], []
+    for representation in representations:
+        try:
+            checked_vectors(representation, n)
+        except SameVectorsError as error:
+            said.append(str(error))
+        else:
+            kept.append(representation)
+    return kept, said
 
 
 def check_names(representations: Sequence[Representation]) -> None:
@@ -99,7 +119,7 @@ def check_vectors(vectors, *, name: str = "vectors", n: int | None = None) -> No
             f"{name}: {len(rows)} vectors hold nan or infinity, the first in row {rows[0]}; encode them again."
         )
     if vectors.shape[0] > 1 and _is_constant(vectors):
-        raise InputError(
+        raise SameVectorsError(
             f"{name}: every document has the same vector, so there is nothing to score; check the encoder."
         )
 

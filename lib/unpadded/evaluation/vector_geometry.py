@@ -23,6 +23,8 @@ def geometry(representations: Sequence[Representation], lengths: Sequence[int]) 
     component_1..3_length_correlation (|Spearman|), top_variance_share. PCA looks at PCA_SAMPLE documents.
     """
     lengths = np.asarray(lengths)
+    if not representations:
+        return pd.DataFrame(columns=["method"])
     check_names(representations)
     rng = np.random.default_rng(0)
     sample = np.sort(rng.choice(len(lengths), min(PCA_SAMPLE, len(lengths)), replace=False))
@@ -77,7 +79,7 @@ def part_contributions(parts: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """
     variances = {name: float(np.var(vectors, axis=0, dtype=np.float64).sum()) for name, vectors in parts.items()}
     total = sum(variances.values())
-    return pd.DataFrame({"part": list(variances), "share": [value / total for value in variances.values()]})
+    return pd.DataFrame({"part": list(variances), "share": [value / (total or 1.0) for value in variances.values()]})
 
 
 def norms_by_length(
@@ -88,7 +90,6 @@ def norms_by_length(
     Columns method, length (the bin's median, in tokens), relative_norm.
     """
     lengths = np.asarray(lengths)
-    check_names(representations)
     bins = np.array_split(np.argsort(lengths, kind="stable"), min(n_bins, len(lengths)))
     rows = []
     for representation in representations:

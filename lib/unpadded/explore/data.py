@@ -91,7 +91,7 @@ def _load(run: Path, name: str) -> Corpus:
         if not found:
             raise InputError(f"The run {run} no longer knows where its corpus {name!r} came from: run it again.")
         return found[0]
-    columns = {key: asked[key] for key in ("text", "label", "id", "n_documents", "seed") if key in asked}
+    columns = {key: asked[key] for key in ("text", "label", "id", "n_documents", "seed", "reading") if key in asked}
     # A path in a run's record is relative to the folder of the notebooks, where its kernels ran.
     beside = NOTEBOOKS / asked["corpus"]
     return load_corpus(str(beside.resolve()) if beside.exists() else asked["corpus"], **columns)

@@ -26,7 +26,13 @@ if TYPE_CHECKING:
         save_map,
         title_and_beginning,
     )
-    from unpadded.report.maps.umap_maps import sample_documents, topic_colours, umap_coordinates, umap_maps
+    from unpadded.report.maps.umap_maps import (
+        map_coordinates,
+        sample_documents,
+        topic_colours,
+        umap_coordinates,
+        umap_maps,
+    )
     from unpadded.report.notebooks import code_of, write_page
     from unpadded.report.plots.effects import effect_panels
     from unpadded.report.plots.last_state import fade_lines, part_lines, probe_bars

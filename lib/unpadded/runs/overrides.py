@@ -10,6 +10,7 @@ from unpadded.runs.profiles import STAGES
 
 # What all notebooks of a run have to agree on, and the option that says it for all of them.
 OF_THE_RUN = {"run": "--output", "corpus": "--corpus", "text": "--text", "label": "--label", "id": "--id"}
+OF_THE_RUN["reading"] = "--encoding, --delimiter or --no-heading"
 TRUTHS = {"true": True, "false": False}
 
 

@@ -27,7 +27,10 @@ LOCK_TIMEOUT = 20.0  # seconds; a killed run's last process may need a moment to
 
 @dataclass(frozen=True)
 class CorpusChoice:
-    """Which documents a run is about: a dataset's name or a path, its columns, and how many of them (0: all)."""
+    """Which documents a run is about: a dataset's name or a path, its columns, and how many of them (0: all).
+
+    `reading` says how a table is read where that has to be said: encoding, delimiter, heading.
+    """
 
     source: str = DEFAULT_CORPUS
     text: str = "text"
@@ -35,6 +38,7 @@ class CorpusChoice:
     id: str = ""
     n_documents: int = 0
     seed: int = 0
+    reading: dict = field(default_factory=dict, hash=False)
 
     def load(self) -> Corpus:
         """The corpus, sampled when it is larger than asked for."""
@@ -48,7 +52,8 @@ class CorpusChoice:
         """The same as notebook parameters, a path given relative to `folder`, where the notebook runs."""
         path = Path(self.source)
         source = os.path.relpath(path, folder) if path.exists() else self.source
-        return {"corpus": source} | {k: getattr(self, k) for k in ("text", "label", "id", "n_documents", "seed")}
+        given = {k: getattr(self, k) for k in ("text", "label", "id", "n_documents", "seed")}
+        return {"corpus": source} | given | ({"reading": self.reading} if self.reading else {})
 
 
 @dataclass

@@ -28,17 +28,20 @@ def read_beir(path: Path, *, encoding: str | None = None) -> Documents:
     without a document of grade above 0, for no measure is defined on them; the notes count both. Raises `InputError`.
     """
     corpus_file, queries_file = (_need(path, name) for name in ("corpus.jsonl", "queries.jsonl"))
-    documents = read_jsonl(corpus_file, encoding=encoding)
+    notes: list[str] = []
+    documents = read_jsonl(corpus_file, encoding=encoding, notes=notes)
     ids = _ids(documents, corpus_file, "document id")
     texts = [_document(row) for row in documents]
     check_texts(texts, str(corpus_file), "document")
-    queries = _queries(queries_file, encoding)
+    queries = _queries(queries_file, encoding, notes)
     qrels = _qrels_file(path)
-    relevance, notes = _known(_read_qrels(qrels, encoding), ids, queries)
+    relevance, missing = _known(_read_qrels(qrels, encoding), ids, queries)
+    left_out = f"left out {missing} judgments of documents or queries that are not there"
+    notes += [left_out] if missing else []
     relevant = {query: grades for query, grades in relevance.items() if any(grade > 0 for grade in grades.values())}
     if not relevant:
-        left_out = f" ({notes[0]})" if notes else ""
-        raise InputError(f"{qrels} judges no document relevant{left_out}: give at least one score above 0")
+        why = f" ({left_out})" if missing else ""
+        raise InputError(f"{qrels} judges no document relevant{why}: give at least one score above 0")
     dropped = len(queries) - len(relevant)
     if dropped:
         notes.append(f"left out {dropped} queries without a relevant document")
@@ -46,7 +49,9 @@ def read_beir(path: Path, *, encoding: str | None = None) -> Documents:
         notes.append(f"the judgments are those of {qrels.name}")
     queries = {query: text for query, text in queries.items() if query in relevant}
     name = readable(path.resolve().name)
-    return Documents(name, ids, texts, queries=queries, relevance=relevant, notes=tuple(notes), where=str(path))
+    return Documents(
+        name, ids, texts, queries=queries, relevance=relevant, notes=tuple(map(readable, notes)), where=str(path)
+    )
 
 
 def _find(path: Path, name: str) -> Path | None:
@@ -92,8 +97,8 @@ def _document(row: dict[str, Any]) -> Any:
     return f"{title} {text}" if text else title
 
 
-def _queries(file: Path, encoding: str | None) -> dict[str, str]:
-    rows = read_jsonl(file, encoding=encoding)
+def _queries(file: Path, encoding: str | None, notes: list[str]) -> dict[str, str]:
+    rows = read_jsonl(file, encoding=encoding, notes=notes)
     ids = _ids(rows, file, "query id")
     texts = [row.get("text") for row in rows]
     check_texts(texts, str(file), "query")
@@ -139,8 +144,8 @@ def _grade(cells: list[str]) -> int | None:
 
 def _known(
     relevance: dict[str, dict[str, int]], ids: list[str], queries: dict[str, str]
-) -> tuple[dict[str, dict[str, int]], list[str]]:
-    """The judgments of documents and queries that are there, and a note that counts the others."""
+) -> tuple[dict[str, dict[str, int]], int]:
+    """The judgments of documents and queries that are there, and how many the others are."""
     there = set(ids)
     kept = {
         query: {document: grade for document, grade in grades.items() if document in there}
@@ -148,5 +153,4 @@ def _known(
         if query in queries
     }
     missing = sum(map(len, relevance.values())) - sum(map(len, kept.values()))
-    notes = [f"left out {missing} judgments of documents or queries that are not there"] if missing else []
-    return {query: grades for query, grades in kept.items() if grades}, notes
+    return {query: grades for query, grades in kept.items() if grades}, missing

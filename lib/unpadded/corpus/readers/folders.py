@@ -1,17 +1,15 @@
 """Folders of text files, one document a file, the folder's name its topic."""
 
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from unpadded.common import InputError, is_clutter
 from unpadded.corpus.documents import Documents
-from unpadded.corpus.readers.decoding import UndecodableError, read_text, readable
-
-FILES_A_STRAY = 1000  # one in so many may be in another encoding
-SPLIT_NAME = re.compile(r"(?:.*[-_. ])?(train|test|valid|validation|val|dev)", re.IGNORECASE)
+from unpadded.corpus.readers.decoding import read_text, readable
+from unpadded.corpus.splits import TRAIN, UNLABELLED, part_called
+from unpadded.corpus.validation import listing
 
 
 class _File(NamedTuple):
@@ -21,61 +19,69 @@ class _File(NamedTuple):
 
 
 def read_folder(path: Path, *, encoding: str | None = None) -> Documents:
-    """Read a folder of topic folders, or of split folders (`train`, `x-test`, ...) that hold them, or of .txt files.
+    """Read a folder of topic folders, or of split folders (`train`, `x-test`, `Validation`, ...) that hold them, or of
+    .txt files.
 
-    Below a topic every visible file at any depth is a document; its id is the relative path. Without an `encoding`,
-    one file in a thousand may be Windows-1252 instead of UTF-8, and is noted. Raises `InputError`.
+    Below a topic every visible file at any depth is a document; its id is the relative path. What lies in `unsup` or
+    `unlabelled`, beside `train` or below, has no topic. Files that are not UTF-8 are noted. Raises `InputError`.
     """
     folders = _children(path, Path.is_dir)
-    splits, notes = _splits(folders), []
+    splits, notes = _splits(path, folders), []
     if splits:
         files = [file for folder in folders for file in _files_of_topics(folder, splits[folder.name], notes)]
         _note_loose(path, notes)
     else:
         files = _files_of_topics(path, None, notes)
-    labelled = {file.label is not None for file in files}
+    labelled = {file.label is not None for file in files if file.split != UNLABELLED}
     if len(labelled) == 2:
         raise InputError(f"{path} has topic folders in one split and none in another: put every document in a topic")
     files.sort(key=lambda file: file.path)
     texts = _read_all([file.path for file in files], encoding, notes)
+    labels = [file.label if file.label is None else readable(file.label) for file in files]
     return Documents(
         readable(path.resolve().name),
         [readable(file.path.relative_to(path).as_posix()) for file in files],
         texts,
-        labels=[readable(file.label or "") for file in files] if labelled == {True} else None,
-        split=[file.split for file in files] if splits else None,
+        labels=labels if labelled == {True} else None,
+        split=[file.split or "" for file in files] if splits else None,
         notes=tuple(map(readable, notes)),
         where=f"the folder {path}",
     )
 
 
 def _read_all(files: list[Path], encoding: str | None, notes: list[str]) -> list[str]:
-    """The text of each file. In a large folder a stray file in the old Windows encoding is no reason to refuse all."""
-    texts, strays = [], 0
+    """The text of each file; what is not UTF-8 and was found out is noted, the first of a kind by name."""
+    found: dict[str, list[str]] = {}
+    texts = []
     for file in files:
-        try:
-            texts.append(read_text(file, encoding=encoding))
-        except UndecodableError as error:
-            strays += 1
-            if encoding is not None or strays * FILES_A_STRAY > len(files):
-                raise
-            texts.append(read_text(file, encoding="cp1252"))
-            notes.append(f"read as cp1252, for {str(error).split(':')[0]}")
+        said: list[str] = []
+        texts.append(read_text(file, encoding=encoding, notes=said))
+        for sentence in said:
+            found.setdefault(sentence.rsplit(" ", 1)[1], []).append(file.name)
+    for name, those in found.items():
+        notes.append(f"read as {name}: {listing(those)}")
     return texts
 
 
-def _splits(folders: list[Path]) -> dict[str, str]:
-    """Folder name -> split if every folder is named after another split and one is train, else nothing."""
-    found = {folder.name: SPLIT_NAME.fullmatch(folder.name) for folder in folders}
-    if not all(found.values()):
-        return {}
-    splits = {name: match[1].lower() for name, match in found.items()}
-    return splits if "train" in splits.values() and len(set(splits.values())) == len(splits) > 1 else {}
+def _splits(path: Path, folders: list[Path]) -> dict[str, str]:
+    """Folder name -> split where every folder is named after one, else nothing.
+
+    Raises `InputError` where train and another split lie beside folders that are none.
+    """
+    parts = {folder.name: part_called(folder.name) for folder in folders}
+    found = {name: part for name, part in parts.items() if part is not None}
+    others = [readable(name) for name, part in parts.items() if part is None]
+    if others and TRAIN in found.values() and len(set(found.values())) > 1:
+        raise InputError(
+            f"the folder {path} has splits ({', '.join(found)}) beside folders that are none ({listing(others)}): "
+            "leave the splits alone there"
+        )
+    return {} if others else found
 
 
 def _files_of_topics(folder: Path, split: str | None, notes: list[str]) -> list[_File]:
     topics = _children(folder, Path.is_dir)
-    files = [_File(file, topic.name, split) for topic in topics for file in _files_below(topic)]
+    files = [_File(file, *_label_and_split(topic.name, split)) for topic in topics for file in _files_below(topic)]
     if files:
         _note_loose(folder, notes)
         return files
@@ -86,6 +92,13 @@ def _files_of_topics(folder: Path, split: str | None, notes: list[str]) -> list[
             f"the folder {folder} has neither topic folders, .txt files nor a corpus.jsonl: give one of its files"
         )
     return [_File(file, None, split) for file in texts]
+
+
+def _label_and_split(topic: str, split: str | None) -> tuple[str | None, str | None]:
+    """The topic and the split of what lies in a folder `topic`: none and "unlabelled" below a split, if it is called so."""
+    if split is not None and UNLABELLED in (split, part_called(topic)):
+        return None, UNLABELLED
+    return topic, split
 
 
 def _files_below(folder: Path) -> list[Path]:

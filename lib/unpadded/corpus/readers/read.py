@@ -1,29 +1,39 @@
 """Users' own files: which reader takes which path."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from unpadded.common import InputError
 from unpadded.corpus.documents import Documents
 from unpadded.corpus.readers.beir import is_beir, read_beir
 from unpadded.corpus.readers.folders import read_folder
-from unpadded.corpus.readers.tabular import read_table
+from unpadded.corpus.readers.tabular import Reading, read_table
 
-__all__ = ["read", "read_beir", "read_folder", "read_table", "refuse_columns"]
+__all__ = ["Reading", "read", "read_beir", "read_folder", "read_table", "refuse_columns"]
 
 
-def read(path: Path, *, columns: dict[str, str | None], encoding: str | None = None) -> Documents:
+def read(path: Path, *, columns: dict[str, str | None], reading: Reading) -> Documents:
     """Read a file or folder that exists. `columns` maps text, label, id, split to column names (None: unasked).
 
     Raises `InputError` for anything wrong with the content.
     """
     if path.is_file():
-        return read_table(path, columns=columns, encoding=encoding)
-    refuse_columns(columns, f"the folder {path}")
-    return read_beir(path, encoding=encoding) if is_beir(path) else read_folder(path, encoding=encoding)
+        return read_table(path, columns=columns, reading=reading)
+    refuse_columns(columns, f"the folder {path}", reading)
+    read_it = read_beir if is_beir(path) else read_folder
+    return without_labels(read_it(path, encoding=reading.encoding), columns)
 
 
-def refuse_columns(columns: dict[str, str | None], what: str) -> None:
-    """Raise `InputError` if a column name was given for something that has no columns."""
-    given = [f"{key}={name!r}" for key, name in columns.items() if name != ("text" if key == "text" else None)]
+def without_labels(documents: Documents, columns: dict[str, str | None]) -> Documents:
+    """The documents, without their labels where the label's column is "", which asks for none."""
+    return replace(documents, labels=None) if columns["label"] == "" else documents
+
+
+def refuse_columns(columns: dict[str, str | None], what: str, reading: Reading) -> None:
+    """Raise `InputError` if a column name, a delimiter or the lack of a heading was given for something that has none."""
+    standard = {"text": ("text",), "label": (None, "")}
+    given = [f"{key}={name!r}" for key, name in columns.items() if name not in standard.get(key, (None,))]
+    given += [f"delimiter={reading.delimiter!r}"] if reading.delimiter is not None else []
+    given += [] if reading.heading else ["heading=False"]
     if given:
         raise InputError(f"{what} has no columns to choose from: leave out {', '.join(given)}")

@@ -3,56 +3,89 @@
 Rows are counted as in a table with a heading: the first row after the heading is row 1, and blank lines do not count.
 """
 
-import csv
-import io
 import json
+import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from unpadded.common import InputError, did_you_mean, extras_needed, in_short
 from unpadded.corpus.documents import Documents
-from unpadded.corpus.readers.decoding import read_text, readable
-from unpadded.corpus.validation import as_name
+from unpadded.corpus.readers.decoding import decode, read_text, readable
+from unpadded.corpus.readers.delimited import DELIMITERS, checked_delimiter, likeliest, rows_of
+from unpadded.corpus.splits import UNLABELLED, plain_splits
+from unpadded.corpus.validation import as_name, listing
 
 # A column of this name is used without being asked for; `_id` is what BEIR calls it.
 STANDARD = {"text": ("text",), "label": ("label",), "id": ("id", "_id"), "split": ("split",)}
 KINDS = {"csv": (".csv",), "tsv": (".tsv", ".tab"), "jsonl": (".jsonl", ".ndjson"), "parquet": (".parquet", ".pq")}
 ENDINGS = {ending: kind for kind, endings in KINDS.items() for ending in endings}
+NAME_OF_COLUMN = re.compile(
+    r"[^\W\d][\w.:/#-]*( [\w.:/#-]+){0,2}"
+)  # what a heading may be: three words without a full stop
+NO_HEADING = "begin it with a row of column names, or give --no-heading and the columns' numbers, as in --text 2"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a file is read where that has to be said: its encoding, a table's delimiter, whether it has a row of names."""
+
+    encoding: str | None = None
+    delimiter: str | None = None
+    heading: bool = True
 
 
 class Table(NamedTuple):
-    """Column names, and a function from a name to that column's values (None: no value)."""
+    """Column names, and a function from a name to that column's values (None: no value).
+
+    `named`: whether the names are certain to be names, and not the cells of a first document.
+    """
 
     names: list[str]
     column: Callable[[str], list[Any]]
+    named: bool = True
 
 
-def read_table(path: Path, *, columns: dict[str, str | None], encoding: str | None = None) -> Documents:
+def read_table(path: Path, *, columns: dict[str, str | None], reading: Reading = Reading()) -> Documents:
     """Read a CSV, TSV, JSONL (also ending in .gz) or Parquet file; `columns` names text, label, id and split.
 
-    Ids are row numbers where no column holds them; labels and ids that are numbers become strings. Raises `InputError`.
+    Ids are row numbers where no column holds them; texts, labels and ids that are numbers become strings. A row without a
+    label is unlabelled; a column without any is none. A label column named "" means that labels are not asked for. Raises
+    `InputError`.
     """
-    table = _open(path, encoding)
-    chosen = {field: _choose(path, table.names, field, name) for field, name in columns.items()}
-    texts = table.column(chosen["text"])
-    values = {
-        field: None if chosen[field] is None else [as_name(value) for value in table.column(chosen[field])]
-        for field in ("label", "id", "split")
-    }
-    ids = [str(row) for row in range(1, len(texts) + 1)] if values["id"] is None else values["id"]
+    notes: list[str] = []
+    table = _open(path, columns, reading, notes)
+    chosen = {field: _choose(path, table, field, name) for field, name in columns.items()}
+    texts = [_as_text(value) for value in table.column(chosen["text"] or "")]
+    ids, split = (
+        None if chosen[field] is None else [as_name(value) for value in table.column(chosen[field])]
+        for field in ("id", "split")
+    )
+    ids = [str(row) for row in range(1, len(texts) + 1)] if ids is None else ids
+    split = plain_splits(split) if split and any(split) else None  # type: ignore[arg-type] # a missing one is refused later
+    labels = _labels(path, table, chosen["label"], split, asked=columns["label"] is not None, notes=notes)
     name = path.with_suffix("") if path.suffix.lower() == ".gz" else path
-    return Documents(readable(name.stem), ids, texts, labels=values["label"], split=values["split"], where=str(path))
+    return Documents(
+        readable(name.stem),
+        ids,
+        texts,
+        labels=labels,
+        split=split,
+        notes=tuple(map(readable, notes)),
+        where=str(path),
+    )
 
 
-def read_jsonl(path: Path, *, encoding: str | None = None) -> list[dict[str, Any]]:
-    """The objects of a JSONL file, blank lines skipped. Raises `InputError` naming the line that is none."""
+def read_jsonl(path: Path, *, encoding: str | None = None, notes: list[str] | None = None) -> list[dict[str, Any]]:
+    """The objects of a JSONL file, blank lines skipped; fractions as they are written. Raises `InputError` naming the line
+    that is no object."""
     rows = []
-    for number, line in enumerate(read_text(path, encoding=encoding).split("\n"), start=1):
+    for number, line in enumerate(read_text(path, encoding=encoding, notes=notes).split("\n"), start=1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, parse_float=str)
         except (ValueError, RecursionError) as error:
             raise InputError(f"{path} line {number} is not JSON ({error}): write one object a line") from error
         if not isinstance(row, dict):
@@ -61,61 +94,103 @@ def read_jsonl(path: Path, *, encoding: str | None = None) -> list[dict[str, Any
     return rows
 
 
-def _open(path: Path, encoding: str | None) -> Table:
+def _as_text(value: Any) -> Any:
+    """A text, of a number its digits; what is neither stays, and is refused with its row."""
+    if isinstance(value, str) or value is None:
+        return value
+    name = as_name(value)
+    return value if name is None else name
+
+
+def _labels(
+    path: Path, table: Table, column: str | None, split: list[str] | None, *, asked: bool, notes: list[str]
+) -> list[str | None] | None:
+    """The topic of each row, None where it has none or is of the split "unlabelled"; None for all where no row has any."""
+    if column is None:
+        return None
+    values = table.column(column)
+    nested = [row for row, value in enumerate(values, start=1) if isinstance(value, list | tuple | dict)]
+    if nested and asked:
+        raise InputError(
+            f"{path} has a label that is no string or number in row {listing(nested)}: give each document one label, "
+            'or --label "" to do without'
+        )
+    unsplit = split or [""] * len(values)
+    labels = [
+        None if part == UNLABELLED else as_name(value) or None for value, part in zip(values, unsplit, strict=True)
+    ]
+    missing = labels.count(None)
+    if nested:
+        notes.append(f"the column {column} is no topic: it holds lists or objects")
+        return None
+    if missing and missing < len(labels):
+        notes.append(f"{missing} documents without a label: only the language model reads them")
+    return labels if missing < len(labels) else None
+
+
+def _open(path: Path, columns: dict[str, str | None], reading: Reading, notes: list[str]) -> Table:
     packed = path.suffix.lower() == ".gz"
     kind = ENDINGS.get((path.with_suffix("") if packed else path).suffix.lower())
+    kind = kind or ("csv" if reading.delimiter is not None else None)
     if kind is None or (packed and kind == "parquet"):
         raise InputError(
             f"{path} is of no known type: name it .csv, .tsv or .jsonl (with .gz if packed) or .parquet, "
             "or give a folder"
         )
+    if kind in ("parquet", "jsonl") and (reading.delimiter is not None or not reading.heading):
+        raise InputError(f"{path} has neither delimiters nor a heading: leave out --delimiter and --no-heading")
     if kind == "parquet":
-        return _open_parquet(path)
+        return _open_parquet(path, reading.encoding)
     if kind == "jsonl":
-        rows = read_jsonl(path, encoding=encoding)
+        rows = read_jsonl(path, encoding=reading.encoding, notes=notes)
         names = list(dict.fromkeys(name for row in rows for name in row))
         return Table(names if rows else ["text"], lambda name: [row.get(name) for row in rows])
-    return _open_csv(path, encoding, "," if kind == "csv" else "\t")
+    return _open_csv(path, "," if kind == "csv" else "\t", columns, reading, notes)
 
 
-def _open_csv(path: Path, encoding: str | None, delimiter: str) -> Table:
-    rows = _csv_rows(path, read_text(path, encoding=encoding), delimiter)
+def _open_csv(path: Path, own: str, columns: dict[str, str | None], reading: Reading, notes: list[str]) -> Table:
+    text = read_text(path, encoding=reading.encoding, notes=notes)
+    if reading.delimiter is not None:
+        delimiter = checked_delimiter(reading.delimiter)
+    else:
+        delimiter = likeliest(text, own, [name for name in columns.values() if name])
+        if delimiter != own:
+            notes.append(f"{path.name} is read as separated by {DELIMITERS[delimiter]}")
+    rows = rows_of(path, text, delimiter, notes)
     if not rows:
         raise InputError(f"{path} is empty: begin it with a row of column names")
-    names = [name.strip() for name in rows.pop(0)]
+    if reading.heading:
+        names = [name.strip() for name in rows.pop(0)]
+    else:
+        names = [str(number) for number in range(1, max(map(len, rows)) + 1)]
     for number, row in enumerate(rows, start=1):
         if any(cell for cell in row[len(names) :]):
             raise InputError(
                 f"{path} row {number} has {len(row)} cells under {len(names)} column names: "
                 "put quotes around text that holds the delimiter"
             )
-    return Table(names, lambda name: _csv_column(names.index(name), rows))
+    named = not reading.heading or _are_names(names, rows)
+    return Table(names, lambda name: _csv_column(names.index(name), rows), named)
 
 
-def _csv_rows(path: Path, text: str, delimiter: str) -> list[list[str]]:
-    # Strict, so that a quote left open is an error and not one document that swallows the rest of the file.
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    rows, line = [], 1
-    limit = csv.field_size_limit(2**31 - 1)  # the module's own, 131,072 characters a cell, is less than a long document
-    try:
-        for row in reader:
-            line = reader.line_num + 1
-            if row:
-                rows.append(row)
-    except csv.Error as error:
-        raise InputError(
-            f"{path} has a broken quoted cell in the row at line {line} ({error}): double the quotes inside and close it"
-        ) from error
-    finally:
-        csv.field_size_limit(limit)
-    return rows
+def _are_names(names: list[str], rows: list[list[str]]) -> bool:
+    """Whether the first row holds names of columns: short ones, all different, none that is in its column again, and
+    over the longest texts one of less than half their length."""
+    if len(set(names)) < len(names) or not all(NAME_OF_COLUMN.fullmatch(name) for name in names if name):
+        return False
+    cells = [[row[place].strip() for row in rows if place < len(row)] for place in range(len(names))]
+    if any(name and name in column for name, column in zip(names, cells, strict=True)):
+        return False
+    lengths = [sorted(map(len, column))[len(column) // 2] if column else 0 for column in cells]
+    longest = lengths.index(max(lengths))
+    return len(names[longest]) < lengths[longest] / 2
 
 
 def _csv_column(place: int, rows: list[list[str]]) -> list[str | None]:
     return [row[place] if place < len(row) else None for row in rows]
 
 
-def _open_parquet(path: Path) -> Table:
+def _open_parquet(path: Path, encoding: str | None) -> Table:
     with extras_needed():
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -123,9 +198,14 @@ def _open_parquet(path: Path) -> Table:
     def column(name: str) -> list[Any]:
         try:
             # Not a memory map: a file cut short while mapped would end the process, not raise.
-            return pq.ParquetFile(path).read(columns=[name])[name].to_pylist()
+            values = pq.ParquetFile(path).read(columns=[name])[name].to_pylist()
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise _torn(path, error) from error
+        # Strings that somebody stored as binary.
+        return [
+            decode(value, f"{path} row {row}", encoding=encoding).text if isinstance(value, bytes) else value
+            for row, value in enumerate(values, start=1)
+        ]
 
     try:
         names = pq.ParquetFile(path).schema_arrow.names
@@ -139,12 +219,25 @@ def _torn(path: Path, error: Exception) -> InputError:
     return InputError(f"{path} is not a whole Parquet file ({reason}): copy or write it again")
 
 
-def _choose(path: Path, names: list[str], field: str, asked: str | None) -> str | None:
+def _choose(path: Path, table: Table, field: str, asked: str | None) -> str | None:
+    names = table.names
+    if asked == "" and field != "text":
+        return None
+    if field == "text" and asked == "text" and names == ["1"]:  # no heading, and no other column that could be meant
+        return "1"
     if asked is None:
         asked = next((name for name in STANDARD[field] if name in names), None)
     elif asked not in names:
-        have = ", ".join(repr(name) for name in names)
-        raise InputError(f"{path} has no column {asked!r}{did_you_mean(asked, names)}: give as {field}= one of {have}")
-    if names.count(asked) > 1:
-        raise InputError(f"{path} has {names.count(asked)} columns called {asked!r}: rename all but one")
+        raise InputError(_missing(path, table, field, asked))
+    if names.count(asked) > 1:  # type: ignore[arg-type] # None is no name
+        raise InputError(f"{path} has {names.count(asked or '')} columns called {asked!r}: rename all but one")
     return asked
+
+
+def _missing(path: Path, table: Table, field: str, asked: str) -> str:
+    """What is said of a column that is not there; the first row is quoted only where it holds no document."""
+    near = did_you_mean(asked, table.names)
+    if not (table.named or near):
+        return f"{path} has no column {asked!r} and, it seems, no heading row: {NO_HEADING}"
+    have = ", ".join(repr(name) for name in table.names)
+    return f"{path} has no column {asked!r}{near}: give as {field}= one of {have}"

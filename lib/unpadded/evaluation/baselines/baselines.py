@@ -6,6 +6,7 @@ Whatever is fitted is fitted on `train` documents only and records their ids.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
 import bm25s
@@ -22,6 +23,11 @@ from unpadded.evaluation.postprocess import idf_weights
 from unpadded.evaluation.scores import FitRecord, Representation
 from unpadded.tokens import mean_rows
 
+
+class NoWordError(InputError):
+    """The texts hold no word that a baseline could count."""
+
+
 MOST_WORDS = 20_000  # the most frequent words, which TF-IDF counts
 
 
@@ -35,17 +41,21 @@ def tfidf(texts: Sequence[str], ids: Sequence[str], *, train: Sequence[int] | np
     """TF-IDF of words, sublinear term frequency, unit length; sparse float32 [n, vocabulary].
 
     `train` holds the positions of the documents to fit on. From 100 documents on, words in fewer than three of them or
-    in more than half are dropped. Raises InputError when no word is left.
+    in more than half are dropped, unless that leaves none. Raises InputError when no word is left.
     """
     train = np.asarray(train)
-    bounds = {"min_df": 3, "max_df": 0.5} if len(train) >= 100 else {}
-    vectorizer = TfidfVectorizer(sublinear_tf=True, max_features=MOST_WORDS, dtype=np.float32, **bounds)
+    read = [texts[i] for i in train]
+    options = {"sublinear_tf": True, "max_features": MOST_WORDS, "dtype": np.float32}
+    vectorizer = TfidfVectorizer(**options, **({"min_df": 3, "max_df": 0.5} if len(train) >= 100 else {}))
     try:
-        vectorizer.fit([texts[i] for i in train])
-    except ValueError:
-        raise InputError(
-            "texts: the training documents hold no word that TF-IDF could count; use other texts."
-        ) from None
+        vectorizer.fit(read)
+    except ValueError:  # the bounds leave no word: documents that share nothing, or everything
+        try:
+            vectorizer = TfidfVectorizer(**options).fit(read)
+        except ValueError:
+            raise NoWordError(
+                "texts: the training documents hold no word that TF-IDF could count; use other texts."
+            ) from None
     return Representation("tfidf", "", "none", vectorizer.transform(texts), (_record("tfidf", ids, train),))
 
 
@@ -125,8 +135,10 @@ def all_baselines(
 
     `learned` says what the table was trained on, and goes with the representations that use it.
     """
-    words = tfidf(texts, ids, train=train)
-    found = [random_vectors(len(texts), seed=seed), words, lsa(words, train=train, seed=seed)]
+    found = [random_vectors(len(texts), seed=seed)]
+    with suppress(NoWordError):  # numbers and signs alone: then there are no such baselines
+        words = tfidf(texts, ids, train=train)
+        found += [words, lsa(words, train=train, seed=seed)]
     if token_ids is not None and table is not None:
         means = [input_embeddings(token_ids, table, ids, train=train, idf=idf) for idf in (False, True)]
         found += [mean if learned is None else mean.with_record(learned) for mean in means]
@@ -145,7 +157,7 @@ class BM25:
         self._index = bm25s.BM25()
         self._known = {word for document in tokens for word in document}
         if not self._known:
-            raise InputError("texts: the documents hold no word that BM25 could index; leave BM25 out.")
+            raise NoWordError("texts: the documents hold no word that BM25 could index; leave BM25 out.")
         self._index.index(tokens, show_progress=False)
 
     def scores(self, queries: Sequence[str]) -> np.ndarray:

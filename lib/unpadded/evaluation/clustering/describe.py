@@ -16,7 +16,7 @@ from sklearn.preprocessing import normalize
 
 from unpadded.evaluation.clustering.agreement import METRICS, agreement_intervals
 from unpadded.evaluation.clustering.kmeans import Clustering
-from unpadded.evaluation.scores import Representation, check_names, checked_vectors, score_row, to_frame
+from unpadded.evaluation.scores import Representation, check_names, checked_vectors, score_row, to_frame, told_apart
 
 AGREEMENT = [name for name in METRICS if name != "NMI"]  # equal to the V-measure
 DENSITY_SAMPLE, DENSITY_WIDTH = 3000, 10  # documents and principal components that HDBSCAN sees
@@ -85,9 +85,10 @@ def density_clusters(
 
     The components are fitted on the sample itself, without labels. Returns the long table (metrics "HDBSCAN v_measure",
     ... with intervals over documents; the noise counts as one more cluster) and a frame with a row for each representation
-    and columns method, n_clusters, noise_share, v_measure, AMI, ARI.
+    and columns method, n_clusters, noise_share, v_measure, AMI, ARI. Representations whose vectors are all the same have none.
     """
     check_names(representations)
+    representations, _ = told_apart(representations, len(labels))
     order = np.argsort(np.asarray(ids), kind="stable")
     sample = order[
         np.sort(np.random.default_rng(seed).choice(len(order), min(DENSITY_SAMPLE, len(order)), replace=False))
@@ -108,4 +109,4 @@ def density_clusters(
         about = {"corpus": corpus_name, "task": "clustering", "n": len(sample), "seed": seed}
         about["seconds"] = time.perf_counter() - start
         rows += [score_row(representation, intervals[name], metric=f"HDBSCAN {name}", **about) for name in AGREEMENT]
-    return to_frame(rows), pd.DataFrame(found)
+    return to_frame(rows), pd.DataFrame(found, columns=["method", "n_clusters", "noise_share", *AGREEMENT])

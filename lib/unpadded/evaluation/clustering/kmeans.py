@@ -22,7 +22,15 @@ from sklearn.cluster import KMeans, kmeans_plusplus
 from unpadded.common import InputError
 from unpadded.evaluation.clustering.agreement import METRICS, around, resampled_scores
 from unpadded.evaluation.parallel import side_by_side
-from unpadded.evaluation.scores import Representation, check_names, check_vectors, checked_vectors, score_row, to_frame
+from unpadded.evaluation.scores import (
+    Representation,
+    SameVectorsError,
+    check_names,
+    check_vectors,
+    checked_vectors,
+    score_row,
+    to_frame,
+)
 from unpadded.evaluation.statistics import Interval
 
 SMALLEST_BLOCK = 8  # documents of a block that is scored by itself
@@ -102,17 +110,25 @@ def cluster_all(
 ) -> tuple[pd.DataFrame, ClusteringDetails]:
     """Score every representation of the same documents; returns (long table, details). Options: evaluate_clustering's.
 
-    With `ids` the result does not depend on the order of the documents. Raises InputError like evaluate_clustering.
+    With `ids` the result does not depend on the order of the documents. Representations whose vectors are all the same are
+    left out, and the details' note says so. Raises InputError like evaluate_clustering, and where none is left.
     """
     check_names(representations)
-    rows, clusterings = [], {}
+    rows, clusterings, left_out = [], {}, []
     for representation in representations:
-        vectors = checked_vectors(representation, len(labels))
+        try:
+            vectors = checked_vectors(representation, len(labels))
+        except SameVectorsError as error:
+            left_out.append(str(error))
+            continue
         result = evaluate_clustering(vectors, labels, ids=ids, n_seeds=n_seeds, seed=seed, **options)
         clusterings[representation.name] = result
         about = {"corpus": corpus_name, "task": "clustering", "n": len(labels), "seed": seed, "seconds": result.seconds}
         rows += [score_row(representation, result.interval(name), metric=name, **about) for name in result.values]
-    return to_frame(rows), ClusteringDetails(np.asarray(labels), clusterings)
+    if not clusterings:
+        raise InputError(left_out[0])
+    note = " ".join([ClusteringDetails.note, *left_out])
+    return to_frame(rows), ClusteringDetails(np.asarray(labels), clusterings, note)
 
 
 def evaluate_clustering(

@@ -20,8 +20,15 @@ from ir_measures import AP, RR, P, R, Rprec, nDCG
 from sklearn.utils import gen_batches
 
 from unpadded.common import InputError, Scorer, cosine_scorer, first_documents
-from unpadded.evaluation.baselines.baselines import BM25
-from unpadded.evaluation.scores import Representation, check_names, checked_vectors, score_row, to_frame
+from unpadded.evaluation.baselines.baselines import BM25, NoWordError
+from unpadded.evaluation.scores import (
+    Representation,
+    SameVectorsError,
+    check_names,
+    checked_vectors,
+    score_row,
+    to_frame,
+)
 from unpadded.evaluation.statistics import bootstrap_mean
 
 METRICS = {"nDCG@10": nDCG @ 10, "AP": AP, "Rprec": Rprec, "P@10": P @ 10, "R@100": R @ 100, "RR@10": RR}
@@ -209,11 +216,16 @@ def _rank(scorers, n_relevant, judge, ids, by_id, excluded, corpus_name, seed, n
     depth = min(len(ids), max(DEPTH, *n_relevant.values(), 10))
     make_evaluators = partial(_evaluators, judge, query_ids, depth)
     kept = list(make_evaluators()) if sum(n_relevant.values()) <= JUDGMENTS_KEPT else None
-    values, first, rows = {name: {} for name in METRICS}, {}, []
+    values, first, rows, left_out = {name: {} for name in METRICS}, {}, [], []
     about = {"corpus": corpus_name, "task": "ranking", "n": len(query_ids), "seed": seed}
     for representation, make_scorer in scorers.items():
         start = time.perf_counter()
-        found = first_documents(make_scorer(), len(query_ids), len(ids), depth=depth, excluded=hidden)
+        try:
+            scorer = make_scorer()
+        except (SameVectorsError, NoWordError) as error:
+            left_out.append(str(error))
+            continue
+        found = first_documents(scorer, len(query_ids), len(ids), depth=depth, excluded=hidden)
         found = np.where(found < 0, -1, by_id.astype(np.int32)[found])
         table = _evaluate(kept or make_evaluators(), found, query_ids, ids)
         seconds = time.perf_counter() - start
@@ -222,6 +234,9 @@ def _rank(scorers, n_relevant, judge, ids, by_id, excluded, corpus_name, seed, n
             values[metric][representation.name] = table[metric].to_numpy()
             interval = bootstrap_mean(values[metric][representation.name], seed=seed)
             rows.append(score_row(representation, interval, metric=metric, seconds=seconds, **about))
+    if not rows:
+        raise InputError(left_out[0])
+    note = " ".join([note, *left_out])
     frames = {metric: pd.DataFrame(columns, index=query_ids) for metric, columns in values.items()}
     return to_frame(rows), RankingDetails(query_ids, frames, first, note)
 

@@ -85,7 +85,7 @@ class NeighbourPanel:
             pooling=item.pooling,
             row=row,
             similarity=item.similarity,
-            topic=corpus.labels[row] if corpus.labels else "",
+            topic=(corpus.labels[row] or "") if corpus.labels else "",
             text=corpus.texts[row],
             tokens=tokens,
             terms=own,

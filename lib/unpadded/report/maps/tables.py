@@ -29,7 +29,7 @@ def map_table(corpus, rows: np.ndarray, maps: Mapping[str, np.ndarray], *, lengt
             "id": [corpus.ids[i] for i in rows],
             "title": titles,
             "beginning": beginnings,
-            "topic": [corpus.labels[i] for i in rows] if corpus.labels else "",
+            "topic": [corpus.labels[i] or "" for i in rows] if corpus.labels else "",
             "tokens": np.asarray(lengths)[rows],
         }
     )
@@ -73,7 +73,11 @@ def map_path(run: str | os.PathLike, corpus_name: str) -> Path:
 
 
 def save_map(table: pd.DataFrame, path: str | os.PathLike) -> None:
-    """Write a map table as Parquet, atomically."""
+    """Write a map table as Parquet, atomically; of one without coordinates only the folder is made."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    if not poolings_of(table):
+        Path(path).unlink(missing_ok=True)
+        return
     with atomic_write(path) as file:
         table.to_parquet(file, index=False, compression="zstd")
 

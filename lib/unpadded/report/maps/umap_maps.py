@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,11 +15,13 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.neighbors import NearestNeighbors
 
 from unpadded.common import InputError
-from unpadded.evaluation import check_vectors
+from unpadded.evaluation import Representation, check_vectors, told_apart
 from unpadded.report.maps.tables import limits_without_outliers
 from unpadded.report.plots.palette import TOPIC_COLOURS
+from unpadded.report.plots.speed import nothing_measured
 from unpadded.report.plots.style import as_drawn, in_words, panel_grid, say, styled
 
+FEWEST = 4  # documents of a map
 N_NEIGHBORS = 15  # UMAP's own default
 
 
@@ -36,7 +39,7 @@ def umap_coordinates(vectors, *, seed: int = 0) -> tuple[np.ndarray, float]:
     from umap import UMAP  # imported late: it takes seconds, and no other picture needs it
 
     check_vectors(vectors)
-    if vectors.shape[0] < 4:
+    if vectors.shape[0] < FEWEST:
         raise InputError(f"vectors: a map of {vectors.shape[0]} documents says nothing; pass at least four.")
     start = time.perf_counter()
     if not isinstance(vectors, np.ndarray):  # UMAP wants dense rows
@@ -55,9 +58,28 @@ def umap_coordinates(vectors, *, seed: int = 0) -> tuple[np.ndarray, float]:
     return np.asarray(coordinates, dtype=np.float32), time.perf_counter() - start
 
 
+def map_coordinates(
+    representations: Sequence[Representation], rows: np.ndarray, *, seed: int = 0
+) -> tuple[dict[str, np.ndarray], float]:
+    """({pooling: float32 coordinates [m, 2]} of the documents at `rows`, seconds), as `umap_coordinates` finds them.
+
+    Vectors of which there is no map, of fewer than four documents or all the same, are left out.
+    """
+    maps, seconds = {}, 0.0
+    for representation in representations:
+        vectors = representation.vectors[rows]
+        if len(rows) < FEWEST or told_apart([replace(representation, source=vectors)], len(rows))[1]:
+            continue
+        maps[representation.pooling], taken = umap_coordinates(vectors, seed=seed)
+        seconds += taken
+    return maps, seconds
+
+
 @styled
 def umap_maps(maps: Mapping[str, np.ndarray], labels: Sequence[str]) -> Figure:
     """One panel per name -> coordinates [n, 2], coloured by topic; a topic is named where its documents lie together."""
+    if not maps:
+        return nothing_measured("a map needs four documents that differ")
     labels = np.asarray(labels)
     colours = topic_colours(np.unique(labels))
     figure, axes = panel_grid(len(maps), width=4.6, height=4.0)

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from unpadded.common import POSTPROCESSES, InputError
 from unpadded.report.plots.palette import INK, MARKERS, POOLING_COLOURS
+from unpadded.report.plots.speed import nothing_measured
 from unpadded.report.plots.style import (
     as_drawn,
     in_words,
@@ -179,6 +180,8 @@ def geometry_panel(table: pd.DataFrame, norms: pd.DataFrame, parts: pd.DataFrame
 
     With `part_contributions`' `parts` a last panel shows what raw concat's distances are made of.
     """
+    if table.empty:
+        return nothing_measured("all documents have the same vector")
     figure, axes = plt.subplots(1, 4 if parts is None else 5, figsize=(12 if parts is None else 14.5, 2.9))
     titles = {
         "mean_cosine": ("mean cosine of random pairs", "cosine"),

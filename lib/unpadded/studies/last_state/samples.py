@@ -59,10 +59,12 @@ def draw_sample(
     fewer than two documents comes back empty.
     """
     rng, places = np.random.default_rng(seed), np.asarray(places, dtype=np.int64)
+    if corpus.labels and None in corpus.labels:  # what has no topic cannot be asked for it
+        places = places[[corpus.labels[place] is not None for place in places]]
     lengths = tokens.lengths[places]
     enough = max(SHORTEST, min(min_tokens, int(np.median(lengths)) if len(lengths) else 0))
     order = rng.permutation(places[(lengths >= enough) & (lengths <= max(max_tokens, enough))])
-    topics = np.asarray(corpus.labels) if corpus.labels else None
+    topics = np.array([label or "" for label in corpus.labels]) if corpus.labels else None
     if balanced and topics is not None and len(order):
         topic = np.unique(topics[order], return_inverse=True)[1]  # numbers: pandas refuses strings that are not UTF-8
         earlier = pd.Series(topic).groupby(topic).cumcount()  # documents of the same topic before each

@@ -19,7 +19,7 @@ COSTS = [column for metric in METRICS for column in (metric, f"{metric}_change")
 def has_topics(corpus: Corpus) -> bool:
     """Whether there are two topics of at least two different texts, so that there is something to find."""
     texts = Counter(label for label, _ in set(zip(corpus.labels or (), corpus.texts, strict=False)))
-    return sum(count > 1 for count in texts.values()) > 1
+    return sum(count > 1 for label, count in texts.items() if label is not None) > 1
 
 
 def padding_costs(
@@ -59,6 +59,8 @@ def score(corpus: Corpus, vectors: np.ndarray, *, seed: int = 0) -> tuple[dict[s
 
     And nDCG@10 of each query, float64 [n_queries]: every document that another one shares its topic with.
     """
+    if None in corpus.labels:
+        vectors, corpus = vectors[[label is not None for label in corpus.labels]], corpus.labelled()
     if (vectors == vectors[0]).all():
         return {"v_measure": 0.0, "nDCG@10": np.nan}, np.array([np.nan])
     clustering = evaluate_clustering(

@@ -161,6 +161,8 @@ def measure_predictions(
     """
     if not has_topics(corpus):
         return pd.DataFrame(columns=COLUMNS), np.nan
+    documents = [tokens for tokens, label in zip(documents, corpus.labels, strict=True) if label is not None]
+    corpus = corpus.labelled()
     valid = np.arange(2, len(documents), 3)
     learn = text_classifier(lm, documents, corpus.labels, valid=valid, epochs=epochs, seed=seed)
     probabilities = predict_in_ways(learn, lm, [documents[i] for i in valid])
