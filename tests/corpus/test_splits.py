@@ -70,6 +70,24 @@ def test_what_is_unsupervised_beside_train_or_below_has_no_topic(tmp_path):
     assert load_corpus(str(table)).labels == ["neg", "pos", None]
 
 
+@pytest.mark.parametrize(
+    ("values", "labels", "said"),
+    [
+        (["train", "valid"], "ab", ["no test documents with topics: the documents of valid are the test"]),
+        (["train", "train"], "ab", ["no test documents with topics: a quarter of each topic of train is the test"]),
+        (
+            ["train", "valid", "test"],
+            ["a", "b", ""],
+            ["no test documents with topics: the documents of valid are the test"],
+        ),
+        (["train", "valid", "test"], "aba", []),
+    ],
+)
+def test_what_is_tested_on_is_said(tmp_path, values, labels, said):
+    corpus = load_corpus(str(column_of(tmp_path / "t.csv", values, list(labels))))
+    assert [note for note in corpus.notes if note.startswith("no test")] == said
+
+
 def test_other_splits_are_refused_in_a_sentence_and_only_by_a_run(tmp_path):
     table = column_of(tmp_path / "t.csv", ["fold1", "fold2", "train"])
     with pytest.raises(InputError, match=r"t\.csv has the splits fold1, fold2: call them train, valid and test"):

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,17 @@ def load_corpus(
     loaded = Corpus.load(corpus, text=text, label=column, id=id or None, **reading)
     if loaded.split is not None and not (corpus in NAMES and not Path(corpus).exists()):
         check_splits(loaded.split, str(corpus))
+        loaded = replace(loaded, notes=(*loaded.notes, *_remarks(loaded)))
     return loaded.sample(n_documents, seed) if 0 < n_documents < len(loaded) else loaded
+
+
+def _remarks(corpus: Corpus) -> list[str]:
+    """What is tested on where a corpus with a split has no test with topics, in words."""
+    parts = {part for part, label in zip(corpus.split or (), corpus.labels or (), strict=False) if label is not None}
+    if not parts or "test" in parts:
+        return []
+    what = "the documents of valid are the test" if "valid" in parts else "a quarter of each topic of train is the test"
+    return [f"no test documents with topics: {what}"]
 
 
 def load_also(also: str, *, beside: str = "", root: str | os.PathLike = ".") -> list[Corpus]:
