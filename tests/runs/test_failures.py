@@ -1,5 +1,6 @@
 """One failure is one failure, and what does not belong to a run is not on its page; with notebooks that take no time."""
 
+import errno
 import json
 import re
 from pathlib import Path
@@ -133,8 +134,22 @@ def _with_notebooks(init, notebooks: Path):
     return changed
 
 
+def test_a_page_that_cannot_be_written_is_one_notebooks_failure(place, monkeypatch):
+    written = stage_job.write_page
+
+    def write_page(notebook: Path) -> Path:
+        if notebook.stem == "06_clustering":
+            raise ValueError("no page of this")
+        return written(notebook)
+
+    monkeypatch.setattr(stage_job, "write_page", write_page)
+    with pytest.raises(NotebookError, match=r"06_clustering failed \(ValueError: no page of this\)"):
+        a_run(place).execute()
+    assert "failed (ValueError: no page of this)" in (place / "run" / "index.html").read_text()
+
+
 def test_a_full_disk_and_ctrl_c_end_everything(place, monkeypatch):
-    for error in (NoRoomError("full"), KeyboardInterrupt()):
+    for error in (NoRoomError("full"), OSError(errno.ENOSPC, "full"), KeyboardInterrupt()):
 
         def full(notebook: Path, *_, error=error, **__):
             EXECUTED.append(notebook.stem)

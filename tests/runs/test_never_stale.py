@@ -83,6 +83,15 @@ def test_other_versions_of_what_is_imported_are_noticed(library, monkeypatch):
     assert code_key(cells, *places) != before
 
 
+def test_what_works_behind_a_package_counts_too():
+    cells = ["from fastai.text.all import *", "import umap.umap_ as u"]
+    packages = code_module._closure(cells, [NOTEBOOKS, LIBRARY])[1]
+    assert {"fastai", "spacy", "umap", "numba"} <= packages
+    assert code_module.version_of("spacy").startswith("spacy ")
+    assert code_module.version_of("sklearn").startswith("scikit-learn ")
+    assert code_module.version_of("no_such_package") == ""
+
+
 @pytest.mark.parametrize("stage", ["02_extract_embeddings", "07_ranking"])
 def test_no_module_that_a_notebook_loads_is_missed(stage):
     """What Python itself has loaded when the notebook's imports have run."""
@@ -130,6 +139,15 @@ def test_the_library_is_part_of_every_key(run, tmp_path, monkeypatch):
         file.write("MORE = 1\n")
     after = keys(run)
     assert {name for name in after if after[name] != before[name]} == {"06_clustering", "09_compare_runs"}
+
+
+def test_the_same_documents_under_another_name_are_made_anew(run, tmp_path):
+    """Folders and tables go by the corpus's name, but not by its path."""
+    before = keys(run)
+    (tmp_path / "elsewhere").mkdir()
+    for name, same in (("elsewhere/tiny.csv", True), ("other.csv", False)):
+        shutil.copy(run.choice.source, tmp_path / name)
+        assert (keys(replace(run, choice=CorpusChoice(str(tmp_path / name), n_documents=400))) == before) == same
 
 
 def test_a_start_counts_by_its_content_and_not_by_its_path(run, tmp_path):

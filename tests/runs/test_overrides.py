@@ -91,3 +91,17 @@ def test_further_corpora_go_to_the_notebooks_that_run_and_take_them(unlabelled, 
     parameters = {stage.name: run.parameters(stage).get("also") for stage in run.stages}
     assert parameters["01_train_language_model"] is None
     assert (parameters["02_extract_embeddings"], parameters["07_ranking"]) == ("lee", "bbc")
+
+
+def test_a_further_corpus_that_is_not_encoded_is_refused(tmp_path):
+    for name in ("first", "second"):
+        texts, labels = make_texts(30)
+        pd.DataFrame({"text": texts, "label": labels}).to_csv(tmp_path / f"{name}.csv", index=False)
+    overrides = {"06_clustering": {"also": str(tmp_path / "second.csv")}}
+    run = Run(tmp_path / "run", CorpusChoice(str(tmp_path / "first.csv")), overrides=overrides)
+    with pytest.raises(
+        InputError, match=r"06_clustering\.also names second, which 02_extract_embeddings does not encode"
+    ):
+        run.execute()
+    run.also = str(tmp_path / "second.csv")
+    assert len(run.jobs(run.choice.load())) == len(run.stages)

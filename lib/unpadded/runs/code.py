@@ -15,6 +15,8 @@ from pathlib import Path
 
 LIBRARY = Path(__file__).resolve().parents[2]  # the folder that holds the package
 PACKAGE = "unpadded"
+# Packages that do the work behind one that is imported: their versions count too.
+BEHIND = {"fastai": ("fastcore", "spacy"), "sklearn": ("scipy",), "umap": ("numba", "pynndescent")}
 
 Import = tuple[str, str]  # a module, and the name taken from it ("": the module itself)
 
@@ -76,6 +78,7 @@ def _closure(cells: Sequence[str], roots: Sequence[Path]) -> tuple[dict[str, str
         if module not in sources:
             sources[module] = read.source
             waiting += read.imports
+    packages |= {behind for name in packages for behind in BEHIND.get(name, ())}
     return sources, packages - set(sys.stdlib_module_names)
 
 

@@ -5,6 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Event
 
+from unpadded.common import DISK_IS_FULL, with_type
 from unpadded.runs.notebook import NoRoomError, NotebookError
 from unpadded.runs.stage import StageJob
 
@@ -24,8 +25,8 @@ def execute_jobs(
 ) -> dict[str, Failure]:
     """Do what is not done yet of the jobs, given in order; stage -> why it has no result, for those that have none.
 
-    `before(job)` is called when everything that a job needs has ended. Raises `NoRoomError` for a full disk, which leaves no
-    room for the others either, and whatever else is no failure of a notebook; then no other begins.
+    `before(job)` is called when everything that a job needs has ended. Raises for a full disk, which leaves no room for the
+    others either, and where it is stopped; then no other begins.
     """
     stopped, begun = Event(), {}
     with ThreadPoolExecutor(at_once) as pool:
@@ -69,13 +70,14 @@ class _Advance:
         try:
             self.before(self.job)
             self.say(f"{self.title}: {self.job.perform(at_once=self.at_once):.0f} s")
-        except NoRoomError:
-            self.stopped.set()
-            raise
-        except NotebookError as error:
+        except Exception as error:
+            if isinstance(error, NoRoomError) or (isinstance(error, OSError) and error.errno in DISK_IS_FULL):
+                self.stopped.set()
+                raise
+            reason = f"in {error.reason}" if isinstance(error, NotebookError) else f"({with_type(error)})"
             if not self.stopped.wait(GRACE):
-                self.say(f"{self.title}: failed in {error.reason}")
-            return Failure(self.job.stage.name, f"failed in {error.reason}")
+                self.say(f"{self.title}: failed {reason}")
+            return Failure(self.job.stage.name, f"failed {reason}")
         except BaseException:
             self.stopped.set()
             raise

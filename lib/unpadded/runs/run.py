@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from unpadded import __version__
-from unpadded.common import InputError, comma_list, locked, n_cores, write_json
+from unpadded.common import InputError, locked, n_cores, write_json
 from unpadded.corpus import Corpus, fingerprints, load_corpus, relocated
 from unpadded.evaluation import concatenate, read_scores, write_scores
 from unpadded.runs.belonging import foreign_stages, move_aside
@@ -18,7 +18,17 @@ from unpadded.runs.executing import Failure, execute_jobs
 from unpadded.runs.needs import left_out
 from unpadded.runs.notebook import NotebookError, check_parameters
 from unpadded.runs.overrides import check_overrides
-from unpadded.runs.profiles import AT_ONCE, BESIDE, DEFAULT_CORPUS, N_DOCUMENTS, SCORED, STAGES, Stage, stage_parameters
+from unpadded.runs.profiles import (
+    AT_ONCE,
+    BESIDE,
+    DEFAULT_CORPUS,
+    EXTRACT,
+    N_DOCUMENTS,
+    SCORED,
+    STAGES,
+    Stage,
+    stage_parameters,
+)
 from unpadded.runs.stage import StageJob, content_key, recorded
 
 NOTEBOOKS = Path(__file__).resolve().parents[3] / "notebooks"
@@ -108,7 +118,8 @@ class Run:
         """What `execute` would do, in lines for people; nothing is executed or written. Raises as `execute` does before."""
         corpus, jobs = self._plan()
         whole = self.choice.load_whole()
-        beside = [f"further corpus: {name}" for name in comma_list(self.also)]
+        names = dict.fromkeys(name for job in jobs for name in self._also(corpus, job))
+        beside = [f"further corpus: {name}" for name in names]
         plan = planned(jobs, self.left_out(corpus), corpus, self.profile)
         return [*described(whole, len(corpus)), *beside, *plan, "nothing was executed or written"]
 
@@ -155,13 +166,35 @@ class Run:
                 key = content_key(notebook, parameters, self._contents(corpus, parameters), needs)
                 needed, about = tuple(filter(None, needs)), self.about(corpus)
                 jobs[stage.name] = StageJob(stage, notebook, self.folder, parameters, key, needed, about)
+        self._check_also(corpus, jobs)
         return list(jobs.values())
+
+    def _also(self, corpus: Corpus, job: StageJob) -> list[str]:
+        """The names of the further corpora of a stage."""
+        found = fingerprints(job.parameters.get("also", ""), beside=corpus.name, root=self.notebooks)
+        return [name.rpartition(":")[0] for name in found]
+
+    def _check_also(self, corpus: Corpus, jobs: Mapping[str, StageJob]) -> None:
+        """Refuse a further corpus that is to be scored and has not been encoded."""
+        encoded = self._also(corpus, jobs[EXTRACT]) if EXTRACT in jobs else []
+        for job in (jobs[name] for name in SCORED if name in jobs and EXTRACT in jobs):
+            for name in self._also(corpus, job):
+                if name not in encoded:
+                    raise InputError(
+                        f"{job.stage.name}.also names {name}, which {EXTRACT} does not encode: use --also for all of them."
+                    )
 
     def _contents(self, corpus: Corpus, parameters: Mapping[str, object]) -> list[str]:
         """What stands for everything that a notebook with these parameters reads, beside the stages before it."""
         beside = fingerprints(parameters.get("also", ""), beside=corpus.name, root=self.notebooks)
         start = start_content(parameters.get("start", ""), root=self.notebooks, run=self.folder)
-        return [corpus.fingerprint, *beside, start, *scores_content(parameters.get("others", ""), root=self.notebooks)]
+        return [
+            corpus.name,
+            corpus.fingerprint,
+            *beside,
+            start,
+            *scores_content(parameters.get("others", ""), root=self.notebooks),
+        ]
 
     def _why_not_asked(self, stage: str) -> str:
         """Why this run does not execute a notebook, whatever the corpus, as the end of a sentence; empty where it does."""
