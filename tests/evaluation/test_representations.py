@@ -12,8 +12,9 @@ from unpadded.common.names import CONCAT, POOLINGS
 from unpadded.corpus.corpus import Corpus
 from unpadded.embeddings.store import Embeddings
 from unpadded.encoding.encoder import DocumentEncoder
-from unpadded.evaluation.extraction import extract, tokenized
+from unpadded.evaluation.extraction import extract
 from unpadded.evaluation.postprocess import Whitener, idf_weights
+from unpadded.evaluation.reading import tokenized
 from unpadded.evaluation.representations import chosen, compared, listed, load, save, training_documents
 from vector_tools import lm, noise
 

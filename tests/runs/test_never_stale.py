@@ -104,12 +104,13 @@ def test_no_module_that_a_notebook_loads_is_missed(stage):
     assert set(loaded) <= set(modules_of(cells, NOTEBOOKS))
 
 
-def test_pooling_concerns_those_who_encode_and_not_those_who_compare():
+def test_pooling_concerns_those_who_encode_and_not_those_who_train_or_compare():
     def covers(stage: str) -> bool:
         cells = code_of(nbformat.read(NOTEBOOKS / f"{stage}.ipynb", as_version=4))
         return "unpadded.encoding.pooling" in modules_of(cells, NOTEBOOKS)
 
     assert covers("02_extract_embeddings")
+    assert not covers("01_train_language_model")
     assert not covers("06_clustering")
 
 

@@ -7,38 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from unpadded.common import PARTS, POOLINGS
-from unpadded.corpus import Corpus, data_folder
+from unpadded.corpus import Corpus
 from unpadded.embeddings import embed_corpus
 from unpadded.encoding import DocumentEncoder
 from unpadded.evaluation.baselines.baselines import all_baselines
 from unpadded.evaluation.postprocess import idf_weights
+from unpadded.evaluation.reading import tokenized
 from unpadded.evaluation.representations import load, row_ids, save, training_documents
 from unpadded.evaluation.scores import FitRecord, Representation
-from unpadded.tokens import TokenizedCorpus, TokenizerSettings, tokenize
-
-VALIDATION_TOKENS = 100_000  # enough for a perplexity within about one per cent
-FEWEST_TOKENS = 3  # that a perplexity can be measured on
-
-
-def tokenized(corpus: Corpus, settings: TokenizerSettings | None = None) -> TokenizedCorpus:
-    """The corpus's tokens, from the cache in the data folder when they were made before."""
-    return tokenize(corpus.texts, settings, cache=data_folder() / "tokens")
-
-
-def validation_tokens(corpus: Corpus, tokens: TokenizedCorpus, *, seed: int = 0) -> TokenizedCorpus | None:
-    """The `tokens` of documents whose split is valid, drawn by `seed` up to VALIDATION_TOKENS; None where there are none.
-
-    Then training holds out a few of its own documents.
-    """
-    valid = np.flatnonzero(np.asarray(corpus.split or ()) == "valid")
-    order = np.random.default_rng(seed).permutation(valid)
-    n = (
-        max(1, int(np.searchsorted(np.cumsum(tokens.lengths[order]), VALIDATION_TOKENS, side="right")))
-        if len(order)
-        else 0
-    )
-    chosen = tokens.select(np.sort(order[:n]))
-    return chosen if len(chosen.ids) >= FEWEST_TOKENS else None
 
 
 def extract(
