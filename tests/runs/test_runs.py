@@ -119,6 +119,41 @@ def test_a_changed_parameter_reruns_only_what_depends_on_it(finished, folders_co
     assert "l2" not in set(scores[scores.task == "clustering"].postprocess)
 
 
+def test_a_failing_notebook_leaves_the_others_and_the_page(finished, folders_corpus, tmp_path):
+    """A clustering of no seeds fails; the command that mends it executes what had no result, and nothing else."""
+    copy = shutil.copytree(finished, tmp_path / "copy")
+    broken = [*command(folders_corpus, copy), "-p", "06_clustering.n_seeds=0"]
+    done = subprocess.run(broken, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "06_clustering failed in cell" in done.stderr
+    page = (copy / "index.html").read_text()
+    assert "failed in cell" in page
+    assert "09_compare_runs: not executed, because 06_clustering failed" in page
+    assert set(pd.read_csv(copy / "scores.csv").task) == {"ranking", "classification"}
+    done = run(folders_corpus, copy)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("reused") == len(STAGES) - 2
+    pd.testing.assert_frame_equal(comparable(copy), comparable(finished))
+    assert "failed in cell" not in (copy / "index.html").read_text()
+
+
+def test_another_corpus_in_the_same_folder_moves_the_first_aside(finished, tmp_path):
+    copy = shutil.copytree(finished, tmp_path / "copy")
+    pd.DataFrame({"text": [f"{text} number{i}" for i, text in enumerate(make_texts(60)[0])]}).to_csv(
+        tmp_path / "plain.csv"
+    )
+    done = run(tmp_path / "plain.csv", copy)
+    assert done.returncode == 0, done.stderr
+    assert "06_clustering: left out" in done.stdout
+    assert not (copy / "scores.csv").exists()
+    page = (copy / "index.html").read_text()
+    assert "What was left out" in page
+    assert "v_measure" not in page
+    (aside,) = (copy / "earlier").iterdir()
+    pd.testing.assert_frame_equal(comparable(aside), comparable(finished))
+
+
 def test_a_run_killed_again_and_again_ends_in_the_same_scores(finished, folders_corpus, tmp_path):
     output = tmp_path / "killed"
     moments = random.Random(0)
