@@ -88,6 +88,7 @@ def test_check_says_what_would_happen_and_writes_nothing(table, tmp_path, capsys
     said = check(capsys, "--corpus", str(table), "--profile", "smoke", "--output", str(tmp_path / "run"))
     assert sorted(tmp_path.rglob("*")) == before
     assert "corpus reviews: 30 documents" in said
+    assert "queries: none" in said
     assert "topics: 4: space 10, food 10, sport 9, once 1" in said
     lines = said.splitlines()
     examples = lines[lines.index("  examples:") + 1 :][:5]
@@ -108,6 +109,12 @@ def test_check_says_what_is_left_out_and_why(tmp_path, capsys):
     assert "06_clustering: the corpus has no two topics with two different documents each" in said
     assert "and 695 more" in said
     assert "note: kept" in said
+
+
+def test_check_names_the_studies_that_would_have_to_be_asked_for(table, tmp_path, capsys):
+    asked = ["--corpus", str(table), "--output", str(tmp_path / "run")]
+    assert check(capsys, *asked).count(": only with --studies") == 3
+    assert "only with" not in check(capsys, *asked, "--studies")
 
 
 def test_check_refuses_what_a_run_refuses(table, tmp_path, capsys):

@@ -30,8 +30,8 @@ def described(corpus: Corpus, n_used: int) -> Iterator[str]:
         yield f"  this profile takes {n_used:,} of them"
     yield "  parts: " + (_counted(Counter(corpus.split)) if corpus.split else "none given")
     yield "  topics: " + _topics(corpus)
-    if corpus.queries:
-        yield f"  queries: {_count(facts['queries'], 'query', 'queries')}, {_count(facts['judgments'], 'judgment')}"
+    judged = f"{_count(facts['queries'], 'query', 'queries')}, {_count(facts['judgments'], 'judgment')}"
+    yield "  queries: " + (judged if corpus.queries else "none")
     if corpus.ratings is not None:
         yield f"  ratings: {_count(len(corpus.ratings), 'rated pair')}"
     yield from (f"  note: {in_line(note, 200)}" for note in corpus.notes)

@@ -120,7 +120,12 @@ class Run:
         whole = self.choice.load_whole()
         names = dict.fromkeys(name for job in jobs for name in self._also(corpus, job))
         beside = [f"further corpus: {name}" for name in names]
-        plan = planned(jobs, self.left_out(corpus), corpus, self.profile)
+        unasked = {
+            stage.name: "only with --studies"
+            for stage in STAGES
+            if stage.on_request and self._why_not_asked(stage.name)
+        }
+        plan = planned(jobs, unasked | self.left_out(corpus), corpus, self.profile)
         return [*described(whole, len(corpus)), *beside, *plan, "nothing was executed or written"]
 
     def _plan(self) -> tuple[Corpus, list[StageJob]]:
