@@ -133,7 +133,7 @@ def test_a_failing_notebook_leaves_the_others_and_the_page(finished, folders_cor
     assert set(pd.read_csv(copy / "scores.csv").task) == {"ranking", "classification"}
     done = run(folders_corpus, copy)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("reused") == len(STAGES) - 2
+    assert done.stdout.count("reused") == len(STAGES) - 1  # the comparison is still that of the first run, and as good
     pd.testing.assert_frame_equal(comparable(copy), comparable(finished))
     assert "failed in cell" not in (copy / "index.html").read_text()
 
