@@ -237,6 +237,12 @@ def test_topics_are_drawn_as_they_are_called(tmp_path, recwarn):
     assert not [str(warning.message) for warning in recwarn if "Glyph" in str(warning.message)]
 
 
+@pytest.mark.filterwarnings("error:constrained_layout not applied")
+def test_a_few_long_names_leave_room_for_the_picture():
+    figure = plots.confusion_map(confusion(np.arange(6) % 2, ["x" * 200, "y" * 200] * 3), title="t" * 30)
+    assert figure.axes[0].get_window_extent().width > 20
+
+
 def test_of_hundreds_of_topics_the_largest_are_drawn():
     sizes = [3 if topic < 60 else 1 for topic in range(500)]
     labels = np.repeat([f"topic {topic:03d}" for topic in range(500)], sizes)

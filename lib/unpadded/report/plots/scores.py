@@ -139,14 +139,16 @@ def confusion_map(table: pd.DataFrame, *, title: str = "Topics (rows) and cluste
         fullest = dict.fromkeys(shares.iloc[largest].to_numpy().argmax(axis=1).tolist())
         shares = shares.iloc[largest, list(fullest)]
         title = f"{title}: the {MOST_TOPICS} largest of {len(table)} topics"
-    figure, axis = plt.subplots(figsize=(2.2 + 0.27 * shares.shape[1], 1.2 + 0.24 * shares.shape[0]))
+    topics = [as_drawn(topic) for topic in shares.index]
+    room = max(2.2, 1.3 + 0.06 * max(map(len, topics)))  # inches beside the cells, for the names and the colours
+    figure, axis = plt.subplots(figsize=(room + 0.27 * shares.shape[1], 1.2 + 0.24 * shares.shape[0]))
     image = axis.imshow(shares, cmap="cividis", vmin=0, vmax=1, aspect="auto")
     for (i, j), share in np.ndenumerate(shares.to_numpy()):
         if share >= 0.05:
             colour = "black" if share > 0.55 else "white"
             axis.text(j, i, f"{100 * share:.0f}", ha="center", va="center", fontsize=6.5, color=colour)
     axis.set_xticks(range(shares.shape[1]), shares.columns, fontsize=7)
-    axis.set_yticks(range(shares.shape[0]), [as_drawn(topic) for topic in shares.index], fontsize=7)
+    axis.set_yticks(range(shares.shape[0]), topics, fontsize=7)
     axis.set(title=title, xlabel="cluster")
     figure.colorbar(image, label="share of the topic", shrink=0.8)
     largest = in_words(
