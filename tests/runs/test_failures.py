@@ -227,6 +227,18 @@ def test_other_parameters_replace_what_was_there_and_move_nothing(place):
     assert set(scores[scores.task == "clustering"].pooling) == {"max"}
 
 
+def test_what_an_earlier_version_left_of_the_same_corpus_and_profile_is_replaced(place):
+    a_run(place).execute()
+    for path in (place / "run" / "stages").iterdir():
+        record = json.loads(path.read_text())
+        del record["about"]
+        path.write_text(json.dumps(record | {"key": "of an earlier version"}))
+    EXECUTED.clear()
+    a_run(place).execute()
+    assert len(EXECUTED) == len(NAMES)
+    assert earlier(place) == []
+
+
 def test_what_is_nobodys_stays_where_it_is(place):
     a_run(place).execute()
     (place / "run" / "my notes.txt").write_text("mine")

@@ -32,10 +32,11 @@ def foreign_stages(
     and profile.
     """
     found = []
+    page = _page_of(folder)  # records of earlier versions do not say what they are about themselves
     for stage in STAGES:
         record = recorded(folder, stage)
         own = record.get("key") is not None and record["key"] == keys.get(stage.name)
-        superseded = stage.name in replaced and record.get("about") == dict(about)
+        superseded = stage.name in replaced and record.get("about", page) == dict(about)
         if not own and not superseded and results_of(folder, stage):
             found.append(stage)
     return found
