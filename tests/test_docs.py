@@ -157,9 +157,15 @@ def test_blocks_are_found(tmp_path):
 REFUSED = [
     ("r.csv", b"body,topic\ngood,film\n", {"text": "bdy"}, "has no column 'bdy' (did you mean 'body'?)"),
     ("r.jsonl", b'{"text": "a"}\n{"text": null}\n', {}, "null or not a string in row 2"),
-    ("r.csv", b"text,label\na,x\nb,\n", {}, "has no label, or one that is no string or number, in row 2"),
+    ("r.csv", b"a film that I saw twice,7\na book that I read once,8\n", {}, "and, it seems, no heading row"),
+    (
+        "r.jsonl",
+        b'{"text": "a", "label": ["x"]}\n',
+        {"label": "label"},
+        "has a label that is no string or number in row 1",
+    ),
     ("r.csv", b"id,text\n1,a\n1,b\n", {}, "has the same document id more than once"),
-    ("r.csv", "text\ncafé\n".encode("latin-1"), {}, "is not utf-8 at byte 8"),
+    ("r.csv", "text\nфильм\n".encode("cp1251"), {}, "is not utf-8 at byte 5"),
     ("r.csv", b"text,label\nhello, world,x\n", {}, "has 3 cells under 2 column names"),
     ("r.csv", b'text\n"hello\n', {}, "broken quoted cell"),
     ("r.doc", b"hello", {}, "is of no known type"),
