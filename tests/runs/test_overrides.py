@@ -93,6 +93,13 @@ def test_further_corpora_go_to_the_notebooks_that_run_and_take_them(unlabelled, 
     assert (parameters["02_extract_embeddings"], parameters["07_ranking"]) == ("lee", "bbc")
 
 
+def test_another_type_from_python_or_a_sweep_is_refused_with_the_mend(unlabelled, tmp_path):
+    for value, name, mend in ((1984, "prompt", "put it in quotes"), ("2", "epochs", "give a whole number")):
+        run = Run(tmp_path / "run", CorpusChoice(str(unlabelled)), overrides={"01_train_language_model": {name: value}})
+        with pytest.raises(InputError, match=f"{name} takes .*: {mend}"):
+            run.execute()
+
+
 def test_a_further_corpus_that_is_not_encoded_is_refused(tmp_path):
     for name in ("first", "second"):
         texts, labels = make_texts(30)

@@ -20,6 +20,12 @@ from unpadded.common import (
 )
 
 FAILED_CELL, NO_ROOM = 3, 4  # exit status of the child when a cell raised, and when the copy or its log found no room
+MENDS = {
+    "str": "put it in quotes",
+    "int": "give a whole number",
+    "float": "give a number",
+    "bool": "give true or false",
+}
 FULL_DISK = "The disk under {} is full: make room and run the same command again, nothing that is finished is lost."
 
 
@@ -64,7 +70,10 @@ def check_parameters(notebook: Path, parameters: Mapping[str, object]) -> None:
             raise InputError(f"{notebook.name} has no parameter {name!r}: {nearest_or_all(name, declared)}")
         wanted = declared[name]["inferred_type_name"]
         if not fits(value, wanted):
-            raise InputError(f"{notebook.name}: {name} takes {wanted}, and {value!r} is {type(value).__name__}.")
+            given = f"{value!r} is {type(value).__name__}"
+            raise InputError(
+                f"{notebook.name}: {name} takes {wanted}, and {given}: {MENDS.get(wanted, 'give another')}."
+            )
 
 
 def fits(value: object, wanted: str) -> bool:
