@@ -14,8 +14,10 @@ from unpadded.embeddings.store import Embeddings
 from unpadded.encoding.encoder import DocumentEncoder
 from unpadded.evaluation.extraction import extract
 from unpadded.evaluation.postprocess import Whitener, idf_weights
-from unpadded.evaluation.reading import tokenized
-from unpadded.evaluation.representations import chosen, compared, listed, load, save, training_documents
+from unpadded.evaluation.reading import tokenized, validation_tokens
+from unpadded.evaluation.representations import chosen, compared, listed, load, save, training_documents, with_topics
+from unpadded.evaluation.scores import Representation, told_apart
+from unpadded.tokens.tokenized import tokenize
 from vector_tools import lm, noise
 
 
@@ -151,3 +153,29 @@ def test_a_folder_that_is_not_whole_is_refused(tmp_path):
     (tmp_path / "set" / "00_mean.npy").unlink()
     with pytest.raises(InputError, match="run 02_extract_embeddings"):
         load(tmp_path / "set")
+
+
+def test_the_validation_of_the_model_is_the_split_of_that_name():
+    texts = [f"text number {i} of a few words" for i in range(12)]
+    split = ["train", "valid", "test"] * 4
+    corpus = Corpus("parts", [str(i) for i in range(12)], texts, split=split)
+    tokens = tokenize(texts)
+    valid = validation_tokens(corpus, tokens)
+    expected = [tokens[i].tolist() for i in range(12) if split[i] == "valid"]
+    assert [valid[i].tolist() for i in range(len(valid))] == expected
+    assert validation_tokens(replace(corpus, split=None), tokens) is None
+    assert validation_tokens(replace(corpus, split=["train"] * 12), tokens) is None
+
+
+def test_only_documents_with_a_topic_and_vectors_that_differ_are_compared():
+    corpus = Corpus("some", list("abcd"), list("wxyz"), labels=["x", None, "y", "x"])
+    vectors = np.arange(8.0).reshape(4, 2)
+    some, (rows,) = with_topics(corpus, [Representation("lm", "mean", "none", vectors)])
+    assert (some.ids, some.labels) == (list("acd"), ["x", "y", "x"])
+    np.testing.assert_array_equal(rows.vectors, vectors[[0, 2, 3]])
+    whole = some.labelled()
+    assert whole is some
+    same = Representation("same", "", "none", np.ones((4, 2)))
+    kept, said = told_apart([same, Representation("lm", "mean", "none", vectors)], 4)
+    assert [one.name for one in kept] == ["mean"]
+    assert said == ["same: every document has the same vector, so there is nothing to score; check the encoder."]
