@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     )
     from unpadded.model import LanguageModel
     from unpadded.tokens import tokenize
-    from unpadded.training import TrainingSettings, train
+    from unpadded.training import TrainingSettings, TuningSettings, train, tune
 
 __version__ = "0.1.0"
 __getattr__, __dir__, _names = hand_on(__name__)

@@ -12,7 +12,7 @@ from torch import nn
 
 from training_tools import SMALL, assert_same, weights
 from unpadded.model.fastai_modules import make_module
-from unpadded.training import loop
+from unpadded.training import fitting
 from unpadded.training.cpu_bfloat16.dropout import Drop
 from unpadded.training.cpu_bfloat16.lstm import LayerMemory, read_window
 from unpadded.training.loop import train
@@ -128,10 +128,10 @@ def test_the_compiled_step_keeps_what_is_not_finite_and_saturates_what_is_large(
 
 @needs_bfloat16
 def test_a_layer_drops_other_weights_in_every_window_and_the_same_ones_again_from_the_same_seed(monkeypatch):
-    monkeypatch.setattr(loop, "WIDE", 0)
+    monkeypatch.setattr(fitting, "WIDE", 0)
     awd_lstm = make_module(20, {"emb_sz": 8, "n_hid": 8, "n_layers": 1, "weight_p": 0.5, "input_p": 0, "embed_p": 0})[0]
     found = []
-    with loop.fast_layers(awd_lstm.train()):
+    with fitting.fast_layers(awd_lstm.train()):
         for seed in (3, 3, 4):
             torch.manual_seed(seed)
             awd_lstm.reset()
@@ -143,18 +143,18 @@ def test_a_layer_drops_other_weights_in_every_window_and_the_same_ones_again_fro
 def test_only_wide_layers_change_only_for_a_while_and_only_in_training(monkeypatch):
     awd_lstm = make_module(20, {"emb_sz": 8, "n_hid": 8, "n_layers": 2})[0]
     layers = awd_lstm.rnns
-    with loop.fast_layers(awd_lstm):
+    with fitting.fast_layers(awd_lstm):
         assert not any("forward" in vars(rnn) for rnn in layers)
-    monkeypatch.setattr(loop, "WIDE", 0)
+    monkeypatch.setattr(fitting, "WIDE", 0)
     ids = torch.arange(12).view(2, 6)
     awd_lstm.eval()
     awd_lstm.reset()
     before = awd_lstm(ids)
-    with loop.fast_layers(awd_lstm):
+    with fitting.fast_layers(awd_lstm):
         awd_lstm.reset()
         assert torch.equal(awd_lstm(ids), before)
         assert all("forward" in vars(rnn) for rnn in layers)
-    with pytest.raises(ZeroDivisionError), loop.fast_layers(awd_lstm):
+    with pytest.raises(ZeroDivisionError), fitting.fast_layers(awd_lstm):
         raise ZeroDivisionError
     assert not any("forward" in vars(rnn) for rnn in layers)
 
@@ -163,7 +163,7 @@ def test_only_wide_layers_change_only_for_a_while_and_only_in_training(monkeypat
 def test_training_through_it_learns_and_repeats(tiny_tokens, monkeypatch):
     settings = replace(SMALL, precision="bfloat16", epochs=6, learning_rate=0.02)
     usual = train(tiny_tokens, settings, progress=False)
-    monkeypatch.setattr(loop, "WIDE", 0)
+    monkeypatch.setattr(fitting, "WIDE", 0)
     first, second = (train(tiny_tokens, settings, progress=False) for _ in "ab")
     assert_same(weights(first), weights(second))
     assert first.card["valid_perplexity"] < 0.8 * usual.training.valid_perplexity.dropna().iloc[0]
@@ -181,8 +181,33 @@ class NoCompiler:
 
 def test_wide_layers_train_in_torch_where_the_compiler_is_missing(monkeypatch):
     awd_lstm = make_module(20, {"emb_sz": 8, "n_hid": 8, "n_layers": 1})[0]
-    monkeypatch.setattr(loop, "WIDE", 0)
+    monkeypatch.setattr(fitting, "WIDE", 0)
     monkeypatch.delitem(sys.modules, "unpadded.training.cpu_bfloat16.lstm")
     monkeypatch.setattr(sys, "meta_path", [NoCompiler, *sys.meta_path])
-    with pytest.warns(UserWarning, match=r"unpadded\[narrow\]"), loop.fast_layers(awd_lstm):
+    with pytest.warns(UserWarning, match=r"unpadded\[narrow\]"), fitting.fast_layers(awd_lstm):
         assert not any("forward" in vars(rnn) for rnn in awd_lstm.rnns)
+
+
+@needs_bfloat16
+def test_several_windows_of_other_lengths_are_read_before_their_gradients_are_taken():
+    config = dict.fromkeys(("input_p", "hidden_p", "embed_p", "weight_p", "output_p"), 1e-12)
+    awd_lstm = make_module(20, {"emb_sz": 8, "n_hid": 8, "n_layers": 1, **config})[0].train()
+    windows = [torch.randint(0, 20, (3, n)) for n in (7, 2, 5)]
+
+    def gradients_of_windows():
+        awd_lstm.zero_grad()
+        found = []
+        for window in windows:
+            awd_lstm.reset()
+            found.append(awd_lstm(window).float().mean(1))
+        torch.cat(found).square().sum().backward()
+        return [weight.grad.clone() for weight in awd_lstm.parameters() if weight.grad is not None]
+
+    expected = gradients_of_windows()
+    with fitting.fast_layers(awd_lstm, n_windows=3, least=0):
+        for _ in range(2):  # the second time in memory that was used before
+            found = gradients_of_windows()
+            for one, other in zip(found, expected, strict=True):
+                torch.testing.assert_close(one, other, atol=0.02 * other.abs().max().item(), rtol=0.05)
+    with fitting.fast_layers(awd_lstm, n_windows=2, least=0), pytest.raises(RuntimeError, match="another window"):
+        gradients_of_windows()

@@ -9,12 +9,21 @@ from unpadded.training.objective import Rows
 from unpadded.training.workspace import Workspace
 
 
-def test_tensors_are_told_apart_by_name_dtype_and_shape():
+def test_memory_is_told_apart_by_name_and_dtype_and_grows_only():
     workspace = Workspace()
     first = workspace.take("a", torch.float32, 2, 3)
-    assert workspace.take("a", torch.float32, 2, 3) is first
-    others = [("b", torch.float32, 2, 3), ("a", torch.bfloat16, 2, 3), ("a", torch.float32, 3, 2)]
-    assert len({first.data_ptr(), *(workspace.take(*other).data_ptr() for other in others)}) == 4
+    assert workspace.take("a", torch.float32, 2, 3).data_ptr() == first.data_ptr()
+    others = [workspace.take(*other) for other in [("b", torch.float32, 2, 3), ("a", torch.bfloat16, 2, 3)]]
+    assert len({first.data_ptr(), *(other.data_ptr() for other in others)}) == 3
+    smaller = workspace.take("a", torch.float32, 3, 1)
+    assert smaller.data_ptr() == first.data_ptr()
+    assert smaller.shape == (3, 1)
+    assert smaller.is_contiguous()
+    first.fill_(1)
+    larger = workspace.take("a", torch.float32, 4, 3)
+    larger.fill_(2)
+    assert larger.shape == (4, 3)
+    assert first.unique().tolist() == [1]
 
 
 @given(st.lists(st.lists(st.integers(0, 4), max_size=9), min_size=1, max_size=3), st.booleans())

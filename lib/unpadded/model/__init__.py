@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         encoder_like,
         load_weights,
         make_module,
+        module_with,
         weights_of,
     )
     from unpadded.model.language_model import LanguageModel

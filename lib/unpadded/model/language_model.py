@@ -31,10 +31,11 @@ class LanguageModel:
     `module` is what fastai's `get_language_model(AWD_LSTM, ...)` returns, or an AWD_LSTM alone, or any module with one in
     it; it is not copied, so the model follows when it is trained on. `vocab` lists the token of every row of its embedding;
     `tokenizer` says how texts become tokens: settings, or a function from a text to its tokens. `training` holds one row a
-    logged step (see `training/log.py`) and `card` what is known about how it was made. `direction` "backward": it reads
-    documents from their last token to their first. A forward model may carry a `backward` one of the same vocabulary (see
-    `with_backward`); an encoder then puts the vectors of both side by side. Raises `InputError` when module and vocabulary
-    do not fit each other, for a module that cannot be streamed exactly, and for weights that are not finite.
+    logged step (see `training/log.py`), `tuning` the same of `tune`; `card` is what is known about how it was made.
+    `direction` "backward": it reads documents from their last token to their first. A forward model may carry a `backward`
+    one of the same vocabulary (see `with_backward`); an encoder then puts the vectors of both side by side. Raises
+    `InputError` when module and vocabulary do not fit each other, for a module that cannot be streamed exactly, and for
+    weights that are not finite.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class LanguageModel:
         *,
         direction: str = "forward",
         training: pd.DataFrame | None = None,
+        tuning: pd.DataFrame | None = None,
         card: dict | None = None,
     ):
         module = as_language_model(module)
@@ -63,6 +65,7 @@ class LanguageModel:
         self.tokenizer, self.direction = tokenizer or TokenizerSettings(), direction
         self.backward: LanguageModel | None = None
         self.training = training if training is not None else pd.DataFrame()
+        self.tuning = tuning if tuning is not None else pd.DataFrame()
         self.card = dict(card or {})
         self.folder: Path | None = None  # where it was last read from or saved to
 
@@ -273,6 +276,7 @@ class LanguageModel:
         twin = copy.copy(self)
         twin.module = _copied(self.module).train(self.module.training)
         twin.vocab, twin.training = list(self.vocab), self.training.copy()
+        twin.tuning = self.tuning.copy()
         twin.card, twin.backward = copy.deepcopy(self.card, memo), copy.deepcopy(self.backward, memo)
         return twin
 

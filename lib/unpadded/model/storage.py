@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 FILES = ("weights.safetensors", "vocab.json", "config.json")
+CURVES = ("training.csv", "tuning.csv")
 BACKWARD = "backward"  # the folder of a model's backward half, below the folder of the forward one
 
 
@@ -28,7 +29,7 @@ def write_model(lm: "LanguageModel", folder: Path) -> None:
         )
     folder.mkdir(parents=True, exist_ok=True)
     pieces = lm.tokenizer.pieces  # read before anything is written: they may lie in this folder
-    settings, names = lm.tokenizer.to_dict(), ["weights.safetensors", "vocab.json", "training.csv"]
+    settings, names = lm.tokenizer.to_dict(), ["weights.safetensors", "vocab.json", *CURVES]
     if lm.backward is not None:
         write_model(lm.backward, folder / BACKWARD)
         names.append(f"{BACKWARD}/config.json")
@@ -40,8 +41,9 @@ def write_model(lm: "LanguageModel", folder: Path) -> None:
     with atomic_write(folder / "weights.safetensors") as file:
         file.write(save(weights_of(lm.module)))
     write_json(folder / "vocab.json", lm.vocab)
-    with atomic_write(folder / "training.csv") as file:
-        lm.training.to_csv(file, index=False)
+    for name, curve in zip(CURVES, (lm.training, lm.tuning), strict=True):
+        with atomic_write(folder / name) as file:
+            curve.to_csv(file, index=False)
     config = {
         "format": FORMAT,
         "model": config_of(lm.awd_lstm, lm.module[1]),
@@ -91,7 +93,8 @@ def _read(folder: Path) -> tuple[tuple, dict]:
     return (module.eval(), vocab), {
         "tokenizer": TokenizerSettings(**settings),
         "direction": direction,
-        "training": _read_csv(folder / "training.csv"),
+        "training": _read_csv(folder / CURVES[0]),
+        "tuning": _read_csv(folder / CURVES[1]),
         "card": card,
     }
 

@@ -10,7 +10,6 @@ from fastai.callback.core import Callback
 from unpadded.training.distributed import all_gather, broadcast, rank
 from unpadded.training.loader import StreamLoader
 from unpadded.training.log import TrainingLog
-from unpadded.training.objective import LanguageModelObjective
 from unpadded.training.run_state import read_state, write_state
 
 CHECKPOINT_EVERY = 60.0  # seconds
@@ -26,9 +25,7 @@ class Checkpoint(Callback):
 
     run_valid, order = False, 62  # behind the log, whose state it stores
 
-    def __init__(
-        self, folder: str | os.PathLike | None, key: str, *, objective: LanguageModelObjective, log: TrainingLog
-    ):
+    def __init__(self, folder: str | os.PathLike | None, key: str, *, objective, log: TrainingLog):
         self.path = Path(folder) / f"checkpoint-{key}.safetensors" if folder is not None else None
         self.key, self.objective, self.log = key, objective, log
         self.carried, self.scaling, self.saved = None, None, 0.0
@@ -66,9 +63,7 @@ class Checkpoint(Callback):
         """Give the model the recurrent state of the run that was resumed, once."""
         if self.carried:  # after ModelResetter, which has just cleared it
             device = self.dls.train.device
-            awd_lstm = self.objective.module[0]
-            awd_lstm.hidden = [(h.to(device), c.to(device)) for h, c in self.carried]
-            awd_lstm.bs = self.carried[0][0].shape[1]
+            self.objective.carry([(h.to(device), c.to(device)) for h, c in self.carried])
             self.carried = None
 
     def after_batch(self):

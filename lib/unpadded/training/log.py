@@ -83,7 +83,7 @@ class TrainingLog(Callback):
             self.valid_tokens += self.xb[0].numel()
             return
         self.step += 1
-        self.tokens += self.xb[0].numel() * n_processes()
+        self.tokens += self._n_tokens() * n_processes()
         self.recent.append(self.loss.item())
         if self.step % LOG_EVERY == 0:
             self._add_row(train_loss=sum(self.recent) / len(self.recent))
@@ -93,6 +93,10 @@ class TrainingLog(Callback):
 
     def after_validate(self):
         self._add_row(valid_loss=self._validation_loss(), valid_perplexity=self.validation_perplexity())
+
+    def _n_tokens(self) -> int:
+        """Tokens of this process's batch."""
+        return self.xb[0].numel()
 
     def _validation_loss(self) -> float:
         """Mean over the tokens of all processes, nats."""

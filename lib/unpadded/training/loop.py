@@ -2,31 +2,25 @@
 
 import json
 import os
-import shutil
-import warnings
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
 from fastai.callback.core import Callback
 from fastai.callback.fp16 import MixedPrecision
-from fastai.callback.rnn import ModelResetter
-from fastai.callback.training import GradientClip
 from fastai.data.core import DataLoaders
-from fastai.learner import Learner, ValueMetric
-from fastai.optimizer import OptimWrapper
-from fastai.text.models.awdlstm import AWD_LSTM
+from fastai.learner import ValueMetric
 
-from unpadded.common import InputError, MissingExtraError, extras_needed
-from unpadded.kernels import bfloat16_is_fast
+from unpadded.common import InputError
 from unpadded.model import LanguageModel
 from unpadded.tokens import TokenizedCorpus, TokenizerSettings
 from unpadded.training.card import model_card, tokens_digest
 from unpadded.training.checkpoint import Checkpoint
-from unpadded.training.distributed import distributed_data_parallel, join_processes, n_processes, rank
+from unpadded.training.directions import one_after_the_other
+from unpadded.training.distributed import join_processes, n_processes, rank
+from unpadded.training.fitting import chosen_precision, fast_layers, fit, learner
 from unpadded.training.initialization import pass_inputs_through, start_from_topics
 from unpadded.training.loader import StreamLoader
 from unpadded.training.log import LivePerplexity, TrainingLog
@@ -36,7 +30,6 @@ from unpadded.training.pad_injection import inject_pads
 from unpadded.training.settings import TrainingSettings
 from unpadded.training.start import first_model
 
-WIDE = 2_000_000  # weights of a layer from which `cpu_bfloat16` is the faster way (benchmarks/README.md)
 VALIDATION_TOKENS = 100_000  # enough for a perplexity within about one per cent, quick to measure with the full softmax
 
 
@@ -75,26 +68,14 @@ def train(
 
 
 def _train_both(corpus, settings, start, checkpoints, *, tokenizer, **options) -> LanguageModel:
-    """Two models, one after the other; the first is kept with the checkpoints until the second is there."""
-    models, kept = [], []
+    making = {}
     for direction in ("forward", "backward"):
         own = replace(settings, direction=direction, max_minutes=settings.max_minutes / 2)
         first = start and start.directed(direction)
-        storable = checkpoints is not None and (tokenizer or TokenizerSettings()).kind != "custom"
-        folder = Path(checkpoints) / f"finished-{_key(own, corpus, first)}" if storable else None
-        if folder is not None and (folder / "config.json").is_file():
-            model = LanguageModel.load(folder)
-            model.tokenizer = tokenizer or TokenizerSettings()  # its copy of a subword model goes with the folder
-        else:
-            model = _train(corpus, own, first, checkpoints, tokenizer=tokenizer, **options)
-            if folder is not None and not rank():
-                model.save(folder)
-        models.append(model)
-        kept.append(folder)
-    for folder in kept:
-        if folder is not None and not rank():
-            shutil.rmtree(folder, ignore_errors=True)
-    return models[0].with_backward(models[1])
+        making[_key(own, corpus, first)] = partial(
+            _train, corpus, own, first, checkpoints, tokenizer=tokenizer, **options
+        )
+    return one_after_the_other(making, checkpoints, tokenizer or TokenizerSettings())
 
 
 def _train(
@@ -120,7 +101,7 @@ def _train(
             if settings.initial_embeddings == "lsa":
                 start_from_topics(model.awd_lstm.encoder.weight, parts[0], seed=settings.seed)
         torch.manual_seed(settings.seed + rank())  # other dropouts and negatives in every process
-        precision = _precision(settings.precision, device)
+        precision = chosen_precision(settings.precision, device)
         objective = LanguageModelObjective(
             model.module, train_tokens.counts, negatives=settings.negatives, precision=precision
         ).to(device)
@@ -128,67 +109,21 @@ def _train(
         checkpoint = Checkpoint(checkpoints, _key(settings, train_tokens, start), objective=objective, log=log)
         own = [OneCycle(settings, log), LivePerplexity(model.module, valid_tokens, log), checkpoint]
         scaled = [MixedPrecision()] if precision == "float16" else []  # its gradients would vanish unscaled
-        learn = _learner(loaders, objective, settings, log, [*scaled, *own, *callbacks])
+        metric = ValueMetric(log.validation_perplexity, "perplexity")
+        learn = learner(loaders, objective, settings, log, metric, [*scaled, *own, *callbacks])
         with (
             nullcontext() if progress else learn.no_bar(),
             nullcontext() if progress else learn.no_logging(),
             fast_layers(model.awd_lstm) if precision == "bfloat16" and device.type == "cpu" else nullcontext(),
         ):
-            _fit(learn, settings, checkpoint, model)
+            checkpoint.resume(learn)
+            fit(learn, settings, checkpoint, model)
     checkpoint.discard()
     model.module.reset()
     model.module.cpu().eval()
     model.training = log.to_frame()
     model.card = {**about, **model_card(settings, precision, model, corpus, train_tokens, log)}
     return model
-
-
-def _learner(loaders: DataLoaders, objective, settings: TrainingSettings, log: TrainingLog, callbacks) -> Learner:
-    learn = Learner(
-        loaders,
-        objective,
-        loss_func=_already_a_loss,
-        opt_func=partial(OptimWrapper, opt=torch.optim.AdamW, betas=(0.8, 0.99), fused=True),
-        lr=settings.learning_rate,
-        wd=settings.weight_decay,
-        metrics=ValueMetric(log.validation_perplexity, "perplexity"),
-        cbs=[ModelResetter(), GradientClip(settings.clip), log, *callbacks],
-    )
-    learn.create_opt()
-    return learn
-
-
-def fast_layers(awd_lstm: AWD_LSTM) -> AbstractContextManager[None]:
-    """While the block lasts, layers so wide that it pays train by way of `cpu_bfloat16`, which is imported only then."""
-    wide = [rnn for rnn in awd_lstm.rnns if rnn.module.weight_ih_l0.numel() + rnn.weight_hh_l0_raw.numel() >= WIDE]
-    if not wide:
-        return nullcontext()
-    try:
-        with extras_needed():
-            from unpadded.training.cpu_bfloat16.lstm import stepped_lstms
-    except MissingExtraError as error:
-        warnings.warn(f"{error} Until then wide layers train more slowly.", stacklevel=2)
-        return nullcontext()
-    return stepped_lstms(wide)
-
-
-def _fit(learn: Learner, settings: TrainingSettings, checkpoint: Checkpoint, model: LanguageModel) -> None:
-    """Train from where the checkpoint is; a loss that is not finite ends it, the last good model is stored."""
-    checkpoint.resume(learn)
-    try:
-        with distributed_data_parallel(learn, learn.dls.train.device):
-            learn.fit(max(settings.epochs - learn.dls.train.passes, 0))
-    except FloatingPointError as error:
-        step = checkpoint.last_good_step()
-        if step is None or checkpoint.path is None:
-            raise FloatingPointError(f"{error}; no checkpoint was made yet.") from error
-        model.module.cpu()
-        if model.tokenizer.kind == "custom":
-            raise FloatingPointError(f"{error}; step {step} is kept in {checkpoint.path}.") from error
-        folder = checkpoint.path.parent / "last_good_model"
-        if not rank():
-            model.save(folder)
-        raise FloatingPointError(f"{error}; the model of step {step} is kept in {folder}.") from error
 
 
 def _split(corpus: TokenizedCorpus, seed: int) -> tuple[TokenizedCorpus, TokenizedCorpus]:
@@ -202,22 +137,7 @@ def _split(corpus: TokenizedCorpus, seed: int) -> tuple[TokenizedCorpus, Tokeniz
     return corpus.select(np.sort(order[:n])), corpus.select(np.sort(order[n:]))
 
 
-def _precision(asked: str, device: torch.device) -> str:
-    """What `asked`, a setting, means there: "auto" is the precision that the hardware multiplies fastest."""
-    if asked == "float16" and device.type != "cuda":
-        raise InputError(f"Training setting precision is 'float16' on {device.type}: only CUDA has it; give 'auto'.")
-    if asked != "auto":
-        return asked
-    if device.type == "cuda":
-        return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
-    return "bfloat16" if bfloat16_is_fast() else "float32"
-
-
 def _key(settings: TrainingSettings, tokens: TokenizedCorpus, start: LanguageModel | None) -> str:
     """What a checkpoint must share with the call that takes it up. The time limit may differ."""
     facts = [asdict(replace(settings, max_minutes=0.0)), n_processes(), start.fingerprint if start else ""]
     return tokens_digest(tokens, beside=json.dumps(facts, sort_keys=True))[:16]
-
-
-def _already_a_loss(loss: torch.Tensor, _targets: torch.Tensor) -> torch.Tensor:
-    return loss

@@ -67,6 +67,11 @@ class LanguageModelObjective(nn.Module):
         """Forget the carried recurrent state (fastai's ModelResetter calls this)."""
         self.module.reset()
 
+    def carry(self, hidden: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
+        """Let the next window continue from these states, (h, c) of each layer."""
+        awd_lstm = self.module[0]
+        awd_lstm.hidden, awd_lstm.bs = hidden, hidden[0][0].shape[1]
+
     def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         with torch.autocast(x.device.type, PRECISIONS[self.precision], enabled=self.precision != "float32"):
             return self._loss(x, y)
@@ -75,7 +80,7 @@ class LanguageModelObjective(nn.Module):
         if self.training and self.negatives:
             return self._sampled(x, y)
         table = self.module[0].encoder.weight
-        inputs = self._drop_words(self._rows("encoder", table, x), x) if self.training else F.embedding(x, table)
+        inputs = self.drop_words(self._rows("encoder", table, x), x) if self.training else F.embedding(x, table)
         states, raw = self._states(inputs)
         loss = self._full(states.flatten(0, 1), y.flatten())
         return loss + self._penalty(states, raw) if self.training else loss
@@ -89,7 +94,7 @@ class LanguageModelObjective(nn.Module):
             inputs, rows = rows[: x.numel()].view(*x.shape, -1), rows[x.numel() :]
         else:
             inputs, rows = self._rows("encoder", encoder, x), self._rows("decoder", decoder.weight, outputs)
-        states, raw = self._states(self._drop_words(inputs, x))
+        states, raw = self._states(self.drop_words(inputs, x))
         flat = states.flatten(0, 1)  # [n, width]
         true, sampled = rows[: y.numel()], rows[y.numel() :]
         offset = -(math.log(self.negatives) + self.log_proposal)  # of each token's logit
@@ -105,7 +110,7 @@ class LanguageModelObjective(nn.Module):
         """Rows of a table, a parameter, as `F.embedding` gives them: [*ids.shape, width]."""
         return Rows.apply(table, ids.flatten(), name, self.workspace).view(*ids.shape, -1)
 
-    def _drop_words(self, inputs: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    def drop_words(self, inputs: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """AWD-LSTM's embedding dropout: whole words vanish. fastai masks the table; masking its looked-up rows is the same."""
         p = self.module[0].encoder_dp.embed_p
         if not p:

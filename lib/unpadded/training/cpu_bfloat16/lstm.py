@@ -8,6 +8,7 @@ steps (Hochreiter and Schmidhuber, 1997; Appleyard et al., arXiv 1604.01946).
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import cycle
 
 import numpy as np
 import torch
@@ -23,10 +24,13 @@ LOW = torch.bfloat16
 
 
 @contextmanager
-def stepped_lstms(layers: Sequence[WeightDropout]) -> Iterator[None]:
-    """While the block lasts, `layers` train through `SteppedLSTM`; out of training they run as ever."""
+def stepped_lstms(layers: Sequence[WeightDropout], *, n_windows: int = 1) -> Iterator[None]:
+    """While the block lasts, `layers` train through `SteppedLSTM`; out of training they run as ever.
+
+    `n_windows`: how many windows a layer reads before their gradients are taken.
+    """
     for rnn in layers:
-        rnn.forward = partial(_forward, rnn, LayerMemory())
+        rnn.forward = partial(_forward, rnn, cycle([LayerMemory() for _ in range(n_windows)]))
     try:
         yield
     finally:
@@ -34,12 +38,14 @@ def stepped_lstms(layers: Sequence[WeightDropout]) -> Iterator[None]:
             del rnn.forward
 
 
-def _forward(rnn: WeightDropout, memory: "LayerMemory", x: torch.Tensor, state: tuple[torch.Tensor, torch.Tensor]):
+def _forward(
+    rnn: WeightDropout, memories: Iterator["LayerMemory"], x: torch.Tensor, state: tuple[torch.Tensor, torch.Tensor]
+):
     """As `nn.LSTM.forward` with `batch_first`: `x` [batch, n_steps, n_in], `state` h and c [1, batch, width]."""
     if not rnn.training:
         return WeightDropout.forward(rnn, x, state)
     dropped = Drop(rnn.weight_p, int(torch.randint(1 << 62, ())))
-    return read_window(rnn.module, rnn.weight_hh_l0_raw, x, state, dropped, memory)
+    return read_window(rnn.module, rnn.weight_hh_l0_raw, x, state, dropped, next(memories))
 
 
 def read_window(lstm: nn.LSTM, w_hh: torch.Tensor, x: torch.Tensor, state, dropped: Drop, memory: "LayerMemory"):

@@ -1,0 +1,58 @@
+"""The fastai callback that counts a tuning's steps and minutes and asks held-out documents for their other halves."""
+
+import pandas as pd
+import torch
+
+from unpadded.tokens import TokenizedCorpus
+from unpadded.training.log import TrainingLog
+from unpadded.training.tuning.objective import TuningObjective
+from unpadded.training.tuning.other_half import halves, halves_found
+from unpadded.training.tuning.pieces import Batch, PieceLoader, grouped
+
+COLUMNS = ["step", "tokens", "minutes", "train_loss", "learning_rate", "halves_found"]
+
+
+class TuningLog(TrainingLog):
+    """Count steps, tokens and minutes over all sittings; a row every few steps, and one at the end of each pass.
+
+    Columns: step, tokens, minutes, train_loss (nats), learning_rate, halves_found (share of the documents in `held_out`
+    whose first half finds the second). Raises as `TrainingLog` does.
+    """
+
+    name = "training_log"
+
+    def __init__(self, loader: PieceLoader, objective: TuningObjective, held_out: TokenizedCorpus):
+        super().__init__(loader)
+        self.objective, self.found = objective, float("nan")
+        firsts, seconds = halves([held_out[i] for i in range(len(held_out)) if held_out.lengths[i] > 2])
+        self.n_held_out = len(firsts)
+        groups, lengths, places = grouped(firsts + seconds, pad=loader.pad, n_groups=8) if firsts else ((), None, None)
+        self.batch = Batch(groups, lengths, places, torch.ones(0)).to(loader.device) if firsts else None
+
+    def to_frame(self) -> pd.DataFrame:
+        """The log as a table."""
+        return pd.DataFrame(self.rows, columns=COLUMNS)
+
+    def before_validate(self):
+        self.found = self.halves_found()
+
+    def after_batch(self):
+        if self.training:
+            super().after_batch()
+
+    def after_validate(self):
+        if self.batch is not None:
+            self._add_row(halves_found=self.found)
+
+    @torch.no_grad()
+    def halves_found(self) -> float:
+        """The share now, of the model as it stands; NaN where no document was held out."""
+        if self.batch is None:
+            return float("nan")
+        mode = self.objective.training
+        vectors = self.objective.eval().vectors(self.batch).cpu().numpy()
+        self.objective.train(mode)
+        return halves_found(vectors[: self.n_held_out], vectors[self.n_held_out :])
+
+    def _n_tokens(self) -> int:
+        return self.xb[0].n_tokens

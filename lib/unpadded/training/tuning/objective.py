@@ -1,0 +1,118 @@
+"""What tuning minimises: which pieces are of one document, told from their vectors; and the next word, beside.
+
+The loss is that of Chen et al., *SimCLR* (ICML 2020): each piece has to find the other piece of its document among all
+pieces of the batch, by the cosine of their vectors (for texts: Gao et al., *SimCSE*, EMNLP 2021; Giorgi et al., *DeCLUTR*,
+ACL 2021). Pieces of documents that are nearly the same are not told apart.
+"""
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from fastai.text.models.awdlstm import AWD_LSTM
+from fastai.text.models.core import SequentialRNN
+from torch import nn
+
+from unpadded.kernels import PRECISIONS
+from unpadded.training.objective import LanguageModelObjective
+from unpadded.training.tuning.pieces import Batch
+
+
+class TuningObjective(nn.Module):
+    """Map a `Batch` to a scalar: the contrastive loss, and `language_weight` times the loss of the next word.
+
+    `windows`, to be set, gives the language model's part of each step, `(x, y)` int64 [streams, window]; its state is
+    carried on.
+    """
+
+    def __init__(
+        self,
+        language: LanguageModelObjective,
+        *,
+        pooling: str,
+        temperature: float,
+        language_weight: float,
+        token_weights: torch.Tensor,
+    ):
+        super().__init__()
+        self.register_buffer("token_weights", token_weights, persistent=False)
+        self.language = language
+        self.windows: Iterator[tuple[torch.Tensor, torch.Tensor]] = iter(())
+        self.pooling, self.temperature, self.language_weight = pooling, temperature, language_weight
+        self.windows_state: list | None = None
+
+    @property
+    def module(self) -> SequentialRNN:
+        """The language model."""
+        return self.language.module
+
+    def reset(self) -> None:
+        """Forget the carried recurrent state (fastai's ModelResetter calls this)."""
+        self.module.reset()
+        self.windows_state = None
+
+    def carry(self, hidden: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
+        """Let the next window continue from these states (a `Checkpoint` calls this)."""
+        self.windows_state = hidden
+
+    def forward(self, batch: Batch) -> torch.Tensor:
+        precision = self.language.precision
+        with torch.autocast(batch.lengths.device.type, PRECISIONS[precision], enabled=precision != "float32"):
+            loss = contrastive_loss(self.vectors(batch), batch.apart, self.temperature)
+        if self.language_weight and self.training:
+            loss = loss + self.language_weight * self._next_words()
+        return loss
+
+    def vectors(self, batch: Batch) -> torch.Tensor:
+        """One float32 vector a piece [2 n, width], first pieces before second ones."""
+        awd_lstm: AWD_LSTM = self.module[0]
+        ids = torch.cat([group.flatten() for group in batch.groups])
+        rows = F.embedding(ids, awd_lstm.encoder.weight)
+        if self.training:
+            rows = self.language.drop_words(rows.unsqueeze(0), ids.unsqueeze(0)).squeeze(0)
+        parts = rows.split([group.numel() for group in batch.groups])
+        lengths = batch.lengths.split([len(group) for group in batch.groups])
+        pooled = []
+        for group, part, n in zip(batch.groups, parts, lengths, strict=True):
+            self.module.reset()  # no piece begins in the state of another
+            states = awd_lstm(part.view(*group.shape, -1), from_embeds=True)
+            pooled.append(pool(states.float(), n, self.pooling, self.token_weights[group]))
+        return torch.cat(pooled)[batch.places]
+
+    def _next_words(self) -> torch.Tensor:
+        awd_lstm = self.module[0]
+        self.module.reset()
+        if self.windows_state is not None:
+            self.language.carry(self.windows_state)
+        loss = self.language(*next(self.windows))
+        self.windows_state = awd_lstm.hidden
+        return loss
+
+
+def pool(states: torch.Tensor, lengths: torch.Tensor, pooling: str, weights: torch.Tensor) -> torch.Tensor:
+    """One vector of the first `lengths` [n] of the states [n, steps, width]: [n, width].
+
+    `weights` [n, steps], those of the tokens, are used by "weighted_mean".
+    """
+    if pooling == "last":
+        return states[torch.arange(len(states), device=states.device), lengths - 1]
+    inside = torch.arange(states.shape[1], device=states.device) < lengths.unsqueeze(1)
+    if pooling == "max":
+        return states.masked_fill(~inside.unsqueeze(2), -torch.inf).amax(1)
+    weights = inside * weights if pooling == "weighted_mean" else inside.float()
+    return torch.einsum("nsw,ns->nw", states, weights / weights.sum(1, keepdim=True))
+
+
+def contrastive_loss(vectors: torch.Tensor, apart: torch.Tensor, temperature: float) -> torch.Tensor:
+    """Mean cross-entropy of finding row i + n from row i, and back, among all rows of `vectors` [2 n, width], nats.
+
+    `apart`: bool [2 n, 2 n]; pairs for which it is false are left out, but for the two pieces of a document.
+    """
+    unit = F.normalize(vectors.float(), dim=1)
+    n = len(unit) // 2
+    target = torch.arange(2 * n, device=unit.device).roll(n)
+    allowed = apart.clone().fill_diagonal_(False)
+    allowed[torch.arange(2 * n, device=unit.device), target] = True
+    with torch.autocast(unit.device.type, enabled=False):
+        cosines = (unit @ unit.T / temperature).masked_fill(~allowed, -torch.inf)
+    return F.cross_entropy(cosines, target)

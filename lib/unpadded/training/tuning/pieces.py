@@ -1,0 +1,152 @@
+"""Two pieces of each document, in batches of many documents, in an order that a resumed run can take up anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from unpadded.common import InputError
+from unpadded.tokens import TokenizedCorpus, count_matrix, document_frequencies
+from unpadded.training.distributed import n_processes, rank
+
+LEAST_STEPS = 40  # steps of a pass: a pass over a small corpus reads it several times
+SPAN = 12  # tokens from which a span of text is a piece worth reading
+GROUPS = 4  # of pieces of similar length, so that little of the work is done on what fills them up
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The first pieces of some documents, then their second pieces, grouped by length.
+
+    `groups`: int64 tensors [n_pieces, longest], filled up behind each piece; `lengths`: int64 [2 n], in the groups' order;
+    `places` [2 n]: where in the groups' order each piece stands; `apart`: bool [2 n, 2 n], which pieces are of documents
+    that should be told apart.
+    """
+
+    groups: tuple[torch.Tensor, ...]
+    lengths: torch.Tensor
+    places: torch.Tensor
+    apart: torch.Tensor
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens of all pieces."""
+        return int(self.lengths.sum())
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on `device`."""
+        groups = tuple(group.to(device) for group in self.groups)
+        return Batch(groups, self.lengths.to(device), self.places.to(device), self.apart.to(device))
+
+
+class PieceLoader:
+    """Batches of two pieces of each of `batch_size` documents, `(Batch, target)`; the target is not used.
+
+    Every pass reads all documents, in an order drawn from (`seed`, pass), a small corpus several times.
+    Documents of less than two further tokens are left out. Raises `InputError` where fewer than two documents are left.
+    """
+
+    n_inp = 1
+
+    def __init__(
+        self,
+        corpus: TokenizedCorpus,
+        *,
+        batch_size: int,
+        length: int,
+        near_duplicate: float,
+        pad: int = 1,
+        seed: int = 0,
+        device="cpu",
+    ):
+        self.documents = np.flatnonzero(corpus.lengths > 2)
+        if len(self.documents) < 2:
+            raise InputError(
+                f"The corpus has {len(self.documents)} documents of more than one word, too few to tell apart: give at "
+                "least two."
+            )
+        self.corpus, self.length, self.pad, self.seed = corpus, length, pad, seed
+        self.batch_size = min(batch_size, len(self.documents) * n_processes())
+        self.words, self.near_duplicate = _unit_tfidf(corpus), near_duplicate
+        self.device = torch.device(device)
+        self.passes = self.start = 0
+
+    def __len__(self) -> int:
+        return max(-(-len(self.documents) // self.batch_size), LEAST_STEPS)
+
+    def __iter__(self) -> Iterator[tuple[Batch, torch.Tensor]]:
+        order = self._order(self.passes)
+        first, self.start = self.start, 0
+        number = self.passes
+        self.passes += 1
+        share = max(self.batch_size // n_processes(), 2)
+        for step in range(first, len(self)):
+            begin = step * self.batch_size + rank() * share
+            rng = np.random.default_rng((self.seed, number, step, rank()))
+            batch = self._batch(order[begin : begin + share], rng)
+            yield batch.to(self.device), torch.zeros(1, device=self.device)
+
+    def to(self, device) -> PieceLoader:
+        """Yield tensors on `device` from now on (fastai's DataLoaders call this)."""
+        self.device = torch.device(device)
+        return self
+
+    def _order(self, number: int) -> np.ndarray:
+        """Documents in the order of a pass: one permutation after the other, so that no batch has a document twice."""
+        rng = np.random.default_rng((self.seed, number))
+        n = len(self.documents) // self.batch_size * self.batch_size  # a batch never runs over two permutations
+        wanted, rounds = len(self) * self.batch_size, []
+        while sum(map(len, rounds)) < wanted:
+            rounds.append(rng.permutation(self.documents)[:n])
+        return np.concatenate(rounds)[:wanted]
+
+    def _batch(self, documents: np.ndarray, rng: np.random.Generator) -> Batch:
+        pairs = [two_pieces(self.corpus[i], self.length, rng) for i in documents]
+        groups, lengths, places = grouped([pair[0] for pair in pairs] + [pair[1] for pair in pairs], pad=self.pad)
+        words = self.words[documents]
+        alike = torch.from_numpy((words @ words.T).toarray() > self.near_duplicate)
+        return Batch(groups, lengths, places, ~alike.repeat(2, 2))
+
+
+def two_pieces(tokens: np.ndarray, length: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Two pieces of at most `length` tokens of a document [n > 2], each behind the document's first token.
+
+    They never share a place of the text: what both would hold tells them from other documents without any understanding.
+    A text of less than two spans of SPAN tokens is dealt out, each token to one piece by chance; else they are two spans.
+    """
+    first, body = tokens[:1], tokens[1:]
+    if len(body) < 2 * SPAN:
+        to_first = rng.permutation(len(body)) < len(body) // 2
+        parts = body[to_first], body[~to_first]
+    else:
+        size = min(length - 1, len(body) // 2)
+        gaps = np.sort(rng.integers(0, len(body) - 2 * size + 1, 2))
+        parts = tuple(body[start : start + size] for start in (gaps[0], gaps[1] + size))
+    return tuple(np.concatenate([first, part[: length - 1]]) for part in parts)
+
+
+def grouped(
+    pieces: Sequence[np.ndarray], *, pad: int, n_groups: int = GROUPS
+) -> tuple[tuple[torch.Tensor, ...], torch.Tensor, torch.Tensor]:
+    """Token ids in tables of similar length, filled up behind with `pad`: (tables, lengths, where each piece stands)."""
+    lengths = np.array([len(piece) for piece in pieces])
+    order = np.argsort(lengths, kind="stable")
+    tables = []
+    for part in np.array_split(order, min(n_groups, len(order))):
+        table = np.full((len(part), lengths[part].max()), pad, np.int64)
+        for row, i in enumerate(part):
+            table[row, : lengths[i]] = pieces[i]
+        tables.append(torch.from_numpy(table))
+    return tuple(tables), torch.from_numpy(lengths[order]), torch.from_numpy(np.argsort(order, kind="stable"))
+
+
+def _unit_tfidf(corpus: TokenizedCorpus):
+    """TF-IDF of the tokens, sparse float32 [n_documents, n_vocabulary], rows of unit length."""
+    from sklearn.preprocessing import normalize
+
+    counts = count_matrix(corpus, len(corpus.types))
+    idf = np.log((1 + len(corpus)) / (1 + document_frequencies(counts))).astype(np.float32)
+    return normalize(counts.multiply(idf).tocsr())

@@ -1,0 +1,56 @@
+"""How a language model is tuned to tell documents apart: every number of it in one place."""
+
+from dataclasses import dataclass, fields
+
+from unpadded.common import InputError
+
+POOLINGS = ("mean", "weighted_mean", "last", "max")
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+@dataclass(frozen=True)
+class TuningSettings:
+    """How `tune` trains; the defaults are for two to eight CPU cores and corpora from a hundred documents on.
+
+    Training ends after `max_minutes` (0: no limit) or `epochs` passes over the documents, whichever comes first; the
+    learning rate completes its cycle either way. A batch has two pieces of each of `batch_size` documents, of at most
+    `piece_length` tokens, that share no part of the text. `pooling`: how a piece's states become its vector, "mean",
+    "weighted_mean" (by inverse document frequency), "last" or "max"; take the one that will be used.
+    `temperature` divides cosines; documents whose words have a cosine above `near_duplicate` (TF-IDF) are not pushed
+    apart. `language_weight` is how much the next-word loss counts beside, which keeps the model a language model; 0 leaves
+    it out. `dropout` multiplies fastai's probabilities, `clip` bounds the gradient's norm.
+    """
+
+    max_minutes: float = 3.0
+    epochs: int = 60
+    batch_size: int = 128
+    piece_length: int = 48
+    pooling: str = "mean"
+    temperature: float = 0.07
+    near_duplicate: float = 0.8
+    language_weight: float = 0.1
+    learning_rate: float = 1e-3
+    warmup: float = 0.1  # share of the training spent reaching the peak learning rate
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    dropout: float = 0.2
+    precision: str = "auto"
+    seed: int = 0
+
+    def __post_init__(self):
+        for field in fields(self):
+            value = getattr(self, field.name)
+            wrong = isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0
+            if field.type in (int, float) and wrong:
+                raise InputError(f"Tuning setting {field.name} is {value!r}: give a number that is not negative.")
+        for name, least in (("epochs", 1), ("batch_size", 2), ("piece_length", 2)):
+            value = getattr(self, name)
+            if value != int(value) or value < least:
+                raise InputError(f"Tuning setting {name} is {value!r}: give a whole number of at least {least}.")
+        for name in ("temperature", "learning_rate"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"Tuning setting {name} is {getattr(self, name)!r}: give a number above 0.")
+        for name, choices in (("pooling", POOLINGS), ("precision", PRECISIONS)):
+            if getattr(self, name) not in choices:
+                given = ", ".join(map(repr, choices[:-1]))
+                raise InputError(f"Tuning setting {name} is {getattr(self, name)!r}: give {given} or {choices[-1]!r}.")

@@ -1,0 +1,284 @@
+"""Tuning: the pieces, the loss, what it teaches, and that it can be stopped."""
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from fastai.callback.core import Callback
+from hypothesis import given
+from hypothesis import strategies as st
+
+from training_tools import StopAt, assert_same, weights
+from unpadded import DocumentEncoder, LanguageModel, TuningSettings, tokenize, tune
+from unpadded.common import InputError
+from unpadded.tokens import TokenizedCorpus
+from unpadded.training import checkpoint
+from unpadded.training.objective import LanguageModelObjective
+from unpadded.training.tuning import halves, halves_found
+from unpadded.training.tuning.objective import TuningObjective, contrastive_loss
+from unpadded.training.tuning.pieces import Batch, PieceLoader, grouped, two_pieces
+
+pytestmark = pytest.mark.slow
+
+SMALL = TuningSettings(
+    max_minutes=0, epochs=30, batch_size=16, piece_length=12, learning_rate=1e-2, precision="float32"
+)
+FEW = replace(SMALL, epochs=8)
+
+
+@given(st.integers(3, 120), st.integers(2, 30), st.integers(0, 2**32 - 1))
+def test_two_pieces_share_no_place_and_begin_as_the_document_does(n, length, seed):
+    tokens = np.arange(n)
+    for piece in (pieces := two_pieces(tokens, length, np.random.default_rng(seed))):
+        assert piece[0] == 0
+        assert 2 <= len(piece) <= length
+        assert (np.diff(piece) > 0).all()
+        assert piece[-1] < n
+    assert not set(pieces[0][1:]) & set(pieces[1][1:])
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=30), st.integers(1, 6))
+def test_groups_hold_every_piece_once_and_say_where(lengths, n_groups):
+    pieces = [np.arange(n) + 2 for n in lengths]
+    tables, found, places = grouped(pieces, pad=1, n_groups=n_groups)
+    rows = [row[:n].tolist() for row, n in zip((r for t in tables for r in t), found.tolist(), strict=True)]
+    assert [rows[place] for place in places] == [piece.tolist() for piece in pieces]
+    assert all((row[n:] == 1).all() for row, n in zip((r for t in tables for r in t), found, strict=True))
+
+
+def test_batches_of_a_pass_read_every_document_and_a_resumed_pass_goes_on(tiny_tokens):
+    def loader():
+        return PieceLoader(tiny_tokens, batch_size=8, length=10, near_duplicate=0.9)
+
+    whole = list(loader())
+    resumed = loader()
+    resumed.start = len(whole) - 2
+    for (one, _), (other, _) in zip(whole[-2:], resumed, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(one.groups, other.groups, strict=True))
+    order = loader()._order(0).reshape(-1, 8)
+    assert all(len(set(batch)) == 8 for batch in order.tolist())
+    assert set(order.ravel()) == set(range(len(tiny_tokens)))
+
+
+def test_documents_that_are_nearly_the_same_are_not_told_apart(tiny_corpus):
+    texts = [*tiny_corpus.texts[:6], tiny_corpus.texts[0]]
+    loader = PieceLoader(tokenize(texts), batch_size=7, length=10, near_duplicate=0.8)
+    batch, _ = next(iter(loader))
+    copies = np.flatnonzero(np.isin(loader._order(0)[:7], [0, 6]))
+    apart = batch.apart[:7, :7].numpy()
+    assert not apart[np.ix_(copies, copies)].any()
+    assert apart.sum() == 49 - 7 - 2
+
+
+def test_the_loss_is_the_cross_entropy_of_finding_the_other_piece():
+    torch.manual_seed(0)
+    vectors, n = torch.randn(10, 4), 5
+    apart = torch.ones(10, 10, dtype=torch.bool)
+    for i, j in ((0, 3), (0, 8), (5, 3), (5, 8)):  # documents 0 and 3 are nearly the same
+        apart[i, j] = apart[j, i] = False
+    expected = []
+    for i in range(10):
+        partner = (i + n) % 10
+        others = [j for j in range(10) if j not in (i, partner) and apart[i, j]]
+        cosines = torch.stack([torch.cosine_similarity(vectors[i], vectors[j], dim=0) for j in [partner, *others]])
+        expected.append(-(cosines / 0.1).log_softmax(0)[0])
+    found = contrastive_loss(vectors, apart, 0.1)
+    assert found.item() == pytest.approx(torch.stack(expected).mean().item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "weighted_mean", "last", "max"])
+def test_pieces_are_pooled_as_the_encoder_pools_documents(tiny_model, tiny_tokens, pooling):
+    documents = list(tiny_tokens.with_vocab(tiny_model.vocab))[:20]
+    groups, lengths, places = grouped(documents, pad=1)
+    idf = np.random.default_rng(0).uniform(1, 3, len(tiny_model.vocab)).astype(np.float32)
+    language = LanguageModelObjective(tiny_model.module, np.ones(len(idf)))
+    options = {"temperature": 0.1, "language_weight": 0, "token_weights": torch.from_numpy(idf)}
+    objective = TuningObjective(language, pooling=pooling, **options).eval()
+    with torch.no_grad():
+        found = objective.vectors(Batch(groups, lengths, places, torch.ones(0))).numpy()
+    tiny_model.module.reset()
+    expected = DocumentEncoder(tiny_model, pooling).weighted(idf).encode_tokens(documents, pooling=[pooling])[pooling]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_halves_are_found_by_cosine():
+    firsts, seconds = halves([np.arange(9), np.arange(3), np.arange(1000)], longest=50)
+    assert firsts[0].tolist() == [0, 1, 2, 3, 4]
+    assert seconds[0].tolist() == [0, 5, 6, 7, 8]
+    assert firsts[1].tolist() == [0, 1]
+    assert seconds[1].tolist() == [0, 2]
+    assert len(firsts[2]) == len(seconds[2]) == 50
+    assert seconds[2][-1] == 999
+    unit = np.eye(4, dtype=np.float32)
+    assert halves_found(unit, unit * 7) == 1
+    assert halves_found(unit, unit[[1, 0, 2, 3]]) == 0.5
+
+
+@pytest.fixture(scope="module")
+def tuned(tiny_model, tiny_tokens):
+    return tune(tiny_model, tiny_tokens, SMALL, progress=False)
+
+
+def neighbours_of_one_topic(lm, corpus):
+    vectors = DocumentEncoder(lm).encode(corpus.texts)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    cosines = vectors @ vectors.T
+    np.fill_diagonal(cosines, -2)
+    labels = np.array(corpus.labels)
+    return (labels[np.argsort(-cosines, axis=1)[:, :10]] == labels[:, None]).mean()
+
+
+def test_tuned_vectors_tell_topics_apart_and_the_model_that_was_given_stays(tiny_model, tiny_tokens, tiny_corpus):
+    before = weights(tiny_model)
+    tuned = tune(tiny_model, tiny_tokens, SMALL, progress=False)
+    assert_same(before, weights(tiny_model))
+    was, now = (neighbours_of_one_topic(lm, tiny_corpus) for lm in (tiny_model, tuned))
+    assert now > max(was + 0.3, 0.75), (was, now)
+    facts = tuned.card["tuning"]
+    assert facts["halves_found"] == pytest.approx(tuned.tuning.halves_found.dropna().iloc[-1], abs=1e-4)
+    assert facts["steps"] == tuned.tuning.step.iloc[-1]
+    assert facts["perplexity"] > 1
+    assert tuned.vocab == tiny_model.vocab
+    assert tuned.tokenizer == tiny_model.tokenizer
+
+
+def test_the_next_word_beside_keeps_it_a_language_model(tiny_model, tiny_tokens):
+    perplexities = [
+        tune(tiny_model, tiny_tokens, replace(SMALL, language_weight=weight), progress=False).card["tuning"][
+            "perplexity"
+        ]
+        for weight in (0.0, 1.0)
+    ]
+    assert perplexities[1] < 0.8 * perplexities[0]
+
+
+def test_the_curve_is_saved_with_the_model(tuned, tmp_path):
+    again = LanguageModel.load(tuned.save(tmp_path / "model"))
+    assert again.tuning.round(6).equals(tuned.tuning.round(6))
+    assert again.card["tuning"] == tuned.card["tuning"]
+    assert_same(weights(again), weights(tuned))
+
+
+def test_the_same_call_gives_the_same_weights(tiny_model, tiny_tokens):
+    assert_same(*(weights(tune(tiny_model, tiny_tokens, FEW, progress=False)) for _ in "ab"))
+
+
+KILLED = """
+import os, signal
+import torch
+from fastai.callback.core import Callback
+from unpadded import LanguageModel, TuningSettings, tune
+from unpadded.common import InputError
+from unpadded.tokens import TokenizedCorpus
+from unpadded.training import checkpoint
+
+class Kill(Callback):
+    order = 99
+    def after_batch(self):
+        if self.training and self.training_log.step == {stop}:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+torch.set_num_threads(1)
+checkpoint.CHECKPOINT_EVERY = 0.0
+lm, tokens = LanguageModel.load({model!r}), TokenizedCorpus.open({tokens!r})
+tune(lm, tokens, {settings!r}, checkpoints={checkpoints!r}, progress=False, callbacks=(Kill(),))
+"""
+
+
+def test_killed_tuning_goes_on_to_the_same_weights(tmp_path, tiny_model, tiny_tokens, monkeypatch):
+    monkeypatch.setattr(checkpoint, "CHECKPOINT_EVERY", 0.0)
+    uninterrupted = tune(tiny_model, tiny_tokens, FEW, progress=False)
+    steps = uninterrupted.card["tuning"]["steps"]
+    tiny_tokens.save(tmp_path / "tokens")
+    tiny_model.save(tmp_path / "model")
+    places = {"model": str(tmp_path / "model"), "tokens": str(tmp_path / "tokens"), "checkpoints": str(tmp_path)}
+    job = KILLED.format(settings=FEW, stop=steps - 7, **places)
+    child = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", job], env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False
+    )
+    assert child.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.glob("checkpoint-*.safetensors"))) == 1
+    seen = []
+    count = StopAt(steps, lambda: seen.append(1))
+    resumed = tune(tiny_model, tiny_tokens, FEW, checkpoints=tmp_path, progress=False, callbacks=(count,))
+    assert seen == [1]
+    assert_same(weights(uninterrupted), weights(resumed))
+    assert resumed.tuning.drop(columns="minutes").equals(uninterrupted.tuning.drop(columns="minutes"))
+    assert not list(tmp_path.glob("checkpoint-*"))
+
+
+def test_both_directions_and_a_stop_in_the_second(tmp_path, tiny_model, tiny_tokens):
+    backward = LanguageModel(tiny_model.module, tiny_model.vocab, direction="backward")
+    both = LanguageModel(tiny_model.module, tiny_model.vocab).with_backward(backward)
+    whole = tune(both, tiny_tokens, FEW, progress=False)
+    assert_same(weights(whole), weights(tune(tiny_model, tiny_tokens, FEW, progress=False)))
+    assert whole.backward.direction == "backward"
+    assert whole.backward.tuning.halves_found.notna().any()
+
+    class StopBackward(Callback):
+        order = 99
+        fits = 0
+
+        def before_fit(self):
+            self.fits += 1
+
+        def after_batch(self):
+            if self.training and self.fits == 2:
+                raise KeyboardInterrupt
+
+    stop = StopBackward()
+    with pytest.raises(KeyboardInterrupt):
+        tune(both, tiny_tokens, FEW, checkpoints=tmp_path, progress=False, callbacks=(stop,))
+    count = StopAt(1, lambda: seen.append(1))
+    seen = []
+    resumed = tune(both, tiny_tokens, FEW, checkpoints=tmp_path, progress=False, callbacks=(count,))
+    assert seen == [1]  # the forward one was not tuned again
+    for model, expected in zip(resumed.directions, whole.directions, strict=True):
+        assert_same(weights(model), weights(expected))
+    assert not list(tmp_path.iterdir())
+
+
+def test_copies_of_one_text_end_in_numbers(tiny_model):
+    tokens = tokenize(["rocket orbit launch moon"] * 30)
+    lm = tune(tiny_model, tokens, replace(FEW, epochs=2), progress=False)
+    assert np.isfinite(DocumentEncoder(lm).encode(["rocket orbit"])).all()
+
+
+@pytest.mark.parametrize("pooling", ["weighted_mean", "last", "max"])
+def test_every_pooling_can_be_taught(tiny_model, tiny_tokens, pooling):
+    lm = tune(tiny_model, tiny_tokens, replace(SMALL, pooling=pooling), progress=False)
+    assert lm.card["tuning"]["halves_found"] > lm.card["tuning"]["halves_found_before"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("max_minutes", -1),
+        ("epochs", 0),
+        ("epochs", 2.5),
+        ("batch_size", 1),
+        ("piece_length", True),
+        ("temperature", 0),
+        ("learning_rate", float("nan")),
+        ("pooling", "concat"),
+        ("precision", "int8"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(name, value):
+    with pytest.raises(InputError, match=f"Tuning setting {name} is .*: give "):
+        TuningSettings(**{name: value})
+
+
+def test_what_cannot_be_tuned_on_is_refused_in_a_sentence(tiny_model, tiny_tokens):
+    with pytest.raises(InputError, match=r"0 documents of more than one word.*give at least two"):
+        tune(tiny_model, tokenize(["", "a"]), SMALL, progress=False)
+    with pytest.raises(InputError, match=r"are a list: give tokenize\(texts, lm.tokenizer\)"):
+        tune(tiny_model, ["a text"], SMALL, progress=False)
+    foreign = TokenizedCorpus(np.arange(6, dtype=np.int32), np.array([0, 3, 6]), [f"~{i}" for i in range(6)])
+    with pytest.raises(InputError, match="knows no token of the corpus"):
+        tune(tiny_model, foreign, SMALL, progress=False)
