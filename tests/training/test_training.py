@@ -200,7 +200,7 @@ def float16_on_the_cpu(monkeypatch, first_scale: float) -> list[float]:
             scales.append(self.get_scale())
 
     monkeypatch.setattr("fastai.callback.fp16.GradScaler", Scaler)
-    monkeypatch.setattr(training, "_precision", lambda asked, _device: asked)
+    monkeypatch.setattr(training, "chosen_precision", lambda asked, _device: asked)
     return scales
 
 
