@@ -297,6 +297,11 @@ def test_semicolons_in_the_text_are_no_delimiter(tmp_path):
     assert (Corpus.load(path).texts, Corpus.load(path).notes) == (["a; b", "c; d"], ())
 
 
+def test_the_line_that_names_the_delimiter_to_excel_is_read_as_that(tmp_path):
+    path = write(tmp_path / "t.csv", "sep=;\r\ntext;label\r\nhello, you;x\r\n")
+    assert (Corpus.load(path).texts, Corpus.load(path).labels) == (["hello, you"], ["x"])
+
+
 def test_a_delimiter_can_be_given(tmp_path):
     path = write(tmp_path / "t.txt", "text~label\na,b~x\n")
     assert Corpus.load(path, delimiter="~").texts == ["a,b"]

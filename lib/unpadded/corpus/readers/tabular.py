@@ -24,6 +24,7 @@ ENDINGS = {ending: kind for kind, endings in KINDS.items() for ending in endings
 NAME_OF_COLUMN = re.compile(
     r"[^\W\d][\w.:/#-]*( [\w.:/#-]+){0,2}"
 )  # what a heading may be: three words without a full stop
+EXCELS_LINE = re.compile(r'sep=([^\w"\n])\r?\n', re.IGNORECASE)  # before the heading, for Excel, which alone reads it
 NO_HEADING = "begin it with a row of column names, or give --no-heading and the columns' numbers, as in --text 2"
 
 
@@ -150,8 +151,12 @@ def _open(path: Path, columns: dict[str, str | None], reading: Reading, notes: l
 
 def _open_csv(path: Path, own: str, columns: dict[str, str | None], reading: Reading, notes: list[str]) -> Table:
     text = read_text(path, encoding=reading.encoding, notes=notes)
+    said = EXCELS_LINE.match(text)
+    text = text[said.end() :] if said else text
     if reading.delimiter is not None:
         delimiter = checked_delimiter(reading.delimiter)
+    elif said:
+        delimiter = said[1]
     else:
         delimiter = likeliest(text, own, [name for name in columns.values() if name])
         if delimiter != own:
