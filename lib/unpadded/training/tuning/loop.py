@@ -81,6 +81,7 @@ def _tune(lm, tokens, settings, *, checkpoints, progress, device, callbacks) -> 
         kept,
         batch_size=settings.batch_size,
         length=settings.piece_length,
+        deletion=settings.deletion,
         near_duplicate=settings.near_duplicate,
         pad=lm.awd_lstm.pad_token,
         seed=settings.seed,

@@ -13,7 +13,6 @@ from unpadded.tokens import TokenizedCorpus, count_matrix, document_frequencies
 from unpadded.training.distributed import n_processes, rank
 
 LEAST_STEPS = 40  # steps of a pass: a pass over a small corpus reads it several times
-SPAN = 12  # tokens from which a span of text is a piece worth reading
 GROUPS = 4  # of pieces of similar length, so that little of the work is done on what fills them up
 
 
@@ -46,6 +45,8 @@ class PieceLoader:
     """Batches of two pieces of each of `batch_size` documents, `(Batch, target)`; the target is not used.
 
     Every pass reads all documents, in an order drawn from (`seed`, pass), a small corpus several times.
+    Crops are independent of each other (Izacard et al., *Contriever*, TMLR 2022): that two often share words teaches that
+    the same words mean the same.
     Documents of less than two further tokens are left out. Raises `InputError` where fewer than two documents are left.
     """
 
@@ -57,6 +58,7 @@ class PieceLoader:
         *,
         batch_size: int,
         length: int,
+        deletion: float,
         near_duplicate: float,
         pad: int = 1,
         seed: int = 0,
@@ -68,7 +70,7 @@ class PieceLoader:
                 f"The corpus has {len(self.documents)} documents of more than one word, too few to tell apart: give at "
                 "least two."
             )
-        self.corpus, self.length, self.pad, self.seed = corpus, length, pad, seed
+        self.corpus, self.length, self.deletion, self.pad, self.seed = corpus, length, deletion, pad, seed
         self.batch_size = min(batch_size, len(self.documents) * n_processes())
         self.words, self.near_duplicate = _unit_tfidf(corpus), near_duplicate
         self.device = torch.device(device)
@@ -104,28 +106,33 @@ class PieceLoader:
         return np.concatenate(rounds)[:wanted]
 
     def _batch(self, documents: np.ndarray, rng: np.random.Generator) -> Batch:
-        pairs = [two_pieces(self.corpus[i], self.length, rng) for i in documents]
+        pairs = [two_pieces(self.corpus[i], self.length, self.deletion, rng) for i in documents]
         groups, lengths, places = grouped([pair[0] for pair in pairs] + [pair[1] for pair in pairs], pad=self.pad)
         words = self.words[documents]
         alike = torch.from_numpy((words @ words.T).toarray() > self.near_duplicate)
         return Batch(groups, lengths, places, ~alike.repeat(2, 2))
 
 
-def two_pieces(tokens: np.ndarray, length: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def two_pieces(
+    tokens: np.ndarray, length: int, deletion: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Two pieces of at most `length` tokens of a document [n > 2], each behind the document's first token.
 
-    They never share a place of the text: what both would hold tells them from other documents without any understanding.
-    A text of less than two spans of SPAN tokens is dealt out, each token to one piece by chance; else they are two spans.
+    Of a longer document: two crops, each from anywhere. Of a shorter one: all of it twice, each time without some tokens
+    (each is left out with the probability `deletion`; one is always left).
     """
-    first, body = tokens[:1], tokens[1:]
-    if len(body) < 2 * SPAN:
-        to_first = rng.permutation(len(body)) < len(body) // 2
-        parts = body[to_first], body[~to_first]
-    else:
-        size = min(length - 1, len(body) // 2)
-        gaps = np.sort(rng.integers(0, len(body) - 2 * size + 1, 2))
-        parts = tuple(body[start : start + size] for start in (gaps[0], gaps[1] + size))
-    return tuple(np.concatenate([first, part[: length - 1]]) for part in parts)
+    first, body, size = tokens[:1], tokens[1:], length - 1
+    pieces = []
+    for _ in range(2):
+        if len(body) > size:
+            start = rng.integers(0, len(body) - size + 1)
+            piece = body[start : start + size]
+        else:
+            keep = rng.random(len(body)) >= deletion
+            keep[rng.integers(len(body))] |= not keep.any()
+            piece = body[keep]
+        pieces.append(np.concatenate([first, piece]))
+    return pieces[0], pieces[1]
 
 
 def grouped(

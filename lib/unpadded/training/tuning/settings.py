@@ -14,26 +14,28 @@ class TuningSettings:
 
     Training ends after `max_minutes` (0: no limit) or `epochs` passes over the documents, whichever comes first; the
     learning rate completes its cycle either way. A batch has two pieces of each of `batch_size` documents, of at most
-    `piece_length` tokens, that share no part of the text. `pooling`: how a piece's states become its vector, "mean",
+    `piece_length` tokens, cut from anywhere; of documents that are no longer, each piece leaves out the share `deletion`.
+    `pooling`: how a piece's states become its vector, "mean",
     "weighted_mean" (by inverse document frequency), "last" or "max"; take the one that will be used.
     `temperature` divides cosines; documents whose words have a cosine above `near_duplicate` (TF-IDF) are not pushed
-    apart. `language_weight` is how much the next-word loss counts beside, which keeps the model a language model; 0 leaves
-    it out. `dropout` multiplies fastai's probabilities, `clip` bounds the gradient's norm.
+    apart. `language_weight` is how much the next-word loss counts beside; 0 leaves it out, and the perplexity rises. `dropout`
+    multiplies fastai's probabilities, `clip` bounds the gradient's norm.
     """
 
     max_minutes: float = 3.0
     epochs: int = 60
     batch_size: int = 128
     piece_length: int = 48
+    deletion: float = 0.33
     pooling: str = "mean"
     temperature: float = 0.07
     near_duplicate: float = 0.8
-    language_weight: float = 0.1
+    language_weight: float = 0.0
     learning_rate: float = 1e-3
     warmup: float = 0.1  # share of the training spent reaching the peak learning rate
     weight_decay: float = 0.01
     clip: float = 1.0
-    dropout: float = 0.2
+    dropout: float = 0.5
     precision: str = "auto"
     seed: int = 0
 
@@ -50,6 +52,8 @@ class TuningSettings:
         for name in ("temperature", "learning_rate"):
             if not getattr(self, name) > 0:
                 raise InputError(f"Tuning setting {name} is {getattr(self, name)!r}: give a number above 0.")
+        if self.deletion >= 1:
+            raise InputError(f"Tuning setting deletion is {self.deletion!r}: give a share of less than 1.")
         for name, choices in (("pooling", POOLINGS), ("precision", PRECISIONS)):
             if getattr(self, name) not in choices:
                 given = ", ".join(map(repr, choices[:-1]))
