@@ -2,6 +2,7 @@
 
 import pandas as pd
 import torch
+from fastai.callback.core import CancelValidException
 
 from unpadded.tokens import TokenizedCorpus
 from unpadded.training.log import TrainingLog
@@ -35,6 +36,7 @@ class TuningLog(TrainingLog):
 
     def before_validate(self):
         self.found = self.halves_found()
+        raise CancelValidException  # there is no batch to validate on: all is measured here
 
     def after_batch(self):
         if self.training:

@@ -32,7 +32,7 @@ from unpadded.training.tuning.pieces import GROUPS, PieceLoader
 from unpadded.training.tuning.settings import TuningSettings
 
 HELD_OUT = 400  # documents at most, a tenth of a smaller corpus
-WINDOWS = {"batch_size": 32, "window": 70}  # of the text whose next words are predicted beside
+STREAMS, WINDOW = 32, 70  # of the text whose next words are predicted beside
 NEGATIVES = 512
 PERPLEXITY_TOKENS = 30_000
 PAYS = 100_000  # weights of a layer from which the way of `cpu_bfloat16` is faster with batches of pieces
@@ -109,7 +109,7 @@ def _tune(lm, tokens, settings, *, checkpoints, progress, device, callbacks) -> 
         checkpoint = Checkpoint(checkpoints, _key(settings, kept, lm), objective=objective, log=log)
         metric = ValueMetric(lambda: log.found, "halves_found")
         learn = learner(
-            DataLoaders(loader, []), objective, plan, log, metric, [OneCycle(plan, log), checkpoint, *callbacks]
+            DataLoaders(loader, loader), objective, plan, log, metric, [OneCycle(plan, log), checkpoint, *callbacks]
         )
         first = log.halves_found()
         with (
@@ -118,7 +118,7 @@ def _tune(lm, tokens, settings, *, checkpoints, progress, device, callbacks) -> 
             _fast_layers(own) if precision == "bfloat16" and device.type == "cpu" else nullcontext(),
         ):
             checkpoint.resume(learn)
-            stream = StreamLoader(kept, seed=settings.seed, device=device, **WINDOWS)
+            stream = StreamLoader(kept, batch_size=STREAMS, window=WINDOW, seed=settings.seed, device=device)
             objective.windows = _windows(stream, log.step)
             fit(learn, plan, checkpoint, own)
     checkpoint.discard()
@@ -145,7 +145,7 @@ def _as_read(lm: LanguageModel, tokens: TokenizedCorpus) -> TokenizedCorpus:
 
 def _idf(tokens: TokenizedCorpus) -> np.ndarray:
     """Smoothed inverse document frequency of each token, float32 [n_vocabulary]."""
-    df = document_frequencies(count_matrix(tokens, len(tokens.types)))
+    df = document_frequencies(count_matrix([tokens[i] for i in range(len(tokens))], len(tokens.types)))
     return (np.log((1 + len(tokens)) / (1 + df)) + 1).astype(np.float32)
 
 
