@@ -24,7 +24,6 @@ from unpadded.evaluation import (
     Representation,
     cluster_all,
     fasttext,
-    idf_weights,
     lsa,
     rank_topics,
     static_vectors,
@@ -34,7 +33,7 @@ from unpadded.evaluation import (
     word_vectors,
 )
 from unpadded.report import method_names, recipe_points, save_figure
-from unpadded.tokens import chosen_tokenizer
+from unpadded.tokens import chosen_tokenizer, idf_weights
 
 POINTS = {
     "default": {},

@@ -17,8 +17,8 @@ from unpadded.evaluation.baselines.baselines import (
 )
 from unpadded.evaluation.baselines.fasttext import fasttext_vectors
 from unpadded.evaluation.baselines.ppmi import ppmi_vectors
-from unpadded.evaluation.postprocess import idf_weights
 from unpadded.evaluation.scores import FitRecord
+from unpadded.tokens import idf_weights
 from unpadded.tokens.counts import count_matrix, document_frequencies
 
 TEXTS = ["rocket moon", "moon orbit", "bread butter", "butter oven bread", "zebra zebra moon", ""]

@@ -12,11 +12,11 @@ from unpadded.evaluation.postprocess import (
     PartNormalizer,
     TopComponentsRemover,
     Whitener,
-    idf_weights,
     postprocess,
     postprocess_all,
 )
 from unpadded.evaluation.scores import Representation
+from unpadded.tokens import idf_weights
 from vector_tools import lm, noise
 
 INSTANCES = [PartNormalizer(n_parts=2), TopComponentsRemover(n_components=2), Whitener(tolerance=1e-5)]

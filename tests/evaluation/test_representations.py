@@ -13,10 +13,11 @@ from unpadded.corpus.corpus import Corpus
 from unpadded.embeddings.store import Embeddings
 from unpadded.encoding.encoder import DocumentEncoder
 from unpadded.evaluation.extraction import extract
-from unpadded.evaluation.postprocess import Whitener, idf_weights
+from unpadded.evaluation.postprocess import Whitener
 from unpadded.evaluation.reading import tokenized, validation_tokens
 from unpadded.evaluation.representations import chosen, compared, listed, load, save, training_documents, with_topics
 from unpadded.evaluation.scores import Representation, told_apart
+from unpadded.tokens import idf_weights
 from unpadded.tokens.tokenized import tokenize
 from vector_tools import lm, noise
 

@@ -1,9 +1,5 @@
 """Training that is stopped: killed, interrupted, damaged, or at a loss that is not finite."""
 
-import os
-import signal
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +8,7 @@ import torch
 from fastai.callback.core import Callback
 from safetensors.torch import save
 
-from training_tools import SMALL, StopAt, assert_same, weights
+from training_tools import SMALL, StopAt, assert_same, killed_at, weights
 from unpadded.common.errors import InputError
 from unpadded.model.language_model import LanguageModel
 from unpadded.training import checkpoint
@@ -21,25 +17,6 @@ from unpadded.training.loop import train
 
 pytestmark = pytest.mark.slow
 
-KILLED = """
-import os, signal
-import torch
-from fastai.callback.core import Callback
-from unpadded.training import checkpoint
-from unpadded.tokens import TokenizedCorpus
-from unpadded.training import TrainingSettings, train
-
-class Kill(Callback):
-    order = 99
-    def after_batch(self):
-        if self.training and self.training_log.step == {stop}:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-torch.set_num_threads(1)
-checkpoint.CHECKPOINT_EVERY = 0.0
-train(TokenizedCorpus.open({tokens!r}), {settings!r}, checkpoints={checkpoints!r}, progress=False, callbacks=(Kill(),))
-"""
-
 
 def test_killed_training_goes_on_to_the_same_weights(tmp_path, tiny_tokens, monkeypatch):
     """kill -9 between checkpoints, in the second pass: the same call ends in the uninterrupted run's weights."""
@@ -47,12 +24,8 @@ def test_killed_training_goes_on_to_the_same_weights(tmp_path, tiny_tokens, monk
     uninterrupted = train(tiny_tokens, SMALL, progress=False)
     steps = int(uninterrupted.training.step.iloc[-1])
     tiny_tokens.save(tmp_path / "tokens")
-    # A process of its own: a fork of this one would inherit thread pools whose threads do not exist in it.
-    job = KILLED.format(tokens=str(tmp_path / "tokens"), checkpoints=str(tmp_path), settings=SMALL, stop=steps // 2)
-    child = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", job], env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False
-    )
-    assert child.returncode == -signal.SIGKILL
+    tokens = str(tmp_path / "tokens")
+    killed_at(steps // 2, f"train(TokenizedCorpus.open({tokens!r}), {SMALL!r}, checkpoints={str(tmp_path)!r}")
     assert len(list(tmp_path.glob("checkpoint-*.safetensors"))) == 1
     seen = []
     resumed = train(

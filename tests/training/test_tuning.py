@@ -1,9 +1,5 @@
 """Tuning: the pieces, the loss, what it teaches, and that it can be stopped."""
 
-import os
-import signal
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +9,7 @@ from fastai.callback.core import Callback
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training_tools import StopAt, assert_same, weights
+from training_tools import StopAt, assert_same, killed_at, weights
 from unpadded import DocumentEncoder, LanguageModel, TuningSettings, tokenize, tune
 from unpadded.common import InputError
 from unpadded.tokens import TokenizedCorpus
@@ -21,7 +17,7 @@ from unpadded.training import checkpoint
 from unpadded.training.objective import LanguageModelObjective
 from unpadded.training.tuning import halves, halves_found
 from unpadded.training.tuning.objective import TuningObjective, contrastive_loss
-from unpadded.training.tuning.pieces import Batch, PieceLoader, grouped, two_pieces
+from unpadded.training.tuning.pieces import PieceLoader, grouped, two_pieces
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +43,8 @@ def test_pieces_are_of_the_text_in_its_order_and_begin_as_it_does(n, length, del
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=30), st.integers(1, 6))
 def test_groups_hold_every_piece_once_and_say_where(lengths, n_groups):
     pieces = [np.arange(n) + 2 for n in lengths]
-    tables, found, places = grouped(pieces, pad=1, n_groups=n_groups)
+    made = grouped(pieces, pad=1, n_groups=n_groups)
+    tables, found, places = made.groups, made.lengths, made.places
     rows = [row[:n].tolist() for row, n in zip((r for t in tables for r in t), found.tolist(), strict=True)]
     assert [rows[place] for place in places] == [piece.tolist() for piece in pieces]
     assert all((row[n:] == 1).all() for row, n in zip((r for t in tables for r in t), found, strict=True))
@@ -60,7 +57,7 @@ def test_batches_of_a_pass_read_every_document_and_a_resumed_pass_goes_on(tiny_t
     whole = list(loader())
     resumed = loader()
     resumed.start = len(whole) - 2
-    for (one, _), (other, _) in zip(whole[-2:], resumed, strict=True):
+    for (one, *_), (other, *_) in zip(whole[-2:], resumed, strict=True):
         assert all(torch.equal(a, b) for a, b in zip(one.groups, other.groups, strict=True))
     order = loader()._order(0).reshape(-1, 8)
     assert all(len(set(batch)) == 8 for batch in order.tolist())
@@ -70,9 +67,9 @@ def test_batches_of_a_pass_read_every_document_and_a_resumed_pass_goes_on(tiny_t
 def test_documents_that_are_nearly_the_same_are_not_told_apart(tiny_corpus):
     texts = [*tiny_corpus.texts[:6], tiny_corpus.texts[0]]
     loader = PieceLoader(tokenize(texts), batch_size=7, length=10, deletion=0.3, near_duplicate=0.8)
-    batch, _ = next(iter(loader))
+    _, apart, _ = next(iter(loader))
     copies = np.flatnonzero(np.isin(loader._order(0)[:7], [0, 6]))
-    apart = batch.apart[:7, :7].numpy()
+    apart = apart[:7, :7].numpy()
     assert not apart[np.ix_(copies, copies)].any()
     assert apart.sum() == 49 - 7 - 2
 
@@ -96,13 +93,12 @@ def test_the_loss_is_the_cross_entropy_of_finding_the_other_piece():
 @pytest.mark.parametrize("pooling", ["mean", "weighted_mean", "last", "max"])
 def test_pieces_are_pooled_as_the_encoder_pools_documents(tiny_model, tiny_tokens, pooling):
     documents = list(tiny_tokens.with_vocab(tiny_model.vocab))[:20]
-    groups, lengths, places = grouped(documents, pad=1)
     idf = np.random.default_rng(0).uniform(1, 3, len(tiny_model.vocab)).astype(np.float32)
     language = LanguageModelObjective(tiny_model.module, np.ones(len(idf)))
     options = {"temperature": 0.1, "language_weight": 0, "token_weights": torch.from_numpy(idf)}
     objective = TuningObjective(language, pooling=pooling, **options).eval()
     with torch.no_grad():
-        found = objective.vectors(Batch(groups, lengths, places, torch.ones(0))).numpy()
+        found = objective.vectors(grouped(documents, pad=1)).numpy()
     tiny_model.module.reset()
     expected = DocumentEncoder(tiny_model, pooling).weighted(idf).encode_tokens(documents, pooling=[pooling])[pooling]
     np.testing.assert_allclose(found, expected, atol=1e-6)
@@ -170,40 +166,14 @@ def test_the_same_call_gives_the_same_weights(tiny_model, tiny_tokens):
     assert_same(*(weights(tune(tiny_model, tiny_tokens, FEW, progress=False)) for _ in "ab"))
 
 
-KILLED = """
-import os, signal
-import torch
-from fastai.callback.core import Callback
-from unpadded import LanguageModel, TuningSettings, tune
-from unpadded.common import InputError
-from unpadded.tokens import TokenizedCorpus
-from unpadded.training import checkpoint
-
-class Kill(Callback):
-    order = 99
-    def after_batch(self):
-        if self.training and self.training_log.step == {stop}:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-torch.set_num_threads(1)
-checkpoint.CHECKPOINT_EVERY = 0.0
-lm, tokens = LanguageModel.load({model!r}), TokenizedCorpus.open({tokens!r})
-tune(lm, tokens, {settings!r}, checkpoints={checkpoints!r}, progress=False, callbacks=(Kill(),))
-"""
-
-
 def test_killed_tuning_goes_on_to_the_same_weights(tmp_path, tiny_model, tiny_tokens, monkeypatch):
     monkeypatch.setattr(checkpoint, "CHECKPOINT_EVERY", 0.0)
     uninterrupted = tune(tiny_model, tiny_tokens, FEW, progress=False)
     steps = uninterrupted.card["tuning"]["steps"]
     tiny_tokens.save(tmp_path / "tokens")
     tiny_model.save(tmp_path / "model")
-    places = {"model": str(tmp_path / "model"), "tokens": str(tmp_path / "tokens"), "checkpoints": str(tmp_path)}
-    job = KILLED.format(settings=FEW, stop=steps - 7, **places)
-    child = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", job], env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False
-    )
-    assert child.returncode == -signal.SIGKILL
+    lm, tokens = f"LanguageModel.load({str(tmp_path / 'model')!r})", str(tmp_path / "tokens")
+    killed_at(steps - 7, f"tune({lm}, TokenizedCorpus.open({tokens!r}), {FEW!r}, checkpoints={str(tmp_path)!r}")
     assert len(list(tmp_path.glob("checkpoint-*.safetensors"))) == 1
     seen = []
     count = StopAt(steps, lambda: seen.append(1))

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from unpadded.evaluation.clustering.describe import cluster_terms, confusion, density_clusters, nearest_documents
     from unpadded.evaluation.clustering.kmeans import cluster_all, evaluate_clustering
     from unpadded.evaluation.extraction import extract
-    from unpadded.evaluation.postprocess import idf_weights
     from unpadded.evaluation.ranking.ranking import rank_topics
     from unpadded.evaluation.ranking.tasks import rank_corpus
     from unpadded.evaluation.reading import tokenized, validation_tokens

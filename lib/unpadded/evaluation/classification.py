@@ -114,6 +114,7 @@ def classify_all(
     rows, predictions, chosen_c = [], {}, {}
 
     def classified(representation: Representation) -> tuple[np.ndarray, float, float] | str:
+        """What is predicted of the test, the chosen C and the seconds, or why nothing can be."""
         start = time.perf_counter()
         try:
             vectors = checked_vectors(representation, len(labels))

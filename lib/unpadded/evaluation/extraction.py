@@ -11,10 +11,10 @@ from unpadded.corpus import Corpus
 from unpadded.embeddings import embed_corpus
 from unpadded.encoding import DocumentEncoder
 from unpadded.evaluation.baselines.baselines import all_baselines
-from unpadded.evaluation.postprocess import idf_weights
 from unpadded.evaluation.reading import tokenized
 from unpadded.evaluation.representations import load, row_ids, save, training_documents
 from unpadded.evaluation.scores import FitRecord, Representation
+from unpadded.tokens import idf_weights
 
 
 def extract(

@@ -1,7 +1,7 @@
 """Post-processing of document vectors: scikit-learn transformers fitted without labels, on training documents only.
 
 Raw hidden states are anisotropic and concat mixes parts of different scale; each transformer mends one of these. The
-sixth post-processing, "idf", is done while pooling (see `extraction`); its weights are computed here.
+sixth post-processing, "idf", is done while pooling (see `extraction`); its weights are `tokens.idf_weights`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from unpadded.common import CONCAT, POSTPROCESSES, InputError
 from unpadded.evaluation import fitted
 from unpadded.evaluation.scores import FitRecord, Representation
-from unpadded.tokens import count_matrix, document_frequencies
 
 
 class PartNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -152,13 +151,3 @@ def postprocess_all(
         for rep in representations
         for name in (names if rep.postprocess == "none" else ["none"])
     ]
-
-
-def idf_weights(token_ids: Sequence[np.ndarray], n_vocabulary: int) -> np.ndarray:
-    """Smoothed inverse document frequency ln((1 + n) / (1 + df)) + 1 of every token id, float32 [n_vocabulary].
-
-    token_ids: one int array per training document. The form is scikit-learn's; for a weighted mean of states it plays
-    the part of the frequency weights of Arora et al. (ICLR 2017). Raises InputError for ids beyond the vocabulary.
-    """
-    df = document_frequencies(count_matrix(token_ids, n_vocabulary))
-    return (np.log((1 + len(token_ids)) / (1 + df)) + 1).astype(np.float32)

@@ -7,8 +7,8 @@ import numpy as np
 
 from unpadded.corpus import Corpus, data_folder
 from unpadded.tokens import TokenizedCorpus, TokenizerSettings, tokenize
+from unpadded.training import VALIDATION_TOKENS
 
-VALIDATION_TOKENS = 100_000  # enough for a perplexity within about one per cent
 FEWEST_TOKENS = 3  # that a perplexity can be measured on
 
 

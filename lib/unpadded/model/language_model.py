@@ -19,6 +19,7 @@ from unpadded.model.encoder_in import as_language_model, check_embedding, check_
 from unpadded.model.fastai_modules import config_of, make_module, module_of_lstm, module_with, weights_of
 from unpadded.model.from_export import read_export
 from unpadded.model.learner_tokens import tokenizer_of
+from unpadded.model.nearest import nearest_words
 from unpadded.model.pickling import packed, unpacked
 from unpadded.model.storage import BACKWARD, has_backward, read_model, write_model
 from unpadded.model.weights_file import read_weights
@@ -239,15 +240,7 @@ class LanguageModel:
 
         Raises `InputError` for a word that is not in the vocabulary.
         """
-        table = torch.nn.functional.normalize(self.awd_lstm.encoder.weight.detach().float().cpu())
-        index = {word: row for row, word in enumerate(self.vocab)}
-        rows = []
-        for word in words:
-            if word not in index:
-                raise InputError(f"The vocabulary has no word {word!r}: give one of the model's own.")
-            found = (table @ table[index[word]]).topk(k + 1).indices.tolist()
-            rows.append((word, ", ".join(self.vocab[i] for i in found if i != index[word])))
-        return pd.DataFrame(rows, columns=["word", "nearest"])
+        return nearest_words(self.awd_lstm.encoder.weight, self.vocab, words, k=k)
 
     def save(self, folder: str | os.PathLike) -> Path:
         """Write the model to `folder`: safetensors weights, JSON vocabulary and configuration, CSV training curve.

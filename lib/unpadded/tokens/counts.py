@@ -39,3 +39,13 @@ def count_matrix(token_ids: Sequence[np.ndarray], n_vocabulary: int) -> sparse.c
 def document_frequencies(counts: sparse.csr_matrix) -> np.ndarray:
     """In how many documents each token stands, int64 [n_vocabulary], of a ``count_matrix`` [n_documents, n_vocabulary]."""
     return counts.getnnz(axis=0)
+
+
+def idf_weights(token_ids: Sequence[np.ndarray], n_vocabulary: int) -> np.ndarray:
+    """Smoothed inverse document frequency ln((1 + n) / (1 + df)) + 1 of every token id, float32 [n_vocabulary].
+
+    token_ids: one int array per training document. The form is scikit-learn's; for a weighted mean of states it plays
+    the part of the frequency weights of Arora et al. (ICLR 2017). Raises InputError for ids beyond the vocabulary.
+    """
+    df = document_frequencies(count_matrix(token_ids, n_vocabulary))
+    return (np.log((1 + len(token_ids)) / (1 + df)) + 1).astype(np.float32)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from unpadded.training.distributed import rank
     from unpadded.training.held_out import cross_entropy, perplexity
     from unpadded.training.loop import train
-    from unpadded.training.settings import TrainingSettings
+    from unpadded.training.settings import VALIDATION_TOKENS, TrainingSettings
     from unpadded.training.tuning import TuningSettings, halves, halves_found, tune
 
 __getattr__, __dir__, __all__ = hand_on(__name__)

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 import torch
+from fastai.callback.fp16 import MixedPrecision
 from fastai.callback.rnn import ModelResetter
 from fastai.callback.training import GradientClip
 from fastai.data.core import DataLoaders
@@ -22,11 +23,14 @@ from unpadded.training.log import TrainingLog
 WIDE = 2_000_000  # weights of a layer from which `cpu_bfloat16` is the faster way (benchmarks/README.md)
 
 
-def learner(loaders: DataLoaders, objective, settings, log: TrainingLog, metric: ValueMetric, callbacks) -> Learner:
+def learner(
+    loaders: DataLoaders, objective, settings, log: TrainingLog, metric: ValueMetric, callbacks, precision: str
+) -> Learner:
     """A fastai Learner, with its optimizer, for an objective that gives the loss itself.
 
     `settings` has learning_rate, weight_decay and clip; `metric` is shown in fastai's table; `log` and `callbacks` join.
     """
+    scaled = [MixedPrecision()] if precision == "float16" else []  # its gradients would vanish unscaled
     learn = Learner(
         loaders,
         objective,
@@ -35,7 +39,7 @@ def learner(loaders: DataLoaders, objective, settings, log: TrainingLog, metric:
         lr=settings.learning_rate,
         wd=settings.weight_decay,
         metrics=metric,
-        cbs=[ModelResetter(), GradientClip(settings.clip), log, *callbacks],
+        cbs=[ModelResetter(), GradientClip(settings.clip), log, *scaled, *callbacks],
     )
     learn.create_opt()
     return learn
@@ -60,8 +64,32 @@ def fast_layers(awd_lstm: AWD_LSTM, *, n_windows: int = 1, least: int | None = N
     return stepped_lstms(wide, n_windows=n_windows)
 
 
-def fit(learn: Learner, settings, checkpoint: Checkpoint, model: LanguageModel) -> None:
-    """Train what is left of `settings.epochs`; a loss that is not finite ends it, the last good `model` is stored."""
+def training_layers(
+    awd_lstm: AWD_LSTM, precision: str, device: torch.device, **options
+) -> AbstractContextManager[None]:
+    """`fast_layers` where the precision and the device are those that they are for."""
+    return fast_layers(awd_lstm, **options) if precision == "bfloat16" and device.type == "cpu" else nullcontext()
+
+
+def fit(
+    learn: Learner,
+    settings,
+    checkpoint: Checkpoint,
+    model: LanguageModel,
+    *,
+    layers: AbstractContextManager[None],
+    progress: bool,
+) -> None:
+    """Train `settings.epochs` from where the checkpoint is, within `layers`, shown or not.
+
+    A loss that is not finite ends it, and the last good `model` is stored.
+    """
+    with nullcontext() if progress else learn.no_bar(), nullcontext() if progress else learn.no_logging(), layers:
+        checkpoint.resume(learn)
+        _fit(learn, settings, checkpoint, model)
+
+
+def _fit(learn: Learner, settings, checkpoint: Checkpoint, model: LanguageModel) -> None:
     try:
         with distributed_data_parallel(learn, learn.dls.train.device):
             learn.fit(max(settings.epochs - learn.dls.train.passes, 0))

@@ -2,14 +2,12 @@
 
 import json
 import os
-from contextlib import nullcontext
 from dataclasses import asdict, replace
 from functools import partial
 
 import numpy as np
 import torch
 from fastai.callback.core import Callback
-from fastai.callback.fp16 import MixedPrecision
 from fastai.data.core import DataLoaders
 from fastai.learner import ValueMetric
 
@@ -20,17 +18,15 @@ from unpadded.training.card import model_card, tokens_digest
 from unpadded.training.checkpoint import Checkpoint
 from unpadded.training.directions import one_after_the_other
 from unpadded.training.distributed import join_processes, n_processes, rank
-from unpadded.training.fitting import chosen_precision, fast_layers, fit, learner
+from unpadded.training.fitting import chosen_precision, fit, learner, training_layers
 from unpadded.training.initialization import pass_inputs_through, start_from_topics
 from unpadded.training.loader import StreamLoader
 from unpadded.training.log import LivePerplexity, TrainingLog
 from unpadded.training.objective import LanguageModelObjective
 from unpadded.training.one_cycle import OneCycle
 from unpadded.training.pad_injection import inject_pads
-from unpadded.training.settings import TrainingSettings
+from unpadded.training.settings import VALIDATION_TOKENS, TrainingSettings
 from unpadded.training.start import first_model
-
-VALIDATION_TOKENS = 100_000  # enough for a perplexity within about one per cent, quick to measure with the full softmax
 
 
 def train(
@@ -108,16 +104,10 @@ def _train(
         log = TrainingLog(loaders.train)
         checkpoint = Checkpoint(checkpoints, _key(settings, train_tokens, start), objective=objective, log=log)
         own = [OneCycle(settings, log), LivePerplexity(model.module, valid_tokens, log), checkpoint]
-        scaled = [MixedPrecision()] if precision == "float16" else []  # its gradients would vanish unscaled
         metric = ValueMetric(log.validation_perplexity, "perplexity")
-        learn = learner(loaders, objective, settings, log, metric, [*scaled, *own, *callbacks])
-        with (
-            nullcontext() if progress else learn.no_bar(),
-            nullcontext() if progress else learn.no_logging(),
-            fast_layers(model.awd_lstm) if precision == "bfloat16" and device.type == "cpu" else nullcontext(),
-        ):
-            checkpoint.resume(learn)
-            fit(learn, settings, checkpoint, model)
+        learn = learner(loaders, objective, settings, log, metric, [*own, *callbacks], precision)
+        layers = training_layers(model.awd_lstm, precision, device)
+        fit(learn, settings, checkpoint, model, layers=layers, progress=progress)
     checkpoint.discard()
     model.module.reset()
     model.module.cpu().eval()

@@ -22,8 +22,7 @@ def first_model(
 
     Raises `InputError` for a `start` whose tokens another tokenizer made.
     """
-    # With a weight dropout of exactly 0, fastai's WeightDropout hands torch the parameter itself and its next reset fails.
-    dropouts = {k: max(p * settings.dropout, 1e-12) for k, p in awd_lstm_lm_config.items() if k.endswith("_p")}
+    dropouts = dropouts_times(settings.dropout)
     sizes = {"emb_sz": settings.emb_sz, "n_hid": settings.n_hid, "n_layers": settings.n_layers}
     options = {"tokenizer": tokenizer, "direction": settings.direction}
     if start is None:
@@ -37,6 +36,12 @@ def first_model(
     model = LanguageModel(make_module(len(vocab), config), vocab, **options)
     load_weights(model.module, matched(weights_of(start.module), start.vocab, vocab))
     return model
+
+
+def dropouts_times(factor: float) -> dict[str, float]:
+    """fastai's dropout probabilities times `factor`, by the keys of its configuration."""
+    # With a weight dropout of exactly 0, fastai's WeightDropout hands torch the parameter itself and its next reset fails.
+    return {k: max(p * factor, 1e-12) for k, p in awd_lstm_lm_config.items() if k.endswith("_p")}
 
 
 def matched(weights: dict[str, torch.Tensor], old: Sequence[str], new: Sequence[str]) -> dict[str, torch.Tensor]:

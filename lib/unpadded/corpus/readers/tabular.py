@@ -201,6 +201,7 @@ def _open_parquet(path: Path, encoding: str | None) -> Table:
         import pyarrow.parquet as pq
 
     def column(name: str) -> list[Any]:
+        """The values of one column; only it is read."""
         try:
             # Not a memory map: a file cut short while mapped would end the process, not raise.
             values = pq.ParquetFile(path).read(columns=[name])[name].to_pylist()

@@ -19,9 +19,8 @@ from unpadded.common import InputError
 from unpadded.evaluation.baselines.fasttext import fasttext_vectors
 from unpadded.evaluation.baselines.ppmi import ppmi_vectors
 from unpadded.evaluation.baselines.static import static_vectors
-from unpadded.evaluation.postprocess import idf_weights
 from unpadded.evaluation.scores import FitRecord, Representation
-from unpadded.tokens import mean_rows
+from unpadded.tokens import idf_weights, mean_rows
 
 
 class NoWordError(InputError):

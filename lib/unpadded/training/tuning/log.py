@@ -8,7 +8,7 @@ from unpadded.tokens import TokenizedCorpus
 from unpadded.training.log import TrainingLog
 from unpadded.training.tuning.objective import TuningObjective
 from unpadded.training.tuning.other_half import halves, halves_found
-from unpadded.training.tuning.pieces import Batch, PieceLoader, grouped
+from unpadded.training.tuning.pieces import PieceLoader, grouped
 
 COLUMNS = ["step", "tokens", "minutes", "train_loss", "learning_rate", "halves_found"]
 
@@ -27,8 +27,7 @@ class TuningLog(TrainingLog):
         self.objective, self.found = objective, float("nan")
         firsts, seconds = halves([held_out[i] for i in range(len(held_out)) if held_out.lengths[i] > 2])
         self.n_held_out = len(firsts)
-        groups, lengths, places = grouped(firsts + seconds, pad=loader.pad, n_groups=8) if firsts else ((), None, None)
-        self.batch = Batch(groups, lengths, places, torch.ones(0)).to(loader.device) if firsts else None
+        self.halves = grouped(firsts + seconds, pad=loader.pad, n_groups=8).to(loader.device) if firsts else None
 
     def to_frame(self) -> pd.DataFrame:
         """The log as a table."""
@@ -43,16 +42,16 @@ class TuningLog(TrainingLog):
             super().after_batch()
 
     def after_validate(self):
-        if self.batch is not None:
+        if self.halves is not None:
             self._add_row(halves_found=self.found)
 
     @torch.no_grad()
     def halves_found(self) -> float:
         """The share now, of the model as it stands; NaN where no document was held out."""
-        if self.batch is None:
+        if self.halves is None:
             return float("nan")
         mode = self.objective.training
-        vectors = self.objective.eval().vectors(self.batch).cpu().numpy()
+        vectors = self.objective.eval().vectors(self.halves).cpu().numpy()
         self.objective.train(mode)
         return halves_found(vectors[: self.n_held_out], vectors[self.n_held_out :])
 

@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from functools import partial
 
@@ -12,20 +11,20 @@ import torch
 from fastai.callback.core import Callback
 from fastai.data.core import DataLoaders
 from fastai.learner import ValueMetric
-from fastai.text.models.awdlstm import awd_lstm_lm_config
 
 from unpadded.common import InputError
 from unpadded.model import LanguageModel, config_of, module_with, weights_of
-from unpadded.tokens import TokenizedCorpus, count_matrix, document_frequencies
+from unpadded.tokens import TokenizedCorpus, idf_weights
 from unpadded.training.card import tokens_digest
 from unpadded.training.checkpoint import Checkpoint
 from unpadded.training.directions import one_after_the_other
 from unpadded.training.distributed import join_processes, n_processes, rank
-from unpadded.training.fitting import chosen_precision, fast_layers, fit, learner
+from unpadded.training.fitting import chosen_precision, fit, learner, training_layers
 from unpadded.training.held_out import perplexity
 from unpadded.training.loader import StreamLoader
 from unpadded.training.objective import LanguageModelObjective
 from unpadded.training.one_cycle import OneCycle
+from unpadded.training.start import dropouts_times
 from unpadded.training.tuning.log import TuningLog
 from unpadded.training.tuning.objective import TuningObjective
 from unpadded.training.tuning.pieces import GROUPS, PieceLoader
@@ -103,34 +102,31 @@ def _tune(lm, tokens, settings, *, checkpoints, progress, device, callbacks) -> 
             pooling=settings.pooling,
             temperature=settings.temperature,
             language_weight=settings.language_weight,
-            token_weights=torch.from_numpy(_idf(kept)),
+            token_weights=torch.from_numpy(idf_weights([kept[i] for i in range(len(kept))], len(kept.types))),
         ).to(device)
         log = TuningLog(loader, objective, held_out)
         checkpoint = Checkpoint(checkpoints, _key(settings, kept, lm), objective=objective, log=log)
         metric = ValueMetric(lambda: log.found, "halves_found")
         learn = learner(
-            DataLoaders(loader, loader), objective, plan, log, metric, [OneCycle(plan, log), checkpoint, *callbacks]
+            DataLoaders(loader, loader),
+            objective,
+            plan,
+            log,
+            metric,
+            [OneCycle(plan, log), checkpoint, *callbacks],
+            precision,
         )
         first = log.halves_found()
-        with (
-            nullcontext() if progress else learn.no_bar(),
-            nullcontext() if progress else learn.no_logging(),
-            _fast_layers(own) if precision == "bfloat16" and device.type == "cpu" else nullcontext(),
-        ):
-            checkpoint.resume(learn)
-            stream = StreamLoader(kept, batch_size=STREAMS, window=WINDOW, seed=settings.seed, device=device)
-            objective.windows = _windows(stream, log.step)
-            fit(learn, plan, checkpoint, own)
+        stream = StreamLoader(kept, batch_size=STREAMS, window=WINDOW, seed=settings.seed, device=device)
+        objective.windows = _windows(stream, log)
+        layers = training_layers(own.awd_lstm, precision, device, n_windows=GROUPS + 1, least=PAYS)
+        fit(learn, plan, checkpoint, own, layers=layers, progress=progress)
     checkpoint.discard()
     tuned = _like(lm, own)
     after = perplexity(tuned.module, measured)
     tuned.tuning = log.to_frame()
     tuned.card = {**lm.card, "tuning": _facts(settings, precision, log, kept, first, before, after)}
     return tuned
-
-
-def _fast_layers(lm: LanguageModel) -> AbstractContextManager[None]:
-    return fast_layers(lm.awd_lstm, n_windows=GROUPS + 1, least=PAYS)
 
 
 def _as_read(lm: LanguageModel, tokens: TokenizedCorpus) -> TokenizedCorpus:
@@ -141,12 +137,6 @@ def _as_read(lm: LanguageModel, tokens: TokenizedCorpus) -> TokenizedCorpus:
     if len(numbered.ids) and not (np.asarray(numbered.ids) != 0).any():
         raise InputError("The model knows no token of the corpus: tokenize it with the model's own tokenizer.")
     return numbered.reversed() if lm.direction == "backward" else numbered
-
-
-def _idf(tokens: TokenizedCorpus) -> np.ndarray:
-    """Smoothed inverse document frequency of each token, float32 [n_vocabulary]."""
-    df = document_frequencies(count_matrix([tokens[i] for i in range(len(tokens))], len(tokens.types)))
-    return (np.log((1 + len(tokens)) / (1 + df)) + 1).astype(np.float32)
 
 
 def _split(tokens: TokenizedCorpus, seed: int) -> tuple[TokenizedCorpus, TokenizedCorpus]:
@@ -163,9 +153,7 @@ def _beginning(tokens: TokenizedCorpus) -> TokenizedCorpus:
 
 def _with_dropout(lm: LanguageModel, dropout: float) -> LanguageModel:
     """A copy of a model with fastai's dropout probabilities times `dropout`, for training."""
-    # With a weight dropout of exactly 0, fastai's WeightDropout hands torch the parameter itself and its next reset fails.
-    dropouts = {k: max(p * dropout, 1e-12) for k, p in awd_lstm_lm_config.items() if k.endswith("_p")}
-    config = {**config_of(lm.awd_lstm, lm.module[1]), **dropouts}
+    config = {**config_of(lm.awd_lstm, lm.module[1]), **dropouts_times(dropout)}
     return LanguageModel(module_with(weights_of(lm.module), config), lm.vocab, lm.tokenizer, direction=lm.direction)
 
 
@@ -175,9 +163,9 @@ def _like(lm: LanguageModel, trained: LanguageModel) -> LanguageModel:
     return LanguageModel(module, lm.vocab, lm.tokenizer, direction=lm.direction, training=lm.training)
 
 
-def _windows(stream: StreamLoader, step: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Windows of text without end, from the one that the given step reads."""
-    stream.passes, stream.start = divmod(step, len(stream))
+def _windows(stream: StreamLoader, log: TuningLog) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Windows of text without end; the first that is asked for is that of the step which `log` has come to."""
+    stream.passes, stream.start = divmod(log.step, len(stream))
     while True:
         for x, y, _ in stream:
             yield x, y

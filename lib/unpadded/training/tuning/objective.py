@@ -15,11 +15,11 @@ from torch import nn
 
 from unpadded.kernels import PRECISIONS
 from unpadded.training.objective import LanguageModelObjective
-from unpadded.training.tuning.pieces import Batch
+from unpadded.training.tuning.pieces import Pieces
 
 
 class TuningObjective(nn.Module):
-    """Map a `Batch` to a scalar: the contrastive loss, and `language_weight` times the loss of the next word.
+    """Map the pieces of a batch to a scalar: the contrastive loss, and `language_weight` times the loss of the next word.
 
     `windows`, to be set, gives the language model's part of each step, `(x, y)` int64 [streams, window]; its state is
     carried on.
@@ -55,29 +55,30 @@ class TuningObjective(nn.Module):
         """Let the next window continue from these states (a `Checkpoint` calls this)."""
         self.windows_state = hidden
 
-    def forward(self, batch: Batch) -> torch.Tensor:
+    def forward(self, pieces: Pieces, apart: torch.Tensor) -> torch.Tensor:
+        """The loss, nats, of what a `PieceLoader` yields."""
         precision = self.language.precision
-        with torch.autocast(batch.lengths.device.type, PRECISIONS[precision], enabled=precision != "float32"):
-            loss = contrastive_loss(self.vectors(batch), batch.apart, self.temperature)
+        with torch.autocast(apart.device.type, PRECISIONS[precision], enabled=precision != "float32"):
+            loss = contrastive_loss(self.vectors(pieces), apart, self.temperature)
         if self.language_weight and self.training:
             loss = loss + self.language_weight * self._next_words()
         return loss
 
-    def vectors(self, batch: Batch) -> torch.Tensor:
-        """One float32 vector a piece [2 n, width], first pieces before second ones."""
+    def vectors(self, pieces: Pieces) -> torch.Tensor:
+        """One float32 vector a piece [n, width]."""
         awd_lstm: AWD_LSTM = self.module[0]
-        ids = torch.cat([group.flatten() for group in batch.groups])
+        ids = torch.cat([group.flatten() for group in pieces.groups])
         rows = F.embedding(ids, awd_lstm.encoder.weight)
         if self.training:
             rows = self.language.drop_words(rows.unsqueeze(0), ids.unsqueeze(0)).squeeze(0)
-        parts = rows.split([group.numel() for group in batch.groups])
-        lengths = batch.lengths.split([len(group) for group in batch.groups])
+        parts = rows.split([group.numel() for group in pieces.groups])
+        lengths = pieces.lengths.split([len(group) for group in pieces.groups])
         pooled = []
-        for group, part, n in zip(batch.groups, parts, lengths, strict=True):
+        for group, part, n in zip(pieces.groups, parts, lengths, strict=True):
             self.module.reset()  # no piece begins in the state of another
             states = awd_lstm(part.view(*group.shape, -1), from_embeds=True)
             pooled.append(pool(states.float(), n, self.pooling, self.token_weights[group]))
-        return torch.cat(pooled)[batch.places]
+        return torch.cat(pooled)[pieces.places]
 
     def _next_words(self) -> torch.Tensor:
         awd_lstm = self.module[0]

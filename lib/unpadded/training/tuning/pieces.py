@@ -17,32 +17,32 @@ GROUPS = 4  # of pieces of similar length, so that little of the work is done on
 
 
 @dataclass(frozen=True)
-class Batch:
-    """The first pieces of some documents, then their second pieces, grouped by length.
+class Pieces:
+    """Pieces of documents, grouped by length.
 
-    `groups`: int64 tensors [n_pieces, longest], filled up behind each piece; `lengths`: int64 [2 n], in the groups' order;
-    `places` [2 n]: where in the groups' order each piece stands; `apart`: bool [2 n, 2 n], which pieces are of documents
-    that should be told apart.
+    `groups`: int64 tensors [n_pieces, longest], filled up behind each piece; `lengths`: int64 [n], in the groups' order;
+    `places` [n]: where in the groups' order each piece stands.
     """
 
     groups: tuple[torch.Tensor, ...]
     lengths: torch.Tensor
     places: torch.Tensor
-    apart: torch.Tensor
 
     @property
     def n_tokens(self) -> int:
         """Tokens of all pieces."""
         return int(self.lengths.sum())
 
-    def to(self, device: torch.device) -> Batch:
+    def to(self, device: torch.device) -> Pieces:
         """The same on `device`."""
-        groups = tuple(group.to(device) for group in self.groups)
-        return Batch(groups, self.lengths.to(device), self.places.to(device), self.apart.to(device))
+        return Pieces(tuple(group.to(device) for group in self.groups), self.lengths.to(device), self.places.to(device))
 
 
 class PieceLoader:
-    """Batches of two pieces of each of `batch_size` documents, `(Batch, target)`; the target is not used.
+    """Batches of two pieces of each of `batch_size` documents: `(pieces, apart, target)`; the target is not used.
+
+    The first pieces come before the second ones. `apart`: bool [2 n, 2 n], which pieces are of documents that should be
+    told apart.
 
     Every pass reads all documents, in an order drawn from (`seed`, pass), a small corpus several times.
     Crops are independent of each other (Izacard et al., *Contriever*, TMLR 2022): that two often share words teaches that
@@ -50,7 +50,7 @@ class PieceLoader:
     Documents of less than two further tokens are left out. Raises `InputError` where fewer than two documents are left.
     """
 
-    n_inp = 1
+    n_inp = 2
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class PieceLoader:
     def __len__(self) -> int:
         return max(-(-len(self.documents) // self.batch_size), LEAST_STEPS)
 
-    def __iter__(self) -> Iterator[tuple[Batch, torch.Tensor]]:
+    def __iter__(self) -> Iterator[tuple[Pieces, torch.Tensor, torch.Tensor]]:
         order = self._order(self.passes)
         first, self.start = self.start, 0
         number = self.passes
@@ -88,8 +88,8 @@ class PieceLoader:
         for step in range(first, len(self)):
             begin = step * self.batch_size + rank() * share
             rng = np.random.default_rng((self.seed, number, step, rank()))
-            batch = self._batch(order[begin : begin + share], rng)
-            yield batch.to(self.device), torch.zeros(1, device=self.device)
+            pieces, apart = self._batch(order[begin : begin + share], rng)
+            yield pieces.to(self.device), apart.to(self.device), torch.zeros(1, device=self.device)
 
     def to(self, device) -> PieceLoader:
         """Yield tensors on `device` from now on (fastai's DataLoaders call this)."""
@@ -105,12 +105,12 @@ class PieceLoader:
             rounds.append(rng.permutation(self.documents)[:n])
         return np.concatenate(rounds)[:wanted]
 
-    def _batch(self, documents: np.ndarray, rng: np.random.Generator) -> Batch:
+    def _batch(self, documents: np.ndarray, rng: np.random.Generator) -> tuple[Pieces, torch.Tensor]:
         pairs = [two_pieces(self.corpus[i], self.length, self.deletion, rng) for i in documents]
-        groups, lengths, places = grouped([pair[0] for pair in pairs] + [pair[1] for pair in pairs], pad=self.pad)
+        pieces = grouped([pair[0] for pair in pairs] + [pair[1] for pair in pairs], pad=self.pad)
         words = self.words[documents]
         alike = torch.from_numpy((words @ words.T).toarray() > self.near_duplicate)
-        return Batch(groups, lengths, places, ~alike.repeat(2, 2))
+        return pieces, ~alike.repeat(2, 2)
 
 
 def two_pieces(
@@ -135,10 +135,8 @@ def two_pieces(
     return pieces[0], pieces[1]
 
 
-def grouped(
-    pieces: Sequence[np.ndarray], *, pad: int, n_groups: int = GROUPS
-) -> tuple[tuple[torch.Tensor, ...], torch.Tensor, torch.Tensor]:
-    """Token ids in tables of similar length, filled up behind with `pad`: (tables, lengths, where each piece stands)."""
+def grouped(pieces: Sequence[np.ndarray], *, pad: int, n_groups: int = GROUPS) -> Pieces:
+    """The pieces, token ids, in tables of similar length, filled up behind with `pad`."""
     lengths = np.array([len(piece) for piece in pieces])
     order = np.argsort(lengths, kind="stable")
     tables = []
@@ -147,7 +145,7 @@ def grouped(
         for row, i in enumerate(part):
             table[row, : lengths[i]] = pieces[i]
         tables.append(torch.from_numpy(table))
-    return tuple(tables), torch.from_numpy(lengths[order]), torch.from_numpy(np.argsort(order, kind="stable"))
+    return Pieces(tuple(tables), torch.from_numpy(lengths[order]), torch.from_numpy(np.argsort(order, kind="stable")))
 
 
 def _unit_tfidf(corpus: TokenizedCorpus):

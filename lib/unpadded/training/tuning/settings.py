@@ -1,11 +1,15 @@
 """How a language model is tuned to tell documents apart: every number of it in one place."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from unpadded.common import InputError
+from unpadded.training.checking import check_settings
 
-POOLINGS = ("mean", "weighted_mean", "last", "max")
-PRECISIONS = ("auto", "float32", "bfloat16")
+LEAST = {"epochs": 1, "batch_size": 2, "piece_length": 2}
+CHOICES = {
+    "pooling": ("mean", "weighted_mean", "last", "max"),
+    "precision": ("auto", "float32", "bfloat16"),
+}
 
 
 @dataclass(frozen=True)
@@ -40,21 +44,11 @@ class TuningSettings:
     seed: int = 0
 
     def __post_init__(self):
-        for field in fields(self):
-            value = getattr(self, field.name)
-            wrong = isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0
-            if field.type in (int, float) and wrong:
-                raise InputError(f"Tuning setting {field.name} is {value!r}: give a number that is not negative.")
-        for name, least in (("epochs", 1), ("batch_size", 2), ("piece_length", 2)):
+        check_settings(self, "Tuning", at_least=LEAST, choices=CHOICES, shares=("deletion",))
+        for name in LEAST:
             value = getattr(self, name)
-            if value != int(value) or value < least:
-                raise InputError(f"Tuning setting {name} is {value!r}: give a whole number of at least {least}.")
+            if value != int(value):
+                raise InputError(f"Tuning setting {name} is {value!r}: give a whole number.")
         for name in ("temperature", "learning_rate"):
             if not getattr(self, name) > 0:
                 raise InputError(f"Tuning setting {name} is {getattr(self, name)!r}: give a number above 0.")
-        if self.deletion >= 1:
-            raise InputError(f"Tuning setting deletion is {self.deletion!r}: give a share of less than 1.")
-        for name, choices in (("pooling", POOLINGS), ("precision", PRECISIONS)):
-            if getattr(self, name) not in choices:
-                given = ", ".join(map(repr, choices[:-1]))
-                raise InputError(f"Tuning setting {name} is {getattr(self, name)!r}: give {given} or {choices[-1]!r}.")
