@@ -22,7 +22,7 @@ from fastai.text.models.core import get_language_model
 from unpadded import DocumentEncoder, LanguageModel
 from unpadded.studies import PEERS, WRONG, loop, product_rate, spread_sample, work_of_token
 
-MODELS = {"full": (400, 1152, 3), "small": (60, 120, 1)}
+MODELS = {"full": (400, 1152, 3), "default": (400, 400, 1), "small": (60, 120, 1)}
 SIZES = (32, 128, 512)  # batch sizes that each peer may choose from
 CALLERS = 2  # threads that share an encoder
 LOOPED = 12_000  # tokens of the documents that the loop runs over, with the full-size model
@@ -119,7 +119,7 @@ def compare(lm: LanguageModel, name: str, documents: list[torch.Tensor], options
         runs["unpadded bfloat16"] = lambda: torch.from_numpy(
             DocumentEncoder(lm, "concat", precision="bfloat16").encode_tokens(arrays)
         )
-    for peer, method in PEERS.items():
+    for peer, method in ((peer, PEERS[peer]) for peer in options.peers):
         size = best_size(method, awd_lstm, documents, clock)
         runs[f"{peer} ({size})"] = lambda method=method, size=size: method(awd_lstm, documents, size=size)
     seconds, memory, vectors = {}, {}, {}
@@ -184,14 +184,15 @@ CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 def main() -> None:
     """Read the options and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=["full", "small"])
     parser.add_argument("--lengths", nargs="+", default=["lognormal", "short", "equal", "heavy", "one long"])
-    parser.add_argument("--documents", type=int, help="of each distribution (default: 300 full, 6000 small)")
+    parser.add_argument("--documents", type=int, help="of each distribution (300 full, 2000 default, 6000 small)")
     parser.add_argument("--vocabulary", type=int, default=20_000)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--clock", choices=CLOCKS, default="wall")
     parser.add_argument("--repeat", type=int, default=2)
     parser.add_argument("--bfloat16", action="store_true")
+    parser.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS), help="(none: ours and the loop alone)")
     parser.add_argument("--growth", action=argparse.BooleanOptionalAction, default=True)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -203,7 +204,7 @@ def main() -> None:
             flush=True,
         )
         for distribution in options.lengths:
-            n = options.documents or {"full": 300, "small": 6000}[name]
+            n = options.documents or {"full": 300, "default": 2000, "small": 6000}[name]
             documents = make_documents(lengths(distribution, n, rng), options.vocabulary, rng)
             print(f"{distribution}: {n} documents, {sum(map(len, documents))} tokens", flush=True)
             print(pd.DataFrame(compare(lm, distribution, documents, options)).to_string(index=False), flush=True)
