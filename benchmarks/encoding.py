@@ -192,7 +192,9 @@ def main() -> None:
     parser.add_argument("--clock", choices=CLOCKS, default="wall")
     parser.add_argument("--repeat", type=int, default=2)
     parser.add_argument("--bfloat16", action="store_true")
-    parser.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS), help="(none: ours and the loop alone)")
+    parser.add_argument(
+        "--peers", nargs="*", choices=PEERS, default=list(PEERS), help="(none: ours and the loop alone)"
+    )
     parser.add_argument("--growth", action=argparse.BooleanOptionalAction, default=True)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

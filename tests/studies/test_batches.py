@@ -9,7 +9,8 @@ import pytest
 from conftest import make_texts
 from unpadded.encoding.certification.certifying import certify
 from unpadded.encoding.encoder import DocumentEncoder
-from unpadded.studies.batches.encoders import BPTT, CausalTransformer, FastaiBatch, everybodys_encoders, minilm
+from unpadded.evaluation.baselines.transformer import minilm
+from unpadded.studies.batches.encoders import BPTT, CausalTransformer, FastaiBatch, everybodys_encoders
 from unpadded.studies.batches.onnx_lstm import OnnxLSTM
 
 TEXTS = make_texts(9)[0]

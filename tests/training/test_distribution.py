@@ -11,8 +11,8 @@ from fastai.torch_core import rank_distrib
 
 from unpadded.cli.train_distributed import main, settings_from
 from unpadded.common.errors import InputError
+from unpadded.evaluation.classification import training_documents
 from unpadded.evaluation.reading import tokenized
-from unpadded.evaluation.representations import training_documents
 from unpadded.model.language_model import LanguageModel
 from unpadded.training import distributed as distribution
 from unpadded.training.loader import StreamLoader

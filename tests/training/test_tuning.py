@@ -16,8 +16,8 @@ from unpadded.tokens import TokenizedCorpus
 from unpadded.training import checkpoint
 from unpadded.training.objective import LanguageModelObjective
 from unpadded.training.tuning import halves, halves_found
-from unpadded.training.tuning.objective import TuningObjective, contrastive_loss
-from unpadded.training.tuning.pieces import PieceLoader, grouped, two_pieces
+from unpadded.training.tuning.objective import TuningObjective, contrastive_loss, relation_loss
+from unpadded.training.tuning.pieces import PieceLoader, document_topics, grouped, two_pieces
 
 pytestmark = pytest.mark.slow
 
@@ -52,7 +52,7 @@ def test_groups_hold_every_piece_once_and_say_where(lengths, n_groups):
 
 def test_batches_of_a_pass_read_every_document_and_a_resumed_pass_goes_on(tiny_tokens):
     def loader():
-        return PieceLoader(tiny_tokens, batch_size=8, length=10, deletion=0.3, near_duplicate=0.9)
+        return PieceLoader(tiny_tokens, batch_size=8, length=10, deletion=0.3, topics=20)
 
     whole = list(loader())
     resumed = loader()
@@ -64,14 +64,39 @@ def test_batches_of_a_pass_read_every_document_and_a_resumed_pass_goes_on(tiny_t
     assert set(order.ravel()) == set(range(len(tiny_tokens)))
 
 
-def test_documents_that_are_nearly_the_same_are_not_told_apart(tiny_corpus):
+def test_pieces_are_as_alike_as_their_documents_are_in_a_latent_semantic_analysis(tiny_corpus):
     texts = [*tiny_corpus.texts[:6], tiny_corpus.texts[0]]
-    loader = PieceLoader(tokenize(texts), batch_size=7, length=10, deletion=0.3, near_duplicate=0.8)
-    _, apart, _ = next(iter(loader))
-    copies = np.flatnonzero(np.isin(loader._order(0)[:7], [0, 6]))
-    apart = apart[:7, :7].numpy()
-    assert not apart[np.ix_(copies, copies)].any()
-    assert apart.sum() == 49 - 7 - 2
+    tokens = tokenize(texts)
+    loader = PieceLoader(tokens, batch_size=7, length=10, deletion=0.3, topics=3)
+    _, likeness, _ = next(iter(loader))
+    order = loader._order(0)[:7]
+    topics = document_topics(tokens, 3)
+    assert topics.shape == (7, 3)
+    np.testing.assert_allclose(likeness[:7, :7], (topics @ topics.T)[np.ix_(order, order)], atol=1e-6)
+    np.testing.assert_array_equal(likeness, likeness[:7, :7].repeat(2, 2))
+    copies = np.flatnonzero(np.isin(order, [0, 6]))
+    np.testing.assert_allclose(likeness[np.ix_(copies, copies)], 1, atol=1e-6)
+
+
+def test_documents_of_the_same_words_have_no_topics():
+    topics = document_topics(tokenize(["one two three"] * 5), 10)
+    assert topics.shape == (5, 1)
+    assert not topics.any()
+
+
+def test_the_loss_is_how_far_cosines_are_from_those_of_the_documents():
+    torch.manual_seed(0)
+    vectors, likeness = torch.randn(6, 4), torch.rand(6, 6) * 2 - 1
+    likeness = (likeness + likeness.T) / 2
+    wrong = []
+    for i in range(6):
+        for j in range(6):
+            if i != j:
+                cosine = torch.cosine_similarity(vectors[i], vectors[j], dim=0)
+                wrong.append((cosine - likeness[i, j]) ** 2 * (1 + 10 * max(likeness[i, j], 0) ** 2))
+    assert relation_loss(vectors, likeness).item() == pytest.approx(100 * float(sum(wrong) / len(wrong)), rel=1e-5)
+    unit = torch.nn.functional.normalize(vectors, dim=1)
+    assert relation_loss(3 * vectors, unit @ unit.T).item() == pytest.approx(0, abs=1e-8)
 
 
 def test_the_loss_is_the_cross_entropy_of_finding_the_other_piece():
@@ -95,7 +120,8 @@ def test_pieces_are_pooled_as_the_encoder_pools_documents(tiny_model, tiny_token
     documents = list(tiny_tokens.with_vocab(tiny_model.vocab))[:20]
     idf = np.random.default_rng(0).uniform(1, 3, len(tiny_model.vocab)).astype(np.float32)
     language = LanguageModelObjective(tiny_model.module, np.ones(len(idf)))
-    options = {"temperature": 0.1, "language_weight": 0, "token_weights": torch.from_numpy(idf)}
+    weights = {"relations": 1, "contrast": 0, "temperature": 0.1, "near_duplicate": 0.9, "language_weight": 0}
+    options = {**weights, "token_weights": torch.from_numpy(idf)}
     objective = TuningObjective(language, pooling=pooling, **options).eval()
     with torch.no_grad():
         found = objective.vectors(grouped(documents, pad=1)).numpy()
@@ -152,7 +178,7 @@ def test_the_next_word_beside_keeps_it_a_language_model(tiny_model, tiny_tokens)
         ]
         for weight in (0.0, 5.0)
     ]
-    assert perplexities[1] < 0.8 * perplexities[0]
+    assert perplexities[1] < 0.9 * perplexities[0]
 
 
 def test_the_curve_is_saved_with_the_model(tuned, tmp_path):

@@ -39,6 +39,14 @@ if TYPE_CHECKING:
         thread_settings,
     )
     from unpadded.common.threads import MAKING, computed, fork_safe_lock, iterated
-    from unpadded.common.wording import closest, comma_list, did_you_mean, first_line, in_short, with_type
+    from unpadded.common.wording import (
+        closest,
+        comma_list,
+        did_you_mean,
+        first_line,
+        in_short,
+        listed,
+        with_type,
+    )
 
 __getattr__, __dir__, __all__ = hand_on(__name__)

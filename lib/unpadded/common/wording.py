@@ -1,7 +1,9 @@
 """Lists and names that people write, how a mistyped one is answered, and what an error says in a few words."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+
+from unpadded.common.errors import InputError
 
 
 def comma_list(text: object) -> list[str]:
@@ -20,6 +22,18 @@ def did_you_mean(word: str, words: Iterable[str]) -> str:
     """` (did you mean 'x'?)` for the closest of `words`, or an empty string."""
     found = closest(word, words)
     return f" (did you mean {found!r}?)" if found else ""
+
+
+def listed(names: str, known: Sequence[str], *, what: str) -> list[str]:
+    """The names of a comma separated list, in the order of `known`; an empty list means all of them.
+
+    Raises `InputError` for a name that is not known, with the nearest that is.
+    """
+    given = comma_list(names)
+    for name in given:
+        if name not in known:
+            raise InputError(f"{name!r} is no {what}{did_you_mean(name, known)}: give some of {', '.join(known)}.")
+    return [name for name in known if name in given] if given else list(known)
 
 
 def first_line(error: BaseException) -> str:

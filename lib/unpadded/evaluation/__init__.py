@@ -7,19 +7,23 @@ from unpadded.common.lazy import hand_on
 if TYPE_CHECKING:
     from unpadded.evaluation.baselines.baselines import fasttext, lsa, tfidf, word_vectors
     from unpadded.evaluation.baselines.static import static_vectors
-    from unpadded.evaluation.classification import classify_all, copied, learning_curve, split_documents
+    from unpadded.evaluation.baselines.transformer import minilm, transformer_vectors
+    from unpadded.evaluation.choice.pieces import pieces_of, tuning_documents
+    from unpadded.evaluation.choice.recommended import choose, recommended_name, write_recommended
+    from unpadded.evaluation.classification import (
+        classify_all,
+        copied,
+        learning_curve,
+        split_documents,
+        training_documents,
+    )
     from unpadded.evaluation.clustering.describe import cluster_terms, confusion, density_clusters, nearest_documents
     from unpadded.evaluation.clustering.kmeans import cluster_all, evaluate_clustering
-    from unpadded.evaluation.extraction import extract
+    from unpadded.evaluation.extraction import extract, extract_tuned
     from unpadded.evaluation.ranking.ranking import rank_topics
     from unpadded.evaluation.ranking.tasks import rank_corpus
     from unpadded.evaluation.reading import tokenized, validation_tokens
-    from unpadded.evaluation.representations import (
-        compared,
-        documents_and_queries,
-        training_documents,
-        with_topics,
-    )
+    from unpadded.evaluation.representations import compared, documents_and_queries, with_topics
     from unpadded.evaluation.scores import (
         FitRecord,
         Representation,

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from unpadded.common import InputError
+from unpadded.corpus import Corpus
 from unpadded.evaluation.logistic import bootstrap_macro_f1, fit_classifier
 from unpadded.evaluation.parallel import side_by_side
 from unpadded.evaluation.scores import (
@@ -78,6 +79,14 @@ def split_documents(
     if texts is not None:
         in_test[copied(texts, np.flatnonzero(learned & ~in_test), np.flatnonzero(in_test))] = False
     return np.flatnonzero(learned & ~in_test), np.flatnonzero(in_test)
+
+
+def training_documents(corpus: Corpus, seed: int = 0) -> np.ndarray:
+    """Positions of the documents that anything may be fitted on, int64 [n]: never those that classification tests on.
+
+    The corpus's own training split, or else the seeded draw that classification makes; without topics, all documents.
+    """
+    return split_documents(corpus.labels, corpus.split, n=len(corpus), seed=seed)[0]
 
 
 def copied(texts: Sequence[str], train: np.ndarray, test: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The verb *encode* for a whole run: a corpus through the encoder and every baseline, once, for all evaluations."""
+"""The verb *encode* for a whole run: a corpus through an encoder and every baseline, once, for all evaluations."""
 
 import os
 from collections.abc import Sequence
@@ -11,51 +11,88 @@ from unpadded.corpus import Corpus
 from unpadded.embeddings import embed_corpus
 from unpadded.encoding import DocumentEncoder
 from unpadded.evaluation.baselines.baselines import all_baselines
+from unpadded.evaluation.choice.pieces import pieces_of
+from unpadded.evaluation.classification import training_documents
 from unpadded.evaluation.reading import tokenized
-from unpadded.evaluation.representations import load, row_ids, save, training_documents
+from unpadded.evaluation.representations import TUNED, load, row_ids, save
 from unpadded.evaluation.scores import FitRecord, Representation
-from unpadded.tokens import idf_weights
+from unpadded.tokens import TokenizedCorpus, idf_weights
 
 
 def extract(
-    corpus: Corpus, encoder: DocumentEncoder, run: str | os.PathLike, *, trained_on: Sequence[str] = (), seed: int = 0
+    corpus: Corpus,
+    encoder: DocumentEncoder,
+    run: str | os.PathLike,
+    *,
+    trained_on: Sequence[str] = (),
+    baselines: str = "",
+    seed: int = 0,
 ) -> list[Representation]:
-    """Embed a corpus and its queries below `<run>/embeddings`, add the baselines, record all in `<run>/representations`.
+    """Embed a corpus, its queries and its pieces, add the baselines, record all of it below the folder `run`.
 
-    One pass pools last, mean, max and the IDF-weighted mean, whose weights come from the training documents alone, and
-    which the queries share. `trained_on`: ids of the documents that the language model was trained on. Returns the
-    representations, rows [n_documents + n_queries].
+    The vectors lie in `<run>/embeddings`, the baselines and the record in `<run>/representations`. One pass pools last, mean, max and the IDF-weighted mean, whose weights come from the training documents alone, and
+    which queries and pieces share. `trained_on`: ids of the documents that the language model was trained on. `baselines`:
+    names, comma separated (empty: all). Returns the representations, rows [n_documents + n_queries + n_pieces].
     """
-    run, vocab = Path(run), encoder.lm.vocab
-    train = training_documents(corpus, seed)
-    parts = [corpus, *([_queries(corpus)] if corpus.queries else [])]
-    tokens = [tokenized(part, encoder.lm.tokenizer).with_vocab(vocab) for part in parts]
-    encoder = encoder.weighted(idf_weights([tokens[0][i] for i in train], len(vocab)))
-    stores = [run / "embeddings" / part.name for part in parts]
-    for part, numbers, store in zip(parts, tokens, stores, strict=True):
-        embed_corpus(part, encoder, store, tokens=numbers, pooling=PARTS)
-    learned = FitRecord("language model", frozenset(trained_on))
-    weighed = FitRecord("idf weights", frozenset(corpus.ids[i] for i in train))
-    baselines = all_baselines(
+    run = Path(run)
+    folder, learned = run / "representations" / corpus.name, FitRecord("language model", frozenset(trained_on))
+    parts, tokens = _parts(corpus, encoder, seed)
+    stored, stores = _embed("lm", parts, tokens, encoder, run / "embeddings", learned, seed)
+    made = all_baselines(
         [text for part in parts for text in part.texts],
         row_ids(corpus),
-        train=train,
+        train=training_documents(corpus, seed),
         token_ids=[numbers[i] for numbers in tokens for i in range(len(numbers))],
         table=encoder.lm.awd_lstm.encoder.weight.detach().cpu().float().numpy(),
         learned=learned,
+        names=baselines,
         seed=seed,
     )
-    folder = run / "representations" / corpus.name
-    save(baselines, folder, stored=_of_model(learned, weighed), stores=stores, ids=row_ids(corpus))
+    save(made, folder, stored=stored, stores=stores, ids=row_ids(corpus))
     return load(folder)
 
 
-def _of_model(learned: FitRecord, weighed: FitRecord) -> list[Representation]:
-    """What the stores hold, without the vectors."""
+def extract_tuned(
+    corpus: Corpus, encoder: DocumentEncoder, run: str | os.PathLike, *, trained_on: Sequence[str] = (), seed: int = 0
+) -> list[Representation]:
+    """The same with the tuned model, without baselines: below `<run>/embeddings_tuned` and `<run>/representations_tuned`."""
+    run = Path(run)
+    folder, learned = run / TUNED / corpus.name, FitRecord("language model", frozenset(trained_on))
+    parts, tokens = _parts(corpus, encoder, seed)
+    stored, stores = _embed("lm_tuned", parts, tokens, encoder, run / "embeddings_tuned", learned, seed)
+    save([], folder, stored=stored, stores=stores, ids=row_ids(corpus))
+    return load(folder)
+
+
+def _parts(corpus: Corpus, encoder: DocumentEncoder, seed: int) -> tuple[list[Corpus], list[TokenizedCorpus]]:
+    """Documents, and where there are any queries and pieces, each a corpus; and their tokens."""
+    queries = corpus.queries or {}
+    pieces = pieces_of(corpus, seed=seed).texts
+    beside = {
+        "queries": (list(queries), list(queries.values())),
+        "pieces": (list(map(str, range(len(pieces)))), pieces),
+    }
+    parts = [corpus, *(Corpus(f"{corpus.name}-{name}", *part) for name, part in beside.items() if part[0])]
+    return parts, [tokenized(part, encoder.lm.tokenizer).with_vocab(encoder.lm.vocab) for part in parts]
+
+
+def _embed(
+    method: str,
+    parts: Sequence[Corpus],
+    tokens: Sequence[TokenizedCorpus],
+    encoder: DocumentEncoder,
+    folder: Path,
+    learned: FitRecord,
+    seed: int,
+) -> tuple[list[Representation], list[Path]]:
+    """Embed every part below `folder`; the representations that lie there then, without vectors, and their folders."""
+    corpus = parts[0]
+    train = training_documents(corpus, seed)
+    encoder = encoder.weighted(idf_weights([tokens[0][i] for i in train], len(encoder.lm.vocab)))
+    stores = [folder / part.name for part in parts]
+    for part, numbers, store in zip(parts, tokens, stores, strict=True):
+        embed_corpus(part, encoder, store, tokens=numbers, pooling=PARTS)
     nothing = np.empty((0, 0), np.float32)
-    plain = [Representation("lm", pooling, "none", nothing, (learned,)) for pooling in POOLINGS]
-    return [*plain, Representation("lm", "mean", "idf", nothing, (learned, weighed))]
-
-
-def _queries(corpus: Corpus) -> Corpus:
-    return Corpus(name=f"{corpus.name}-queries", ids=list(corpus.queries), texts=list(corpus.queries.values()))
+    weighed = FitRecord("idf weights", frozenset(corpus.ids[i] for i in train))
+    plain = [Representation(method, pooling, "none", nothing, (learned,)) for pooling in POOLINGS]
+    return [*plain, Representation(method, "mean", "idf", nothing, (learned, weighed))], stores

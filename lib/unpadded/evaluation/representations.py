@@ -19,26 +19,20 @@ from unpadded.common import (
     POSTPROCESSES,
     InputError,
     atomic_write,
-    comma_list,
-    did_you_mean,
+    listed,
     read_json,
     write_json,
 )
 from unpadded.corpus import Corpus
 from unpadded.embeddings import Embeddings
-from unpadded.evaluation.classification import split_documents
+from unpadded.evaluation.choice.words import joined_with_words
+from unpadded.evaluation.classification import training_documents
 from unpadded.evaluation.postprocess import postprocess_all
 from unpadded.evaluation.scores import FitRecord, Representation
 
+OF_MODEL = ("lm", "lm_tuned", "lm_words")  # methods whose vectors have a pooling
+AS_TRAINED, TUNED = "representations", "representations_tuned"  # folders of a run
 ALSO_NAMED = ("bm25",)  # has no vectors: the ranking makes it from the texts
-
-
-def training_documents(corpus: Corpus, seed: int = 0) -> np.ndarray:
-    """Positions of the documents that anything may be fitted on, int64 [n]: never those that classification tests on.
-
-    The corpus's own training split, or else the seeded draw that classification makes; without topics, all documents.
-    """
-    return split_documents(corpus.labels, corpus.split, n=len(corpus), seed=seed)[0]
 
 
 def save(
@@ -51,9 +45,9 @@ def save(
 ) -> None:
     """Write `baselines` to `folder`, a .npy or .npz file each, and, last, `index.json`; every file atomically.
 
-    `stored` are the model's representations whose vectors the embeddings in the folders `stores` hold (documents, then
-    queries); they come first in the index, which names the stores relative to `folder`. `ids`, one a row, say what the rows
-    are of (`row_ids`).
+    `stored` are the model's representations whose vectors the embeddings in the folders `stores` hold (documents, queries,
+    pieces); they come first in the index, which names the stores relative to `folder`. `ids`, one for each document and
+    query, say what the rows are of (`row_ids`).
     """
     folder = Path(folder)
     seen: list[list[str]] = []  # each set of ids that something was fitted on, once
@@ -103,11 +97,13 @@ def chosen(
     `poolings` names poolings and baselines ("mean,concat,tfidf"), `postprocesses` what may be done to the model's vectors;
     unprocessed ones always stay. Raises `InputError` for an unknown name or where nothing is left.
     """
-    baselines = dict.fromkeys(r.method for r in representations if r.method != "lm")
+    baselines = dict.fromkeys(r.method for r in representations if r.method not in OF_MODEL)
     wanted = listed(poolings, [*POOLINGS, *baselines, *ALSO_NAMED], what="pooling or baseline")
     steps = {"none", *listed(postprocesses, POSTPROCESSES, what="post-processing")}
     found = [
-        r for r in representations if (r.pooling or r.method) in wanted and (r.method != "lm" or r.postprocess in steps)
+        r
+        for r in representations
+        if (r.pooling or r.method) in wanted and (r.method not in OF_MODEL or r.postprocess in steps)
     ]
     if not found:
         raise InputError(
@@ -123,29 +119,54 @@ def compared(
     poolings: str = "",
     postprocesses: str = "",
     queries: bool = False,
+    words: str = "lsa",
     seed: int = 0,
 ) -> list[Representation]:
-    """What an evaluation compares: a run's chosen representations, the model's after each chosen post-processing.
+    """What an evaluation compares: a run's chosen representations, the models' after each chosen post-processing.
 
-    Rows are the corpus's documents and, with `queries`, its queries behind them. Transformers are fitted on training
-    documents only, once for all evaluations of the run. Raises `InputError` where the run's vectors are of other documents or
-    queries, or of the same in another order.
+    Rows are the corpus's documents and, with `queries`, its queries behind them. `words`: the baseline that `lm_words` is
+    joined with. Transformers are fitted on training documents only, once for all evaluations of the run. Raises `InputError`
+    where the run's vectors are of other documents or queries, or of the same in another order.
     """
-    folder = Path(run) / "representations" / corpus.name
+    found = prepared(corpus, run, poolings=poolings, postprocesses=postprocesses, words=words, seed=seed)
+    n_rows = len(corpus) + (len(corpus.queries or ()) if queries else 0)
+    return [representation.rows(slice(0, n_rows)) for representation in found]
+
+
+def prepared(
+    corpus: Corpus,
+    run: str | os.PathLike,
+    *,
+    poolings: str = "",
+    postprocesses: str = "",
+    words: str = "lsa",
+    seed: int = 0,
+) -> list[Representation]:
+    """What `compared` gives, of all rows: documents, queries and the pieces that a choice is made by."""
+    folder, tuned = (Path(run) / name / corpus.name for name in (AS_TRAINED, TUNED))
+    loaded = _of_these_rows(folder, corpus, again="02_extract_embeddings")
+    if tuned.exists():
+        loaded += _of_these_rows(tuned, corpus, again="10_teach_the_vectors")
+    train, ids = training_documents(corpus, seed), row_ids(corpus)
+    loaded += joined_with_words(loaded, ids=ids, train=train, words=words)
+    found = chosen(loaded, poolings=poolings, postprocesses=postprocesses)
+    steps = listed(postprocesses, POSTPROCESSES, what="post-processing")
+    of_model = [r for r in found if r.method in ("lm", "lm_tuned")]
+    return [
+        *postprocess_all(of_model, steps, ids=ids, train=train, keep=folder / "fitted"),
+        *(r for r in found if r.method not in ("lm", "lm_tuned")),
+    ]
+
+
+def _of_these_rows(folder: Path, corpus: Corpus, *, again: str) -> list[Representation]:
+    """The representations in `folder`; `InputError`, with the notebook to run `again`, where the rows are another corpus's."""
     loaded = load(folder)
     if read_json(folder / "index.json").get("rows") not in (None, _digest(row_ids(corpus))):
         raise InputError(
             f"{folder} holds the vectors of other documents or queries than {corpus.name!r} has, or of the same in another "
-            "order: run 02_extract_embeddings again."
+            f"order: run {again} again."
         )
-    found = chosen(loaded, poolings=poolings, postprocesses=postprocesses)
-    train = training_documents(corpus, seed)
-    steps = listed(postprocesses, POSTPROCESSES, what="post-processing")
-    of_model = postprocess_all(
-        [r for r in found if r.method == "lm"], steps, ids=row_ids(corpus), train=train, keep=folder / "fitted"
-    )
-    found = of_model + [r for r in found if r.method != "lm"]
-    return found if queries else documents_and_queries(found, len(corpus))[0]
+    return loaded
 
 
 def _digest(ids: Sequence[str]) -> str:
@@ -162,18 +183,6 @@ def with_topics(corpus: Corpus, representations: Sequence[Representation]) -> tu
         return corpus, list(representations)
     rows = np.flatnonzero([label is not None for label in corpus.labels or ()])
     return labelled, [representation.rows(rows) for representation in representations]
-
-
-def listed(names: str, known: Sequence[str], *, what: str) -> list[str]:
-    """The names of a comma separated list, in the order of `known`; an empty list means all of them.
-
-    Raises `InputError` for a name that is not known, with the nearest that is.
-    """
-    given = comma_list(names)
-    for name in given:
-        if name not in known:
-            raise InputError(f"{name!r} is no {what}{did_you_mean(name, known)}: give some of {', '.join(known)}.")
-    return [name for name in known if name in given] if given else list(known)
 
 
 def row_ids(corpus: Corpus) -> list[str]:

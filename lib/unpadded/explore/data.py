@@ -35,9 +35,10 @@ def _is_explorable(folder: Path) -> bool:
 
 
 def corpora_of(run: str | os.PathLike) -> list[str]:
-    """The names of the corpora that a run embedded, its own first; sets of queries are left out."""
+    """The names of the corpora that a run embedded, its own first; sets of queries and of pieces are left out."""
     names = sorted(path.parent.name for path in (Path(run) / "embeddings").glob(f"*/{MANIFEST}"))
-    names = [name for name in names if name.removesuffix("-queries") not in names or not name.endswith("-queries")]
+    beside = {f"{name}{end}" for name in names for end in ("-queries", "-pieces")}
+    names = [name for name in names if name not in beside]
     own = read_json(Path(run) / "run.json").get("corpus")
     return sorted(names, key=lambda name: (name != own, name))
 

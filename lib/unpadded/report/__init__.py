@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from unpadded.report.plots.padding import changed_bars, chunk_grid, cosine_lines, injection_lines, pad_row_panels
     from unpadded.report.plots.palette import POOLING_COLOURS
     from unpadded.report.plots.scores import (
+        choice_bars,
         confusion_map,
         geometry_panel,
         learning_curves,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         method_names,
         postprocess_lines,
         score_bars,
+        tuning_curve,
     )
     from unpadded.report.plots.speed import growth_panels, precision_panel, small_machine, speed_and_memory
     from unpadded.report.plots.style import save_figure

@@ -75,6 +75,7 @@ def write_index(folder: Path) -> Path:
         summary=summary,
         minutes=sum(stage["seconds"] for stage in summary.get("stages", {}).values()) / 60,
         scores=_scores(folder),
+        recommended=_recommended(folder),
         map=figure_of(drawn) if mapped and drawn.exists() else None,
         map_page=hover.name if hover else "",
         pages={path.stem for path in executed if path.with_suffix(".html").exists()},
@@ -92,6 +93,15 @@ def _scores(folder: Path) -> dict:
     for corpus, part in rows.groupby("corpus", sort=False):
         tables.append((corpus, part[["name", *(column for column in measured if (part[column] != "").any())]]))
     return {"tables": tables, "best": best}
+
+
+def _recommended(folder: Path) -> dict | None:
+    """What `recommended.json` says, with the vectors' name as tables have it; None where it is not there or not whole."""
+    try:
+        found = read_json(folder / "recommended.json")
+        return found | {"name": method_names(pd.DataFrame([found])).iloc[0], "why": found["why"]}
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def plain(rows: pd.DataFrame) -> pd.DataFrame:

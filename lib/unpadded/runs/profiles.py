@@ -10,8 +10,8 @@ class Stage:
     """One notebook of a run.
 
     `needs` names the stages whose results it reads, `leaves` what it writes below the run's folder beside its executed
-    notebook, `keeps` what it goes on from where it was stopped, `asks` the names of what it needs of the corpus (`needs.py`,
-    one of them is enough), `on_request` the profiles in which it is executed only when asked for.
+    notebook, `keeps` what it may leave besides, or goes on from where it was stopped, `asks` the names of what it needs of
+    the corpus (`needs.py`, one of them is enough), `on_request` the profiles in which it is executed only when asked for.
     """
 
     name: str
@@ -23,18 +23,20 @@ class Stage:
     parameters: dict[str, dict] = field(default_factory=dict)  # profile -> parameters
 
 
-TRAIN, EXTRACT = "01_train_language_model", "02_extract_embeddings"
+TRAIN, EXTRACT, TEACH = "01_train_language_model", "02_extract_embeddings", "10_teach_the_vectors"
 SCORED = ("06_clustering", "07_ranking", "08_classification")
 # The stages that take further corpora, in their parameter `also`.
-BESIDE = (EXTRACT, "03_padding", "04_speed_and_memory", "05_what_the_last_state_keeps", *SCORED)
+BESIDE = (EXTRACT, TEACH, "03_padding", "04_speed_and_memory", "05_what_the_last_state_keeps", *SCORED)
 REFERENCE_CORPORA = "lee,reuters-r8"
 WITH_IDF = {"postprocesses": "none,idf"}
+# Without fastText, whose one thread takes longer than all others together and which PPMI's word vectors are ahead of.
+QUICK_BASELINES = "random,tfidf,lsa,input_embeddings_idf,word_vectors,wordllama"
 
 
 def _scored(name: str, asks: str, *, smoke: dict, quick: dict) -> Stage:
     """A stage that reads the vectors and leaves scores."""
     parameters = {"smoke": smoke, "quick": quick, "reference": {"also": REFERENCE_CORPORA}}
-    return Stage(name, (TRAIN, EXTRACT), (f"scores/{name}.csv",), asks, parameters=parameters)
+    return Stage(name, (TRAIN, EXTRACT, TEACH), (f"scores/{name}.csv",), asks, parameters=parameters)
 
 
 STAGES = (
@@ -45,7 +47,8 @@ STAGES = (
         keeps=("checkpoints",),
         parameters={
             "smoke": {"emb_sz": 64, "n_hid": 64, "max_vocab": 4_000, "epochs": 2, "batch_size": 16, "negatives": 256},
-            "quick": {"epochs": 1, "max_minutes": 20.0},
+            # As many passes as the minutes allow, so that a small corpus gets more of them.
+            "quick": {"epochs": 10, "max_minutes": 2.5},
             "reference": {"epochs": 4, "max_minutes": 90.0},
         },
     ),
@@ -56,8 +59,20 @@ STAGES = (
         leaves=("embeddings", "representations", "maps"),
         parameters={
             "smoke": {"map_documents": 300},
-            "quick": {"also": "lee"},
+            "quick": {"also": "lee", "baselines": QUICK_BASELINES},
             "reference": {"also": REFERENCE_CORPORA},
+        },
+    ),
+    Stage(
+        TEACH,
+        asks="documents",
+        needs=(TRAIN, EXTRACT),
+        leaves=("recommended.json",),
+        keeps=("tuning_checkpoints", "tuned_model", "embeddings_tuned", "representations_tuned"),
+        parameters={
+            "smoke": {"tune_minutes": 1.0, "tune_epochs": 2} | WITH_IDF,
+            "quick": {"also": "lee", "tune_minutes": 3.0} | WITH_IDF,
+            "reference": {"also": REFERENCE_CORPORA, "tune_minutes": 10.0, "each_minutes": 3.0},
         },
     ),
     Stage(

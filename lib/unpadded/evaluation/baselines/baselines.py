@@ -15,10 +15,11 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import normalize
 
-from unpadded.common import InputError
+from unpadded.common import InputError, listed
 from unpadded.evaluation.baselines.fasttext import fasttext_vectors
 from unpadded.evaluation.baselines.ppmi import ppmi_vectors
 from unpadded.evaluation.baselines.static import static_vectors
+from unpadded.evaluation.baselines.transformer import transformer_vectors
 from unpadded.evaluation.scores import FitRecord, Representation
 from unpadded.tokens import idf_weights, mean_rows
 
@@ -27,6 +28,17 @@ class NoWordError(InputError):
     """The texts hold no word that a baseline could count."""
 
 
+BASELINES = (
+    "random",
+    "tfidf",
+    "lsa",
+    "input_embeddings",
+    "input_embeddings_idf",
+    "word_vectors",
+    "fasttext",
+    "wordllama",
+)
+ON_REQUEST = ("minilm",)  # made only when named: it takes longer than all others together
 MOST_WORDS = 20_000  # the most frequent words, which TF-IDF counts
 
 
@@ -128,12 +140,16 @@ def all_baselines(
     token_ids: Sequence[np.ndarray] | None = None,
     table: np.ndarray | None = None,
     learned: FitRecord | None = None,
+    names: str = "",
     seed: int = 0,
 ) -> list[Representation]:
     """random, tfidf, lsa; with `token_ids` and the embedding `table` those of tokens; wordllama where installed.
 
-    `learned` says what the table was trained on, and goes with the representations that use it.
+    `learned` says what the table was trained on, and goes with the representations that use it. `names`: which of BASELINES
+    and ON_REQUEST are made, comma separated (empty: all of the former). Raises `InputError` for an unknown name and
+    `MissingExtraError` for one that is named and not installed.
     """
+    wanted = listed(names, [*BASELINES, *ON_REQUEST], what="baseline") if names else BASELINES
     found = [random_vectors(len(texts), seed=seed)]
     with suppress(NoWordError):  # numbers and signs alone: then there are no such baselines
         words = tfidf(texts, ids, train=train)
@@ -141,10 +157,14 @@ def all_baselines(
     if token_ids is not None and table is not None:
         means = [input_embeddings(token_ids, table, ids, train=train, idf=idf) for idf in (False, True)]
         found += [mean if learned is None else mean.with_record(learned) for mean in means]
-        found.append(word_vectors(token_ids, len(table), ids, train=train, seed=seed))
-        found.append(fasttext(token_ids, len(table), ids, train=train))
-    static = static_vectors(texts)
-    return found if static is None else [*found, static]
+        if "word_vectors" in wanted:
+            found.append(word_vectors(token_ids, len(table), ids, train=train, seed=seed))
+        if "fasttext" in wanted:
+            found.append(fasttext(token_ids, len(table), ids, train=train))
+    static = static_vectors(texts) if "wordllama" in wanted else None
+    found += [] if static is None else [static]
+    found += [transformer_vectors(texts)] if "minilm" in wanted else []
+    return [representation for representation in found if representation.method in wanted]
 
 
 class BM25:

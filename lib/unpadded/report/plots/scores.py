@@ -128,6 +128,38 @@ def loss_curve(training: pd.DataFrame, *, x: str = "minutes") -> Figure:
 
 
 @styled
+def choice_bars(table: pd.DataFrame, *, most: int = 16) -> Figure:
+    """Bars of what pieces of documents find by each kind of vectors, best on top; `table` is `choose`'s, best first."""
+    shown = table.head(most).iloc[::-1].rename(columns={"score": "value"})
+    figure, axis = plt.subplots(figsize=(6.4, 0.8 + 0.32 * len(shown)))
+    colours = method_colours(shown["name"])
+    _bars(axis, shown, [colours[name] for name in shown["name"]])
+    axis.set(xlabel="mean reciprocal rank", title="Pieces of documents that find the rest, without labels")
+    found = in_words(shown.iloc[::-1].set_index("name")["value"])
+    return say(figure, "Mean reciprocal rank of the rest of a document, asked by pieces of it", found)
+
+
+@styled
+def tuning_curve(tuning: pd.DataFrame, *, x: str = "minutes") -> Figure:
+    """Share of held-out documents whose halves find each other, and below it the training loss, against `x`.
+
+    `tuning`: the columns of a tuned model's `tuning`: step, tokens, minutes, train_loss, learning_rate, halves_found.
+    """
+    figure, (found, loss) = plt.subplots(2, 1, figsize=(6.4, 4), sharex=True, height_ratios=[3, 2])
+    measured, losses = tuning.dropna(subset=["halves_found"]), tuning.dropna(subset=["train_loss"])
+    said = []
+    if len(measured):
+        found.plot(measured[x], measured["halves_found"], color=POOLING_COLOURS["mean"], marker="o", markersize=3.5)
+        last = measured.iloc[-1]
+        label_ends(found, {f"{last['halves_found']:.0%}": (last[x], last["halves_found"])})
+        said.append(f"At the end {last['halves_found']:.0%} find each other")
+    loss.plot(losses[x], losses["train_loss"], color="#A0A0A0", linewidth=1)
+    found.set(ylabel="halves found", ylim=(0, 1), title="Tuning: halves of held-out documents that find each other")
+    loss.set(ylabel="loss (nats)", xlabel=x)
+    return say(figure, f"Share of held-out documents whose halves find each other, against {x}, above the loss", *said)
+
+
+@styled
 def confusion_map(table: pd.DataFrame, *, title: str = "Topics (rows) and clusters (columns)") -> Figure:
     """Heat map of `confusion`'s table: the share of each topic's documents in each cluster.
 

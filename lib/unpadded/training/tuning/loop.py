@@ -42,6 +42,7 @@ def tune(
     tokens: TokenizedCorpus,
     settings: TuningSettings | None = None,
     *,
+    valid: TokenizedCorpus | None = None,
     checkpoints: str | os.PathLike | None = None,
     progress: bool = True,
     device: str | torch.device | None = None,
@@ -51,17 +52,23 @@ def tune(
 
     `tokens`: the documents to learn from, as `tokenize(texts, lm.tokenizer)` gives them; no label is read. Vocabulary,
     tokenizer, sizes and direction(s) stay; `lm` is not changed. Of a model of two directions each is tuned, half of the
-    minutes each. A tenth of the documents (at most 400) is held out and asked, pass by pass, how often a first half
-    finds its second half: `tuning` of the result is that curve, `card["tuning"]` the facts, with the perplexity before
-    and after. With `checkpoints`, a folder, the same call after a stop goes on from where it was and ends in the same
-    weights (same machine and thread count).
+    minutes each. The documents `valid` (by default a tenth of the others, at most 400, which are not learned from then) are
+    asked, pass by pass, how often a first half finds its second half: `tuning` of the result is that curve,
+    `card["tuning"]` the facts, with the perplexity before and after. With `checkpoints`, a folder, the same call after a
+    stop goes on from where it was and ends in the same weights (same machine and thread count).
 
     Raises `InputError` for a corpus of fewer than two documents of more than one word, tokens that the model does not
     know, a checkpoint that is torn; `FloatingPointError` when the loss is not finite.
     """
     settings = settings or TuningSettings()
     device = join_processes(torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")))
-    options = {"checkpoints": checkpoints, "progress": progress, "device": device, "callbacks": callbacks}
+    options = {
+        "valid": valid,
+        "checkpoints": checkpoints,
+        "progress": progress,
+        "device": device,
+        "callbacks": callbacks,
+    }
     if lm.backward is None:
         return _tune(lm, tokens, settings, **options)
     settings = replace(settings, max_minutes=settings.max_minutes / 2)
@@ -72,16 +79,16 @@ def tune(
     return one_after_the_other(making, checkpoints, lm.tokenizer)
 
 
-def _tune(lm, tokens, settings, *, checkpoints, progress, device, callbacks) -> LanguageModel:
+def _tune(lm, tokens, settings, *, valid, checkpoints, progress, device, callbacks) -> LanguageModel:
     """Tune one direction."""
     read = _as_read(lm, tokens)
-    kept, held_out = _split(read, settings.seed)
+    kept, held_out = _split(read, settings.seed) if valid is None else (read, _as_read(lm, valid))
     loader = PieceLoader(
         kept,
         batch_size=settings.batch_size,
         length=settings.piece_length,
         deletion=settings.deletion,
-        near_duplicate=settings.near_duplicate,
+        topics=settings.topics,
         pad=lm.awd_lstm.pad_token,
         seed=settings.seed,
         device=device,
@@ -100,7 +107,10 @@ def _tune(lm, tokens, settings, *, checkpoints, progress, device, callbacks) -> 
         objective = TuningObjective(
             language,
             pooling=settings.pooling,
+            relations=settings.relations,
+            contrast=settings.contrast,
             temperature=settings.temperature,
+            near_duplicate=settings.near_duplicate,
             language_weight=settings.language_weight,
             token_weights=torch.from_numpy(idf_weights([kept[i] for i in range(len(kept))], len(kept.types))),
         ).to(device)

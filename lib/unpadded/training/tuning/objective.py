@@ -1,8 +1,11 @@
-"""What tuning minimises: which pieces are of one document, told from their vectors; and the next word, beside.
+"""What tuning minimises: how far pieces of documents stand to each other otherwise than the whole documents do.
 
-The loss is that of Chen et al., *SimCLR* (ICML 2020): each piece has to find the other piece of its document among all
-pieces of the batch, by the cosine of their vectors (for texts: Gao et al., *SimCSE*, EMNLP 2021; Giorgi et al., *DeCLUTR*,
-ACL 2021). Pieces of documents that are nearly the same are not told apart.
+*Relations*: the cosine of two pieces' vectors shall be that of their whole documents in a latent semantic analysis, 1 for two
+pieces of one document (relations as a teacher: Park et al., *Relational Knowledge Distillation*, CVPR 2019). From a part,
+read in order, the model foretells what the whole is about; documents that are alike are not torn apart.
+*Contrast*, where it is asked for: each piece has to find the other piece of its document among all pieces of the batch (Chen
+et al., *SimCLR*, ICML 2020; for texts Gao et al., *SimCSE*, EMNLP 2021). Pieces of documents that are nearly the same are
+not told apart.
 """
 
 from collections.abc import Iterator
@@ -17,9 +20,13 @@ from unpadded.kernels import PRECISIONS
 from unpadded.training.objective import LanguageModelObjective
 from unpadded.training.tuning.pieces import Pieces
 
+ALIKE, SCALE = 10.0, 100.0
+
 
 class TuningObjective(nn.Module):
-    """Map the pieces of a batch to a scalar: the contrastive loss, and `language_weight` times the loss of the next word.
+    """Map the pieces of a batch to a scalar: the sum of three losses, each times its weight.
+
+    `relations` and `contrast` weigh those of the module's docstring, `language_weight` that of the next word.
 
     `windows`, to be set, gives the language model's part of each step, `(x, y)` int64 [streams, window]; its state is
     carried on.
@@ -30,7 +37,10 @@ class TuningObjective(nn.Module):
         language: LanguageModelObjective,
         *,
         pooling: str,
+        relations: float,
+        contrast: float,
         temperature: float,
+        near_duplicate: float,
         language_weight: float,
         token_weights: torch.Tensor,
     ):
@@ -38,7 +48,9 @@ class TuningObjective(nn.Module):
         self.register_buffer("token_weights", token_weights, persistent=False)
         self.language = language
         self.windows: Iterator[tuple[torch.Tensor, torch.Tensor]] = iter(())
-        self.pooling, self.temperature, self.language_weight = pooling, temperature, language_weight
+        self.pooling, self.language_weight = pooling, language_weight
+        self.relations, self.contrast = relations, contrast
+        self.temperature, self.near_duplicate = temperature, near_duplicate
         self.windows_state: list | None = None
 
     @property
@@ -55,11 +67,15 @@ class TuningObjective(nn.Module):
         """Let the next window continue from these states (a `Checkpoint` calls this)."""
         self.windows_state = hidden
 
-    def forward(self, pieces: Pieces, apart: torch.Tensor) -> torch.Tensor:
-        """The loss, nats, of what a `PieceLoader` yields."""
+    def forward(self, pieces: Pieces, likeness: torch.Tensor) -> torch.Tensor:
+        """The loss of what a `PieceLoader` yields."""
         precision = self.language.precision
-        with torch.autocast(apart.device.type, PRECISIONS[precision], enabled=precision != "float32"):
-            loss = contrastive_loss(self.vectors(pieces), apart, self.temperature)
+        with torch.autocast(likeness.device.type, PRECISIONS[precision], enabled=precision != "float32"):
+            vectors = self.vectors(pieces)
+        loss = self.relations * relation_loss(vectors, likeness)
+        if self.contrast:
+            apart = likeness <= self.near_duplicate
+            loss = loss + self.contrast * contrastive_loss(vectors, apart, self.temperature)
         if self.language_weight and self.training:
             loss = loss + self.language_weight * self._next_words()
         return loss
@@ -102,6 +118,19 @@ def pool(states: torch.Tensor, lengths: torch.Tensor, pooling: str, weights: tor
         return states.masked_fill(~inside.unsqueeze(2), -torch.inf).amax(1)
     weights = inside * weights if pooling == "weighted_mean" else inside.float()
     return torch.einsum("nsw,ns->nw", states, weights / weights.sum(1, keepdim=True))
+
+
+def relation_loss(vectors: torch.Tensor, likeness: torch.Tensor) -> torch.Tensor:
+    """Mean squared difference of the cosines of `vectors` [n, width] and of `likeness` [n, n], over all pairs of rows.
+
+    Pairs that are alike weigh up to `1 + ALIKE` times as much as the many that are not. It is scaled so that the values are
+    of the size of a cross-entropy.
+    """
+    unit = F.normalize(vectors.float(), dim=1)
+    pairs = ~torch.eye(len(unit), dtype=torch.bool, device=unit.device)
+    with torch.autocast(unit.device.type, enabled=False):
+        wrong = (unit @ unit.T - likeness) ** 2 * (1 + ALIKE * likeness.clamp(min=0) ** 2)
+    return SCALE * wrong[pairs].mean()
 
 
 def contrastive_loss(vectors: torch.Tensor, apart: torch.Tensor, temperature: float) -> torch.Tensor:

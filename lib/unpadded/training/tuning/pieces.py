@@ -16,6 +16,14 @@ LEAST_STEPS = 40  # steps of a pass: a pass over a small corpus reads it several
 GROUPS = 4  # of pieces of similar length, so that little of the work is done on what fills them up
 
 
+SHORTEST = 2  # tokens; of no more two pieces cannot be made
+
+
+def can_be_tuned(corpus: TokenizedCorpus) -> bool:
+    """Whether there are two documents of more than one word, which is what `tune` needs."""
+    return int((corpus.lengths > SHORTEST).sum()) > 1
+
+
 @dataclass(frozen=True)
 class Pieces:
     """Pieces of documents, grouped by length.
@@ -39,10 +47,10 @@ class Pieces:
 
 
 class PieceLoader:
-    """Batches of two pieces of each of `batch_size` documents: `(pieces, apart, target)`; the target is not used.
+    """Batches of two pieces of each of `batch_size` documents: `(pieces, likeness, target)`; the target is not used.
 
-    The first pieces come before the second ones. `apart`: bool [2 n, 2 n], which pieces are of documents that should be
-    told apart.
+    The first pieces come before the second ones. `likeness`: float32 [2 n, 2 n], the cosines of the pieces' whole documents in
+    a latent semantic analysis of the corpus with `topics` dimensions; 1 for pieces of one document.
 
     Every pass reads all documents, in an order drawn from (`seed`, pass), a small corpus several times.
     Crops are independent of each other (Izacard et al., *Contriever*, TMLR 2022): that two often share words teaches that
@@ -59,20 +67,20 @@ class PieceLoader:
         batch_size: int,
         length: int,
         deletion: float,
-        near_duplicate: float,
+        topics: int,
         pad: int = 1,
         seed: int = 0,
         device="cpu",
     ):
-        self.documents = np.flatnonzero(corpus.lengths > 2)
-        if len(self.documents) < 2:
+        self.documents = np.flatnonzero(corpus.lengths > SHORTEST)
+        if not can_be_tuned(corpus):
             raise InputError(
                 f"The corpus has {len(self.documents)} documents of more than one word, too few to tell apart: give at "
                 "least two."
             )
         self.corpus, self.length, self.deletion, self.pad, self.seed = corpus, length, deletion, pad, seed
         self.batch_size = min(batch_size, len(self.documents) * n_processes())
-        self.words, self.near_duplicate = _unit_tfidf(corpus), near_duplicate
+        self.topics = document_topics(corpus, topics, seed=seed)
         self.device = torch.device(device)
         self.passes = self.start = 0
 
@@ -88,8 +96,8 @@ class PieceLoader:
         for step in range(first, len(self)):
             begin = step * self.batch_size + rank() * share
             rng = np.random.default_rng((self.seed, number, step, rank()))
-            pieces, apart = self._batch(order[begin : begin + share], rng)
-            yield pieces.to(self.device), apart.to(self.device), torch.zeros(1, device=self.device)
+            pieces, likeness = self._batch(order[begin : begin + share], rng)
+            yield pieces.to(self.device), likeness.to(self.device), torch.zeros(1, device=self.device)
 
     def to(self, device) -> PieceLoader:
         """Yield tensors on `device` from now on (fastai's DataLoaders call this)."""
@@ -108,9 +116,9 @@ class PieceLoader:
     def _batch(self, documents: np.ndarray, rng: np.random.Generator) -> tuple[Pieces, torch.Tensor]:
         pairs = [two_pieces(self.corpus[i], self.length, self.deletion, rng) for i in documents]
         pieces = grouped([pair[0] for pair in pairs] + [pair[1] for pair in pairs], pad=self.pad)
-        words = self.words[documents]
-        alike = torch.from_numpy((words @ words.T).toarray() > self.near_duplicate)
-        return pieces, ~alike.repeat(2, 2)
+        topics = torch.from_numpy(self.topics[documents])
+        likeness = (topics @ topics.T).fill_diagonal_(1.0)
+        return pieces, likeness.repeat(2, 2)
 
 
 def two_pieces(
@@ -148,10 +156,15 @@ def grouped(pieces: Sequence[np.ndarray], *, pad: int, n_groups: int = GROUPS) -
     return Pieces(tuple(tables), torch.from_numpy(lengths[order]), torch.from_numpy(np.argsort(order, kind="stable")))
 
 
-def _unit_tfidf(corpus: TokenizedCorpus):
-    """TF-IDF of the tokens, sparse float32 [n_documents, n_vocabulary], rows of unit length."""
+def document_topics(corpus: TokenizedCorpus, width: int, *, seed: int = 0) -> np.ndarray:
+    """Latent semantic analysis (Deerwester et al., 1990) of the documents, float32 [n, width or fewer], unit length."""
+    from sklearn.decomposition import TruncatedSVD
     from sklearn.preprocessing import normalize
 
     counts = count_matrix(corpus, len(corpus.types))
     idf = np.log((1 + len(corpus)) / (1 + document_frequencies(counts))).astype(np.float32)
-    return normalize(counts.multiply(idf).tocsr())
+    weighted = normalize(counts.multiply(idf).tocsr())
+    width = min(width, min(weighted.shape) - 1)
+    if not weighted.count_nonzero() or width < 1:  # every document has the same words: nothing tells them apart
+        return np.zeros((len(corpus), 1), np.float32)
+    return normalize(TruncatedSVD(width, random_state=seed).fit_transform(weighted)).astype(np.float32)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from unpadded.common import InputError
 from unpadded.training.checking import check_settings
 
-LEAST = {"epochs": 1, "batch_size": 2, "piece_length": 2}
+LEAST = {"epochs": 1, "batch_size": 2, "piece_length": 2, "topics": 1}
 CHOICES = {
     "pooling": ("mean", "weighted_mean", "last", "max"),
     "precision": ("auto", "float32", "bfloat16"),
@@ -19,11 +19,14 @@ class TuningSettings:
     Training ends after `max_minutes` (0: no limit) or `epochs` passes over the documents, whichever comes first; the
     learning rate completes its cycle either way. A batch has two pieces of each of `batch_size` documents, of at most
     `piece_length` tokens, cut from anywhere; of documents that are no longer, each piece leaves out the share `deletion`.
-    `pooling`: how a piece's states become its vector, "mean",
-    "weighted_mean" (by inverse document frequency), "last" or "max"; take the one that will be used.
-    `temperature` divides cosines; documents whose words have a cosine above `near_duplicate` (TF-IDF) are not pushed
-    apart. `language_weight` is how much the next-word loss counts beside; 0 leaves it out, and the perplexity rises. `dropout`
-    multiplies fastai's probabilities, `clip` bounds the gradient's norm.
+    `pooling`: how a piece's states become its vector, "mean", "weighted_mean" (by inverse document frequency), "last" or
+    "max"; take the one that will be used.
+
+    `relations` is how much it counts that two pieces stand to each other as their documents do in a latent semantic
+    analysis of `topics` dimensions; `contrast` how much it counts that each piece finds the other one of its document among
+    all (`temperature` divides cosines there, and documents whose cosine is above `near_duplicate` are not told apart);
+    `language_weight` how much the next word counts, without which the perplexity rises. `dropout` multiplies fastai's
+    probabilities, `clip` bounds the gradient's norm.
     """
 
     max_minutes: float = 3.0
@@ -32,8 +35,11 @@ class TuningSettings:
     piece_length: int = 48
     deletion: float = 0.33
     pooling: str = "mean"
+    relations: float = 1.0
+    topics: int = 200
+    contrast: float = 0.0
     temperature: float = 0.07
-    near_duplicate: float = 0.8
+    near_duplicate: float = 0.95
     language_weight: float = 0.0
     learning_rate: float = 1e-3
     warmup: float = 0.1  # share of the training spent reaching the peak learning rate

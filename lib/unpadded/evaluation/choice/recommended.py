@@ -1,0 +1,88 @@
+"""Which vectors a user should take, chosen on documents without labels: `recommended.json` of a run."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from unpadded.common import read_json, write_json
+from unpadded.corpus import Corpus
+from unpadded.evaluation.choice.pieces import KINDS, pieces_of
+from unpadded.evaluation.representations import OF_MODEL, prepared
+from unpadded.evaluation.scores import Representation
+from unpadded.evaluation.statistics import bootstrap_mean
+
+RECOMMENDED = "recommended.json"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the pieces of documents say about each kind of vectors.
+
+    `table`: one row a representation, best first; columns method, pooling, postprocess, name, one of each kind of pieces
+    (mean reciprocal place of the right answer, 0 to 1), score (their mean), ci_low, ci_high. `n_documents`: that were asked.
+    """
+
+    table: pd.DataFrame
+    n_documents: int
+
+    @property
+    def best(self) -> pd.Series | None:
+        """The first row that is of the model; None where nothing could be asked."""
+        of_model = self.table[self.table.method.isin(OF_MODEL)]
+        return of_model.iloc[0] if len(of_model) and self.n_documents > 1 else None
+
+    @property
+    def recommended(self) -> dict[str, str]:
+        """method, pooling, postprocess, why."""
+        best = self.best
+        if best is None:
+            why = "No document was long enough to be asked about, so this is what was best on the reference corpora."
+            return {"method": "lm_tuned", "pooling": "mean", "postprocess": "none", "why": why}
+        return {**best[["method", "pooling", "postprocess"]].to_dict(), "why": self._why(best)}
+
+    def _why(self, best: pd.Series) -> str:
+        words = self.table[~self.table.method.isin(OF_MODEL)]
+        beside = (
+            "" if words.empty else f"; the best of the words, {words.iloc[0]['name']}, has {words.iloc[0].score:.2f}"
+        )
+        found = f"Pieces of {self.n_documents} documents find the rest of their document at a mean reciprocal rank of"
+        return f"{found} {best.score:.2f} by {best['name']}, more than by any other vectors of the model{beside}."
+
+
+def choose(
+    corpus: Corpus, run: str | os.PathLike, *, poolings: str = "", postprocesses: str = "", seed: int = 0
+) -> Choice:
+    """Ask every representation of a run for the rest of documents that tuning did not read; no label is looked at."""
+    pieces = pieces_of(corpus, seed=seed)
+    prepared_rows = prepared(corpus, run, poolings=poolings, postprocesses=postprocesses, seed=seed)
+    first = len(corpus) + len(corpus.queries or ())
+    rows = [_row(one, pieces.found(one.vectors[first:]), seed) for one in prepared_rows if len(pieces.documents)]
+    columns = ["method", "pooling", "postprocess", "name", *KINDS, "score", "ci_low", "ci_high"]
+    table = pd.DataFrame(rows, columns=columns)
+    return Choice(table.sort_values("score", ascending=False, kind="stable", ignore_index=True), len(pieces.documents))
+
+
+def write_recommended(choice: Choice, run: str | os.PathLike) -> Path:
+    """Write `recommended.json` into a run's folder; return its path."""
+    path = Path(run) / RECOMMENDED
+    write_json(path, choice.recommended)
+    return path
+
+
+def recommended_name(run: str | os.PathLike) -> str:
+    """The name of what a run recommends, as its representations are named; empty where it recommends nothing."""
+    try:
+        found = read_json(Path(run) / RECOMMENDED)
+        return Representation(found["method"], found["pooling"], found["postprocess"], np.empty((0, 0))).name
+    except (OSError, ValueError, KeyError):
+        return ""
+
+
+def _row(representation: Representation, found: dict[str, np.ndarray], seed: int) -> Sequence:
+    value = bootstrap_mean(np.mean([found[kind] for kind in KINDS], axis=0), seed=seed)
+    about = (representation.method, representation.pooling, representation.postprocess, representation.name)
+    return (*about, *(float(found[kind].mean()) for kind in KINDS), *map(float, value))

@@ -1,0 +1,87 @@
+"""Which vectors a run recommends, without labels."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from unpadded import DocumentEncoder
+from unpadded.corpus.corpus import Corpus
+from unpadded.evaluation.choice import recommended
+from unpadded.evaluation.choice.pieces import pieces_of
+from unpadded.evaluation.choice.recommended import choose, write_recommended
+from unpadded.evaluation.extraction import extract, extract_tuned
+from unpadded.evaluation.representations import compared, prepared
+from unpadded.evaluation.scores import Representation
+
+
+@pytest.fixture(scope="module")
+def run(tiny_corpus, tiny_model, tmp_path_factory):
+    """A run's folder with the corpus extracted by two models; the second is the first, so that nothing need be trained."""
+    folder = tmp_path_factory.mktemp("run")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UNPADDED_DATA", str(folder / "data"))
+        encoder = DocumentEncoder(tiny_model)
+        extract(tiny_corpus, encoder, folder, baselines="tfidf,lsa")
+        extract_tuned(tiny_corpus, encoder, folder)
+    return folder
+
+
+def test_every_representation_is_asked_and_the_best_of_the_model_is_recommended(run, tiny_corpus):
+    choice = choose(tiny_corpus, run, postprocesses="none,l2,idf")
+    asked = prepared(tiny_corpus, run, postprocesses="none,l2,idf")
+    assert set(choice.table.name) == {r.name for r in asked}
+    assert choice.table.score.is_monotonic_decreasing
+    assert ((choice.table.ci_low <= choice.table.score) & (choice.table.score <= choice.table.ci_high)).all()
+    best = choice.table[choice.table.method.isin(["lm", "lm_tuned", "lm_words"])].iloc[0]
+    assert choice.recommended["method"] == best.method
+    path = write_recommended(choice, run)
+    stored = json.loads(path.read_text())
+    assert list(stored) == ["method", "pooling", "postprocess", "why"]
+    assert f"{best.score:.2f}" in stored["why"]
+
+
+def test_the_numbers_are_those_of_the_pieces_own_vectors(run, tiny_corpus, tiny_model):
+    choice = choose(tiny_corpus, run, poolings="max", postprocesses="none")
+    pieces = pieces_of(tiny_corpus)
+    found = pieces.found(DocumentEncoder(tiny_model, "max").encode(pieces.texts))
+    row = choice.table.set_index("name").loc["lm_tuned max"]
+    assert row.halves == pytest.approx(found["halves"].mean())
+    assert row.phrases == pytest.approx(found["phrases"].mean())
+
+
+def test_labels_are_not_read(run, tiny_corpus, monkeypatch):
+    """The choice of an unlabelled copy is the same: only which documents may be asked depends on the split."""
+    relabelled = replace(tiny_corpus, labels=list(reversed(tiny_corpus.labels)), split=tiny_corpus.split)
+    monkeypatch.setattr(recommended, "prepared", lambda *_, **__: prepared(tiny_corpus, run, postprocesses="none"))
+    monkeypatch.setattr(recommended, "pieces_of", lambda corpus, seed: pieces_of(tiny_corpus, seed=seed))
+    assert choose(relabelled, run).table.equals(choose(tiny_corpus, run).table)
+
+
+def test_a_kind_of_vectors_that_finds_every_answer_wins(monkeypatch, tiny_corpus, tmp_path):
+    pieces = pieces_of(tiny_corpus)
+    n = len(pieces.documents)
+    rng = np.random.default_rng(0)
+    right = np.concatenate([np.zeros((len(tiny_corpus), n)), *[np.eye(n)] * 4])
+    wrong = rng.standard_normal(right.shape)
+    given = [Representation("lm", "mean", "none", wrong), Representation("lm_tuned", "last", "none", right)]
+    monkeypatch.setattr(recommended, "prepared", lambda *_, **__: given)
+    choice = choose(tiny_corpus, tmp_path)
+    assert choice.recommended["method"] == "lm_tuned"
+    assert choice.table.score.iloc[0] == 1
+    assert choice.table.score.iloc[1] < 0.5
+
+
+def test_documents_too_short_to_ask_anything_get_the_usual_recommendation(monkeypatch, tmp_path):
+    corpus = Corpus("short", list("abc"), ["one", "two", "three"])
+    monkeypatch.setattr(recommended, "prepared", lambda *_, **__: [Representation("lm", "mean", "none", np.eye(3))])
+    choice = choose(corpus, tmp_path)
+    assert len(choice.table) == 0
+    assert choice.recommended["method"] == "lm_tuned"
+    assert "long enough" in choice.recommended["why"]
+
+
+def test_what_is_compared_does_not_hold_the_pieces(run, tiny_corpus):
+    assert {len(r.vectors) for r in compared(tiny_corpus, run, poolings="mean,lsa")} == {len(tiny_corpus)}
+    assert {r.method for r in compared(tiny_corpus, run)} == {"lm", "lm_tuned", "lm_words", "tfidf", "lsa"}

@@ -1,0 +1,91 @@
+"""The model's vectors and the words' own side by side."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import sparse
+from sklearn.preprocessing import normalize
+
+from unpadded.evaluation.choice.words import Part, joined_with_words
+from unpadded.evaluation.scores import FitRecord, Representation
+
+N = 60
+IDS = [f"d{i}" for i in range(N)]
+TRAIN = np.arange(40)
+
+
+def representations(*, scale: float = 1.0, shift: float = 0.0, words=None):
+    rng = np.random.default_rng(0)
+    model = (scale * rng.standard_normal((N, 6)) + shift).astype(np.float32)
+    counted = rng.standard_normal((N, 9)).astype(np.float32) if words is None else words
+    fitted = (FitRecord("tfidf", frozenset(IDS[:40])),)
+    return [
+        Representation("lm", "mean", "none", model),
+        Representation("lm_tuned", "mean", "none", model),
+        Representation("lm_tuned", "mean", "idf", model),
+        Representation("lm_tuned", "max", "none", model),
+        Representation("lsa", "", "none", counted, fitted),
+    ]
+
+
+def test_cosines_are_the_sum_of_both_parts_cosines_over_their_spreads():
+    given_ones = representations(shift=3.0)
+    plain, weighted = joined_with_words(given_ones, ids=IDS, train=TRAIN)
+    assert [(r.method, r.pooling, r.postprocess) for r in (plain, weighted)] == [
+        ("lm_words", "mean", "none"),
+        ("lm_words", "mean", "idf"),
+    ]
+    found = plain.vectors @ plain.vectors.T
+    expected = 0
+    for vectors in (given_ones[1].vectors, given_ones[-1].vectors):
+        unit = normalize(vectors - vectors[TRAIN].mean(0))
+        cosines = unit @ unit.T
+        among = np.random.default_rng(0).integers(0, len(TRAIN), (2, 20_000))
+        first, second = among[:, among[0] != among[1]]
+        expected = expected + cosines / cosines[first, second].std()
+    np.testing.assert_allclose(found, expected / expected[0, 0], atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(plain.vectors, axis=1), 1, rtol=1e-5)
+
+
+@given(st.floats(1e-3, 1e3))
+def test_the_scale_of_the_vectors_changes_nothing(scale):
+    (plain, _), (scaled, _) = (joined_with_words(representations(scale=s), ids=IDS, train=TRAIN) for s in (1.0, scale))
+    np.testing.assert_allclose(plain.vectors, scaled.vectors, atol=1e-4)
+
+
+def test_sparse_words_stay_sparse_and_dense_and_sparse_agree():
+    counted = np.abs(np.random.default_rng(1).standard_normal((N, 9))).astype(np.float32)
+    part = Part.fitted(sparse.csr_matrix(counted[TRAIN]))
+    assert part.mean is None
+    joined = joined_with_words(representations(words=sparse.csr_matrix(counted)), ids=IDS, train=TRAIN)[0].vectors
+    assert sparse.issparse(joined)
+    assert joined.shape == (N, 15)
+    np.testing.assert_allclose(np.sqrt(joined.multiply(joined).sum(axis=1)), 1, rtol=1e-5)
+
+
+def test_what_was_fitted_is_recorded_and_nothing_is_fitted_on_other_rows():
+    given_ones = representations()
+    plain = joined_with_words(given_ones, ids=IDS, train=TRAIN)[0]
+    assert {record.fitted for record in plain.fitted} == {"tfidf", "spread of cosines"}
+    assert all(record.ids == set(IDS[:40]) for record in plain.fitted)
+    changed = representations()
+    changed[1].vectors[40:] *= -5
+    other = joined_with_words(changed, ids=IDS, train=TRAIN)[0]
+    np.testing.assert_array_equal(plain.vectors[TRAIN], other.vectors[TRAIN])
+
+
+@pytest.mark.parametrize("missing", ["lsa", "lm_tuned"])
+def test_without_words_or_a_tuned_model_there_is_nothing_to_join(missing):
+    kept = [r for r in representations() if r.method != missing]
+    assert joined_with_words(kept, ids=IDS, train=TRAIN) == []
+
+
+def test_documents_that_are_all_the_same_are_joined_without_an_error():
+    same = np.ones((N, 4), np.float32)
+    joined = joined_with_words(
+        [Representation("lm_tuned", "mean", "none", same), Representation("lsa", "", "none", same)],
+        ids=IDS,
+        train=TRAIN,
+    )[0].vectors
+    assert np.isfinite(joined).all()
