@@ -5,9 +5,10 @@ cosines are depends on the model and the pooling (states share a direction: Etha
 within a query that says something, not their height.
 
 By both, the two scores are standardised over the candidates of either and summed. Words find names and numbers that a vector
-does not keep, vectors what is said in other words. On two collections with judgments, sums of the z-scores of vectors and
-TF-IDF ranked better than either alone, and a little better than reciprocal ranks (Cormack et al., SIGIR 2009), which forget
-by how much the first is ahead.
+does not keep, vectors what is said in other words. On two collections with judgments, sums of the z-scores of a tuned
+model's vectors and of TF-IDF ranked better than either alone, and a little better than reciprocal ranks (Cormack et al.,
+SIGIR 2009), which forget by how much the first is ahead. On cranfield, with LSA for the vectors, sums over the
+candidates alone ranked as sums over all documents do (nDCG@10 0.366), and there LSA alone was better still (0.372).
 """
 
 import os
