@@ -23,7 +23,8 @@ def write_files(folder: Path, *, emb_sz: int, n_hid: int, n_documents: int, long
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Every byte of a set but the seconds that it took."""
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "timings.csv"}
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != "timings.csv")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def shards_listed(folder: Path) -> int:

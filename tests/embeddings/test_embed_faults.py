@@ -136,6 +136,38 @@ def test_killed_at_every_step_the_same_command_goes_on(files, uninterrupted, tmp
     assert steps > 3 * 8  # every shard alone takes eight
 
 
+@pytest.mark.parametrize("written", range(5))
+def test_killed_while_the_index_of_words_is_written_it_is_made_again(files, uninterrupted, tmp_path, written):
+    """bm25s writes its files without a sync, so no step of `STEPS` lies between two of them."""
+
+    def killed():
+        import bm25s
+
+        files_of = iter([*["save"] * 3, "dumps", "dump"])  # three arrays, the words, the parameters
+        places = {"save": bm25s.np, "dumps": bm25s.json_functions, "dump": bm25s.json}
+        left = [written]
+
+        def watched(real):
+            def call(*args, **options):
+                if left[0] == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                left[0] -= 1
+                return real(*args, **options)
+
+            return call
+
+        for name in set(files_of):
+            setattr(places[name], name, watched(getattr(places[name], name)))
+
+    assert ended(start(killed, files, tmp_path)) == -signal.SIGKILL
+    assert len(list(tmp_path.glob(".words.*.tmp/*.npy"))) == min(written, 3)
+    assert not (tmp_path / "words").exists()
+    assert_unfinished_or_whole(tmp_path, uninterrupted)
+    assert embed(files, tmp_path) == 0
+    assert contents(tmp_path) == uninterrupted
+    assert any(name.startswith("words/") for name in uninterrupted)
+
+
 def shards_timed(folder: Path) -> int:
     timings = folder / "timings.csv"
     return timings.read_bytes().count(b"\n") - 1 if timings.exists() else 0
@@ -198,12 +230,12 @@ def test_an_interrupted_job_goes_on(files, uninterrupted, tmp_path, monkeypatch)
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 112 KiB, which holds two of the three shards; only root may mount one."""
+    """A file system of 136 KiB, which holds two of the three shards; only root may mount one."""
     if os.geteuid() != 0:
         pytest.skip("mounting a file system needs root")
     folder = tmp_path / "disk"
     folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=112k", "tmpfs", folder], capture_output=True).returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=136k", "tmpfs", folder], capture_output=True).returncode:
         pytest.skip("this machine lets no file system be mounted")
     yield folder
     subprocess.run(["umount", folder], check=True)

@@ -65,7 +65,7 @@ def test_equal_cosines_keep_the_order_of_the_documents():
 
 @pytest.mark.parametrize("pooling", ["last", "mean", "max", "concat"])
 def test_scores_and_order_are_those_of_the_ranking_evaluation(folder, pooling):
-    search = DocumentSearch.open(folder / "vectors", pooling=pooling)
+    search = DocumentSearch.open(folder / "vectors", pooling=pooling, by="vectors")
     found = search.search([QUERY, "bread and cheese"], k=7)
     queries = search.encoder.encode([QUERY, "bread and cheese"])
     scorer = cosine_scorer(queries, search.embeddings.to_numpy(pooling))
@@ -74,10 +74,11 @@ def test_scores_and_order_are_those_of_the_ranking_evaluation(folder, pooling):
     np.testing.assert_allclose(found["score"], np.take_along_axis(scorer(slice(None)), rows, axis=1).ravel(), atol=1e-6)
     assert found["rank"].tolist() == [*range(1, 8), *range(1, 8)]
     assert found["query"].tolist() == [QUERY] * 7 + ["bread and cheese"] * 7
+    assert set(found["found_by"]) == {"vectors"}
 
 
 def test_a_document_is_nearest_to_itself_and_shown_with_its_first_words(folder):
-    search = DocumentSearch.open(folder / "vectors")
+    search = DocumentSearch.open(folder / "vectors", by="vectors")
     assert search.pooling == "mean"
     words = bytes(search.embeddings.beginnings[17]).decode()
     best = search.search([words], k=1).iloc[0]
@@ -171,12 +172,22 @@ def test_the_command_prints_rank_score_id_and_words(folder, capsys):
     assert run(folder, QUERY, "-k", 3) == 0
     out, err = capsys.readouterr()
     expected = DocumentSearch.open(folder / "vectors").search([QUERY], k=3)
-    lines = [line.split(maxsplit=3) for line in out.splitlines()]
+    lines = [line.split(maxsplit=4) for line in out.splitlines()]
     assert [int(line[0]) for line in lines] == [1, 2, 3]
     assert [float(line[1]) for line in lines] == [round(score, 4) for score in expected["score"]]
-    assert [line[2] for line in lines] == expected["id"].tolist()
-    assert [line[3] for line in lines] == expected["words"].tolist()
+    assert [line[2] for line in lines] == expected["found_by"].tolist()
+    assert [line[3] for line in lines] == expected["id"].tolist()
+    assert [line[4] for line in lines] == expected["words"].tolist()
     assert err == ""
+
+
+@pytest.mark.parametrize("by", ["vectors", "words"])
+def test_by_one_side_alone_no_line_says_what_found_it(folder, capsys, by):
+    assert run(folder, QUERY, "-k", 3, "--by", by) == 0
+    expected = DocumentSearch.open(folder / "vectors", by=by).search([QUERY], k=3)
+    lines = [line.split(maxsplit=3) for line in capsys.readouterr().out.splitlines()]
+    assert [line[2] for line in lines] == expected["id"].tolist()
+    assert [float(line[1]) for line in lines] == [round(score, 4) for score in expected["score"]]
 
 
 def test_the_command_prints_json_lines_of_several_queries(folder, tmp_path, capsys):

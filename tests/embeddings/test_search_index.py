@@ -40,7 +40,7 @@ def small_sample(monkeypatch):
 def opened(folder, **options) -> tuple[DocumentSearch, list[str]]:
     said = []
     return DocumentSearch.open(
-        folder / "vectors", model=folder / "model", exact_up_to=100, say=said.append, **options
+        folder / "vectors", model=folder / "model", by="vectors", exact_up_to=100, say=said.append, **options
     ), said
 
 
@@ -48,7 +48,9 @@ def opened(folder, **options) -> tuple[DocumentSearch, list[str]]:
 def test_an_index_finds_what_exact_search_finds(folder, pooling):
     search, said = opened(folder, pooling=pooling)
     found = search.search(QUERIES)
-    exact = DocumentSearch.open(folder / "vectors", model=folder / "model", pooling=pooling).search(QUERIES)
+    exact = DocumentSearch.open(folder / "vectors", model=folder / "model", by="vectors", pooling=pooling).search(
+        QUERIES
+    )
     assert index_path(search.embeddings, pooling).is_file()
     assert any("recall@10 " in sentence and "40 queries" in sentence for sentence in said)
     assert json.loads((folder / "vectors" / f"{pooling}.usearch.json").read_text())["recall"] >= 0.95
@@ -162,7 +164,7 @@ def test_a_target_that_is_not_met_leaves_the_search_exact(folder, monkeypatch):
     found = search.search(QUERIES)
     assert "the search stays exact" in said[-1]
     assert not index_path(search.embeddings, "mean").exists()
-    exact = DocumentSearch.open(folder / "vectors", model=folder / "model").search(QUERIES)
+    exact = DocumentSearch.open(folder / "vectors", model=folder / "model", by="vectors").search(QUERIES)
     assert found.equals(exact)
     forbid_building(monkeypatch)
     assert search.search(QUERIES).equals(exact)
@@ -172,7 +174,7 @@ def test_small_sets_and_long_lists_are_searched_exactly(folder, monkeypatch):
     forbid_building(monkeypatch)
     search, said = opened(folder)
     assert len(search.search(QUERIES[:1], k=N)) == N  # the whole set: an index would have nothing to leave out
-    DocumentSearch.open(folder / "vectors", model=folder / "model", exact_up_to=N).search(QUERIES)
+    DocumentSearch.open(folder / "vectors", model=folder / "model", by="vectors", exact_up_to=N).search(QUERIES)
     assert said == []
 
 
@@ -199,6 +201,7 @@ def test_documents_without_tokens_do_no_harm():
 
 def test_the_command_says_what_the_index_finds(folder, capsys):
     arguments = ["search", "--embeddings", folder / "vectors", "--model", folder / "model", "--exact-up-to", 100]
+    arguments += ["--by", "vectors"]
     assert main([*map(str, arguments), QUERIES[0], "-k", "4", "--json"]) == 0
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 4
@@ -218,9 +221,9 @@ def test_blocks_of_vectors_are_the_vectors(folder, monkeypatch):
 def test_threads_find_what_the_serial_search_finds(folder, exact_up_to):
     index_path(Embeddings.open(folder / "vectors"), "mean").unlink(missing_ok=True)
     asked = [(f"{query} {i}", k) for i in range(6) for query in QUERIES for k in (1, 3, 20)]
-    search = DocumentSearch.open(folder / "vectors", model=folder / "model", exact_up_to=exact_up_to)
+    search = DocumentSearch.open(folder / "vectors", model=folder / "model", by="vectors", exact_up_to=exact_up_to)
     with ThreadPoolExecutor(8) as pool:  # they make the index, too
         found = list(pool.map(lambda one: search.search([one[0]], k=one[1]), asked))
-    alone = DocumentSearch.open(folder / "vectors", model=folder / "model", exact_up_to=exact_up_to)
+    alone = DocumentSearch.open(folder / "vectors", model=folder / "model", by="vectors", exact_up_to=exact_up_to)
     for (query, k), table in zip(asked, found, strict=True):
         pd.testing.assert_frame_equal(table, alone.search([query], k=k), check_exact=True)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from unpadded.common.extras import MissingExtraError, extras_needed
     from unpadded.common.files import (
         DISK_IS_FULL,
+        atomic_folder,
         atomic_write,
         is_clutter,
         read_json,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         PARTS,
         POOLINGS,
         POSTPROCESSES,
+        SEARCHED_BY,
         STUDIED,
         SWEEP_SUMMARY,
         VERDICTS,

@@ -10,9 +10,9 @@ MODULES = {
     "subword": "sentencepiece",
     "narrow": "numba",
     "corpora": "platformdirs pyarrow",
-    "search": "usearch",
+    "search": "bm25s usearch",  # bm25s is in evaluate, too
     "cluster": "accelerate dask distributed",
-    "evaluate": "bm25s fasttext ir_measures joblib threadpoolctl umap",
+    "evaluate": "fasttext ir_measures joblib threadpoolctl umap",
     "runs": "altair jupyter_client nbclient nbconvert nbformat papermill psutil vl_convert yaml",
     "lab": "ipywidgets jscatter jupyterlab",
     "mteb": "mteb",

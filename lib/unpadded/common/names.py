@@ -9,6 +9,7 @@ POOLINGS = STUDIED  # compared by the evaluations
 POSTPROCESSES = ("none", "l2", "standardize", "remove_top", "whiten", "idf")
 # What a certificate says, from good to bad.
 VERDICTS = ("bit-identical", "rounding", "depends on the batch", "not repeatable", "wrong order")
+SEARCHED_BY = ("vectors", "words", "both")  # what a search compares; each result says which of them found it
 SWEEP_SUMMARY = "sweep.json"  # the file that a sweep's folder is known by
 # Before a parameter's name in a sweep's table, as MLflow has it: scores have columns `corpus` and `seed` of their own.
 PARAMETER = "params."

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from unpadded.embeddings.embedding import embed_corpus, stored_parts
     from unpadded.embeddings.search import QUERIES_AT_ONCE, DocumentSearch
     from unpadded.embeddings.store import MANIFEST, SHARDS, TIMINGS, Embeddings
+    from unpadded.embeddings.words import WordIndex
     from unpadded.embeddings.worker import EncoderRecipe, describe
     from unpadded.embeddings.writer import open_writer
 

@@ -1,7 +1,7 @@
 """The job behind `unpadded embed`: a corpus through tokenizer and encoder into a folder of embeddings, shard by shard.
 
-Memory holds the texts and one shard's tokens and vectors, whatever the size of the corpus. `driver` does the
-same with the shards spread over many processes.
+Memory holds the texts and one shard's tokens and vectors, whatever the size of the corpus; before the first shard, the index
+of words while it is made (`words`). `driver` does the same with the shards spread over many processes.
 """
 
 import hashlib

@@ -7,6 +7,7 @@ A folder of embeddings holds
     last.npy ...    float32 [n_documents, width], one file per pooling; concat is the three side by side, never stored
     shards.jsonl    one finished shard (a fixed range of rows) a line, with the SHA-256 of its rows in every file
     beginnings.npy  the first words of every document, for search results (sets of older versions have none)
+    words/          an index of the documents' words for the search by them (words.py), where bm25s is installed
     timings.csv     seconds of every shard: the only file that differs between two runs of the same command
     .lock           empty, held by the process that writes
 """

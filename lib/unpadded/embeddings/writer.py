@@ -18,6 +18,7 @@ from unpadded.common import DISK_IS_FULL, LOCK, InputError, atomic_write, is_clu
 from unpadded.embeddings import store
 from unpadded.embeddings.snippets import BEGINNINGS, write_beginnings
 from unpadded.embeddings.store import FORMAT, IDS, MANIFEST, SHARDS, TIMINGS
+from unpadded.embeddings.words import write_words
 
 
 class EmbeddingsWriter:
@@ -34,6 +35,8 @@ class EmbeddingsWriter:
         repaired = self._repair_ids(ids)
         if texts is not None and (not manifest["finished"] or BEGINNINGS in manifest["sha256"]):
             repaired |= write_beginnings(texts, folder)  # a finished set of an older version stays as it is
+        if texts is not None:  # beside the set, not of it: a finished one gets it without being touched
+            write_words(texts, folder, manifest["settings"]["corpus"])
         self._repair_arrays()
         bounds = dict(enumerate(store.shard_bounds(len(ids), manifest["settings"]["shard_size"])))
         records = (r for r in store.read_records(folder) if r["shard"] in bounds)
@@ -134,7 +137,8 @@ def open_writer(
     """Lock `folder` and yield a writer that goes on with the set in it, or begins one.
 
     `settings`: what the vectors depend on, `poolings` (list) and `shard_size` (documents) among it. `environment`: what
-    their last bits depend on. `about`: more for the manifest. `texts`: the documents, for their first words. Raises
+    their last bits depend on. `about`: more for the manifest. `texts`: the documents, for their first words and the index of
+    all of them, which belongs to the `corpus` of the settings (its fingerprint). Raises
     `InputError` for a folder that another process writes to, that holds other files, or a set with other settings.
     """
     folder = Path(folder)

@@ -30,9 +30,10 @@ def extract(
 ) -> list[Representation]:
     """Embed a corpus, its queries and its pieces, add the baselines, record all of it below the folder `run`.
 
-    The vectors lie in `<run>/embeddings`, the baselines and the record in `<run>/representations`. One pass pools last, mean, max and the IDF-weighted mean, whose weights come from the training documents alone, and
-    which queries and pieces share. `trained_on`: ids of the documents that the language model was trained on. `baselines`:
-    names, comma separated (empty: all). Returns the representations, rows [n_documents + n_queries + n_pieces].
+    The vectors lie in `<run>/embeddings`, the baselines and the record in `<run>/representations`. One pass pools last, mean,
+    max and the IDF-weighted mean, whose weights come from the training documents alone, and which queries and pieces share.
+    `trained_on`: ids of the documents that the language model was trained on. `baselines`: names, comma separated (empty:
+    all). Returns the representations, rows [n_documents + n_queries + n_pieces].
     """
     run = Path(run)
     folder, learned = run / "representations" / corpus.name, FitRecord("language model", frozenset(trained_on))

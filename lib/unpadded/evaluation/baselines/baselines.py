@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
-import bm25s
 import numpy as np
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import normalize
 
 from unpadded.common import InputError, listed
+from unpadded.embeddings import WordIndex
 from unpadded.evaluation.baselines.fasttext import fasttext_vectors
 from unpadded.evaluation.baselines.ppmi import ppmi_vectors
 from unpadded.evaluation.baselines.static import static_vectors
@@ -168,25 +168,19 @@ def all_baselines(
 
 
 class BM25:
-    """BM25 (Lucene's form, k1 = 1.5, b = 0.75) over texts, by bm25s; English stop words are dropped."""
+    """BM25 (Lucene's form, k1 = 1.5, b = 0.75) over texts, by the index that searches by words; no English stop words."""
 
     def __init__(self, texts: Sequence[str]) -> None:
-        tokens = bm25s.tokenize(list(texts), return_ids=False, show_progress=False)
-        self.n_documents = len(tokens)
-        self._index = bm25s.BM25()
-        self._known = {word for document in tokens for word in document}
-        if not self._known:
+        index = WordIndex.of(texts)
+        if index is None:
             raise NoWordError("texts: the documents hold no word that BM25 could index; leave BM25 out.")
-        self._index.index(tokens, show_progress=False)
+        self._index, self.n_documents = index, index.n_documents
 
     def scores(self, queries: Sequence[str]) -> np.ndarray:
         """The score of every document for every query text, float32 [n_queries, n_documents]; 0 where no word is shared."""
-        tokens = bm25s.tokenize(list(queries), return_ids=False, show_progress=False)
-        scores = np.zeros((len(tokens), self.n_documents), dtype=np.float32)
-        for row, words in zip(scores, tokens, strict=True):
-            words = [word for word in words if word in self._known]
-            if words:
-                row[:] = self._index.get_scores(words)
+        scores = np.empty((len(queries), self.n_documents), dtype=np.float32)
+        for row, query in zip(scores, queries, strict=True):
+            row[:] = self._index.scores(query)
         return scores
 
 

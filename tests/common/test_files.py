@@ -1,0 +1,53 @@
+"""Folders that are either whole or not there."""
+
+import os
+
+import pytest
+
+from unpadded.common.files import atomic_folder
+
+
+def files(folder) -> dict[str, str]:
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
+def stopped_halfway(place) -> None:
+    with atomic_folder(place) as temporary:
+        (temporary / "b").write_text("2")
+        raise KeyboardInterrupt
+
+
+def test_a_folder_takes_its_name_once_it_is_whole(tmp_path):
+    place = tmp_path / "new" / "place"
+    with atomic_folder(place) as temporary:
+        (temporary / "a").write_text("1")
+        assert not place.exists()
+        assert temporary.parent == place.parent
+    assert files(place) == {"a": "1"}
+    assert [path.name for path in place.parent.iterdir()] == ["place"]
+
+
+def test_a_folder_is_replaced_whole(tmp_path):
+    for name in ("a", "b"):
+        with atomic_folder(tmp_path / "place") as temporary:
+            (temporary / name).write_text(name)
+    assert files(tmp_path / "place") == {"b": "b"}
+
+
+def test_an_error_leaves_what_was_there(tmp_path):
+    with atomic_folder(tmp_path / "place") as temporary:
+        (temporary / "a").write_text("1")
+    with pytest.raises(KeyboardInterrupt):
+        stopped_halfway(tmp_path / "place")
+    assert files(tmp_path / "place") == {"a": "1"}
+    assert [path.name for path in tmp_path.iterdir()] == ["place"]
+
+
+def test_a_folder_may_be_read_by_whom_the_umask_lets(tmp_path):
+    before = os.umask(0o027)
+    try:
+        with atomic_folder(tmp_path / "place"):
+            pass
+    finally:
+        os.umask(before)
+    assert (tmp_path / "place").stat().st_mode & 0o777 == 0o750
