@@ -1,6 +1,7 @@
 """Pages and pictures as files: what they hold, without a browser."""
 
 import re
+import shutil
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -13,6 +14,7 @@ from PIL import Image
 from tiny_run import make_run
 from unpadded.cli.main import main
 from unpadded.common.errors import InputError
+from unpadded.common.files import write_json
 from unpadded.report.comparison import with_links
 from unpadded.report.figures import alt_of, keep, size_of
 from unpadded.report.maps.page import hover_chart, write_map_page
@@ -20,7 +22,7 @@ from unpadded.report.maps.tables import cut, load_map, map_path, map_table, save
 from unpadded.report.notebooks import answer_of, title_of, with_alternatives
 from unpadded.report.plots.style import LONGEST_TEXT, in_words, say
 from unpadded.report.rendering import templates, write_html
-from unpadded.report.run_page import EXECUTED, first_picture
+from unpadded.report.run_page import EXECUTED, first_picture, write_index
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,6 +43,20 @@ def test_the_front_page_holds_the_answers_the_table_and_only_links_that_exist(re
     links = [link.replace("%20", " ") for link in re.findall(r'(?:href|src)="(?!data:)([^"]+)"', page)]
     assert {"map.html", "06_clustering.html", "scores.csv", "figures/06 clustering tiny.png"} <= set(links)
     assert all((report / link).exists() for link in links)
+
+
+def test_the_front_page_says_which_vectors_to_take_and_what_to_do_with_them(report, tmp_path, monkeypatch):
+    run = tmp_path / "a run"
+    shutil.copytree(report, run)
+    why = "Pieces of 9 documents find <more>."
+    write_json(run / "recommended.json", {"method": "lm_words", "pooling": "mean", "postprocess": "idf", "why": why})
+    monkeypatch.chdir(tmp_path)
+    page = write_index(run).read_text()
+    assert "<b>lm_words mean + idf</b>. Pieces of 9 documents find &lt;more&gt;." in page
+    assert "--embeddings &#39;a run/embeddings/tiny&#39; " in page
+    assert "--model &#39;a run/language_model&#39; " in page
+    (run / "recommended.json").write_text("{torn")
+    assert "Which vectors to take" not in write_index(run).read_text()
 
 
 def test_pages_carry_no_script_but_the_maps_own_and_no_address(report):

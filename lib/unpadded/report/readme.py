@@ -1,4 +1,4 @@
-"""Put the reference run's headline table into the README: `python -m unpadded.report.readme README.md outputs/reference`."""
+"""Put the tables of the reference run into the README: `python -m unpadded.report.readme README.md outputs/reference`."""
 
 import sys
 from pathlib import Path
@@ -7,6 +7,7 @@ import pandas as pd
 
 from unpadded.common import InputError, atomic_write
 from unpadded.evaluation import read_scores
+from unpadded.report.own_models import best_of_kinds, own_models_markdown
 from unpadded.report.run_page import headline, leaders, plain
 
 BEGIN, END = "<!-- headline:begin -->", "<!-- headline:end -->"
@@ -34,10 +35,20 @@ def headline_markdown(scores: pd.DataFrame) -> str:
 
 def with_headline(text: str, scores: pd.DataFrame) -> str:
     """`text` with the table between its two markers replaced. Raises `InputError` where a marker is missing."""
-    if BEGIN not in text or END not in text:
-        raise InputError(f"The README has no {BEGIN} and {END}: put both where the table belongs.")
-    before, rest = text.split(BEGIN, 1)
-    return f"{before}{BEGIN}\n{headline_markdown(scores)}\n{END}{rest.split(END, 1)[1]}"
+    return _between(text, BEGIN, END, headline_markdown(scores))
+
+
+def with_own_models(text: str, scores: pd.DataFrame) -> str:
+    """`text` with the table of corpora that have models of their own replaced; raises as `with_headline`."""
+    begin, end = (marker.replace("headline", "own models") for marker in (BEGIN, END))
+    return _between(text, begin, end, own_models_markdown(best_of_kinds(scores)))
+
+
+def _between(text: str, begin: str, end: str, table: str) -> str:
+    if begin not in text or end not in text:
+        raise InputError(f"The README has no {begin} and {end}: put both where the table belongs.")
+    before, rest = text.split(begin, 1)
+    return f"{before}{begin}\n{table}\n{end}{rest.split(end, 1)[1]}"
 
 
 def main(readme: str, run: str) -> None:

@@ -1,6 +1,8 @@
 """The pages of a run: a front page with what came out, the map of its documents, and its notebooks."""
 
 import base64
+import os
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
@@ -76,6 +78,7 @@ def write_index(folder: Path) -> Path:
         minutes=sum(stage["seconds"] for stage in summary.get("stages", {}).values()) / 60,
         scores=_scores(folder),
         recommended=_recommended(folder),
+        commands=_commands(folder, name),
         map=figure_of(drawn) if mapped and drawn.exists() else None,
         map_page=hover.name if hover else "",
         pages={path.stem for path in executed if path.with_suffix(".html").exists()},
@@ -102,6 +105,23 @@ def _recommended(folder: Path) -> dict | None:
         return found | {"name": method_names(pd.DataFrame([found])).iloc[0], "why": found["why"]}
     except (OSError, ValueError, KeyError):
         return None
+
+
+def _commands(folder: Path, name: str) -> list[str]:
+    """What one can do with a finished run's model and vectors, as commands for the folder in which the page is written."""
+    tuned = (folder / "tuned_model").is_dir()
+    model, vectors = (
+        folder / ("tuned_model" if tuned else "language_model"),
+        "embeddings_tuned" if tuned else "embeddings",
+    )
+    if not model.is_dir() or not (folder / vectors / name).is_dir():
+        return []
+    model, vectors = (shlex.quote(os.path.relpath(path)) for path in (model, folder / vectors / name))
+    return [
+        f'unpadded search --embeddings {vectors} "what to look for"',
+        f"unpadded embed --model {model} --input YOUR_DOCUMENTS --output YOUR_VECTORS --pooling mean",
+        "make lab",
+    ]
 
 
 def plain(rows: pd.DataFrame) -> pd.DataFrame:
