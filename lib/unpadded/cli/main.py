@@ -1,4 +1,4 @@
-"""The command line: `unpadded run | embed | search | certify | sweep | report`."""
+"""The command line: `unpadded run | embed | search | certify | sweep | report | export`."""
 
 import argparse
 import os
@@ -8,6 +8,7 @@ from pathlib import Path
 from unpadded import __version__
 from unpadded.cli.certify import add_certify_parser, run_certify
 from unpadded.cli.embed import add_embed_parser, run_embed
+from unpadded.cli.export import add_export_parser, run_export
 from unpadded.cli.search import add_search_parser, run_search
 from unpadded.cli.sweep import add_sweep_parser, run_sweep
 from unpadded.cli.values import add_reading_options, reading_of
@@ -53,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.add_argument("folder", type=Path, metavar="DIR", help="a run's folder, or a sweep's")
     report.set_defaults(command=_report)
+    add_export_parser(commands).set_defaults(command=run_export)
     return parser
 
 

@@ -64,7 +64,7 @@ class Explorable:
         if not (run / "run.json").exists():
             raise InputError(f"{run} holds no finished run: make one with 'unpadded run --output {run}'.")
         name = name or corpora_of(run)[0]
-        corpus = _load(run, name)
+        corpus = corpus_of(run, name)
         lm = LanguageModel.load(run / "language_model")
         store = Embeddings.open(run / "embeddings" / name)
         if store.ids != corpus.ids:
@@ -83,8 +83,8 @@ class Explorable:
         return document_frequencies(count_matrix(self.tokens, len(self.lm.vocab)))
 
 
-def _load(run: Path, name: str) -> Corpus:
-    """The corpus as the run's extraction loaded it."""
+def corpus_of(run: Path, name: str) -> Corpus:
+    """The corpus `name` of a run, as its extraction loaded it; raises `InputError` where it cannot be found any more."""
     summary = read_json(run / "run.json")
     asked = summary["stages"][EXTRACT]["parameters"]
     if name != summary["corpus"]:
