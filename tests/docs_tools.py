@@ -29,6 +29,7 @@ EXECUTED_BY = {
     "unpadded embed": "test_embedding_run.py::test_the_command_line_takes_several_poolings_a_layer_and_slots",
     "unpadded embed --scheduler": "test_embedding_cluster.py::test_a_scheduler_started_by_dasks_own_command",
     "unpadded search": "test_search.py::test_the_command_prints_rank_score_id_and_words",
+    "unpadded export": "test_atlas.py::test_the_file_holds_every_document_with_its_vector_map_and_neighbours",
     "unpadded certify": "test_certify_command.py::test_the_exit_status_says_the_verdict",
     "dask": "test_sweep_faults.py::cluster",
     "accelerate launch": "test_distribution.py::test_two_processes_learn_what_one_learns",

@@ -76,7 +76,7 @@ def learners(corpus) -> dict:
 def desk(corpus, learners, tiny_model, tmp_path, monkeypatch) -> dict:
     """A folder with what the pages speak of, and the names that their snippets begin with."""
     monkeypatch.chdir(tmp_path)
-    for name in ("model", "outputs/reviews/language_model"):
+    for name in ("model", "outputs/reviews/language_model", "outputs/reviews/tuned_model"):
         tiny_model.save(tmp_path / name)
     table = pd.DataFrame({"id": corpus.ids, "body": corpus.texts, "topic": corpus.labels})
     table.to_csv("reviews.csv", index=False)
@@ -192,7 +192,7 @@ def test_every_name_in_a_score_table_is_explained():
     assert first_column(page, "Ranking") == {*ranking.METRICS, "spearman"}
     source = "\n".join(
         (ROOT / "lib" / "unpadded" / "evaluation" / "baselines" / f"{name}.py").read_text()
-        for name in ("baselines", "static")
+        for name in ("baselines", "static", "transformer")
     )
     made = set(re.findall(r'Representation\(\s*"(\w+)", ""', source)) | {ranking.BM25_REPRESENTATION.method}
     assert first_column(page, "Baselines") == made
@@ -205,7 +205,7 @@ def test_what_is_measured_follows_from_the_corpus():
         reasons = left_out(STAGES, Corpus.from_texts(["one", "two", "three", "four"], labels))
         return [stage.name[:2] for stage in STAGES if stage.name not in reasons]
 
-    assert suited(None) == suited(list("xxxx")) == suited(list("abcd")) == ["01", "02", "03", "04", "05"]
+    assert suited(None) == suited(list("xxxx")) == suited(list("abcd")) == ["01", "02", "10", "03", "04", "05"]
     assert suited(list("xxyy")) == [stage.name[:2] for stage in STAGES]
 
 

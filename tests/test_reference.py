@@ -10,7 +10,7 @@ import pytest
 from unpadded.evaluation.scores import read_scores
 from unpadded.report.comparison import HEADLINE_METRICS, NOTEBOOK_OF
 from unpadded.report.plots.scores import method_names
-from unpadded.report.readme import with_headline
+from unpadded.report.readme import with_headline, with_own_models
 from unpadded.runs.profiles import SCORED, STAGES
 
 ROOT = Path(__file__).parents[1]
@@ -98,6 +98,13 @@ def test_the_readmes_figures_are_those_of_the_methods_it_names():
 def test_the_readmes_table_is_the_reference_runs():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert with_headline(text, read_scores(REFERENCE / "scores.csv")) == text
+
+
+def test_the_readmes_table_of_own_models_is_made_from_its_scores():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    scores = pd.read_csv(REFERENCE / "vectors.csv", keep_default_na=False)
+    assert with_own_models(text, scores) == text
+    assert len(set(scores.corpus)) > 3
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
