@@ -20,7 +20,7 @@ class TuningSettings:
     learning rate completes its cycle either way. A batch has two pieces of each of `batch_size` documents, of at most
     `piece_length` tokens, cut from anywhere; of documents that are no longer, each piece leaves out the share `deletion`.
     `pooling`: how a piece's states become its vector, "mean", "weighted_mean" (by inverse document frequency), "last" or
-    "max"; take the one that will be used.
+    "max"; take the one that will be used. The weighted mean teaches the plain mean as well.
 
     `relations` is how much it counts that two pieces stand to each other as their documents do in a latent semantic
     analysis of `topics` dimensions; `contrast` how much it counts that each piece finds the other one of its document among
@@ -34,7 +34,7 @@ class TuningSettings:
     batch_size: int = 128
     piece_length: int = 48
     deletion: float = 0.33
-    pooling: str = "mean"
+    pooling: str = "weighted_mean"
     relations: float = 1.0
     topics: int = 200
     contrast: float = 0.0
