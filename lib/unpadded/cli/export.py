@@ -28,7 +28,9 @@ def run_export(args: argparse.Namespace) -> int:
 
     n = export_atlas(args.folder, args.atlas, corpus=args.corpus, pooling=args.pooling, say=_say)
     print(f"{n:,} documents in {args.atlas}; to look at them:")
-    print(f"embedding-atlas {shlex.quote(str(args.atlas))} --text text --x projection_x --y projection_y --neighbors neighbors")
+    print(
+        f"embedding-atlas {shlex.quote(str(args.atlas))} --text text --x projection_x --y projection_y --neighbors neighbors"
+    )
     return 0
 
 

@@ -78,8 +78,11 @@ def test_documents_too_short_to_ask_anything_get_the_usual_recommendation(monkey
     monkeypatch.setattr(recommended, "prepared", lambda *_, **__: [Representation("lm", "mean", "none", np.eye(3))])
     choice = choose(corpus, tmp_path)
     assert len(choice.table) == 0
-    assert choice.recommended["method"] == "lm_tuned"
+    assert choice.recommended["method"] == "lm"  # there is no tuned model
     assert "long enough" in choice.recommended["why"]
+    given = [Representation(method, "mean", "none", np.eye(3)) for method in ("lm", "lm_tuned")]
+    monkeypatch.setattr(recommended, "prepared", lambda *_, **__: given)
+    assert choose(corpus, tmp_path).recommended["method"] == "lm_tuned"
 
 
 def test_what_is_compared_does_not_hold_the_pieces(run, tiny_corpus):

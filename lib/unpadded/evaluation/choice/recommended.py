@@ -24,10 +24,12 @@ class Choice:
 
     `table`: one row a representation, best first; columns method, pooling, postprocess, name, one of each kind of pieces
     (mean reciprocal place of the right answer, 0 to 1), score (their mean), ci_low, ci_high. `n_documents`: that were asked.
+    `otherwise`: the method to take where nothing could be asked.
     """
 
     table: pd.DataFrame
     n_documents: int
+    otherwise: str = "lm"
 
     @property
     def best(self) -> pd.Series | None:
@@ -40,14 +42,14 @@ class Choice:
         """method, pooling, postprocess, why."""
         best = self.best
         if best is None:
-            why = "No document was long enough to be asked about, so this is what was best on the reference corpora."
-            return {"method": "lm_tuned", "pooling": "mean", "postprocess": "none", "why": why}
+            why = "No two documents were long enough to be asked about, so this is what serves best elsewhere."
+            return {"method": self.otherwise, "pooling": "mean", "postprocess": "none", "why": why}
         return {**best[["method", "pooling", "postprocess"]].to_dict(), "why": self._why(best)}
 
     def _why(self, best: pd.Series) -> str:
-        words = self.table[~self.table.method.isin(OF_MODEL)]
+        others = self.table[~self.table.method.isin(OF_MODEL)]
         beside = (
-            "" if words.empty else f"; the best of the words, {words.iloc[0]['name']}, has {words.iloc[0].score:.2f}"
+            "" if others.empty else f"; the best baseline, {others.iloc[0]['name']}, has {others.iloc[0].score:.2f}"
         )
         found = f"Pieces of {self.n_documents} documents find the rest of their document at a mean reciprocal rank of"
         return f"{found} {best.score:.2f} by {best['name']}, more than by any other vectors of the model{beside}."
@@ -62,8 +64,9 @@ def choose(
     first = len(corpus) + len(corpus.queries or ())
     rows = [_row(one, pieces.found(one.vectors[first:]), seed) for one in prepared_rows if len(pieces.documents)]
     columns = ["method", "pooling", "postprocess", "name", *KINDS, "score", "ci_low", "ci_high"]
-    table = pd.DataFrame(rows, columns=columns)
-    return Choice(table.sort_values("score", ascending=False, kind="stable", ignore_index=True), len(pieces.documents))
+    table = pd.DataFrame(rows, columns=columns).sort_values("score", ascending=False, kind="stable", ignore_index=True)
+    otherwise = "lm_tuned" if any(one.method == "lm_tuned" for one in prepared_rows) else "lm"
+    return Choice(table, len(pieces.documents), otherwise)
 
 
 def write_recommended(choice: Choice, run: str | os.PathLike) -> Path:
