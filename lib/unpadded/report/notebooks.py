@@ -14,6 +14,7 @@ from unpadded.common import atomic_write
 from unpadded.report.rendering import write_html
 
 ANSWER = "**Answer.**"
+PLACE = "<strong>Answer.</strong>"  # of the answer on a page: the prose of the source notebook, about the reference run
 NO_WORDS = ("<Figure size", "<IPython.core.display.Image")  # what a picture's text says when it says nothing
 
 
@@ -29,6 +30,16 @@ def write_page(notebook: Path) -> Path:
     body, _ = exporter.from_notebook_node(content)
     title, page = title_of(content) or notebook.stem, notebook.with_suffix(".html")
     return write_html(page, "notebook.html", title=title, file=notebook.name, notebook=_without_scripts(body))
+
+
+def put_answer(page: Path, own: str) -> None:
+    """Put a run's `own` answer before the reference run's on a notebook's page, and say whose the latter is; once."""
+    html = page.read_text(encoding="utf-8")
+    said = Markup("<strong>In this run.</strong> {}</p>\n<p>").format(own) if own else ""
+    changed = html.replace(PLACE, f"{said}<strong>What the reference run found, on 20 Newsgroups.</strong>", 1)
+    if changed != html:
+        with atomic_write(page) as file:
+            file.write(changed.encode("utf-8", "replace"))
 
 
 def write_report_page(notebook: Path, sources: Path) -> Path:

@@ -12,9 +12,10 @@ import pandas as pd
 
 from unpadded.common import read_json
 from unpadded.evaluation import read_scores
+from unpadded.report.answers import answer
 from unpadded.report.figures import alt_of, size_of
 from unpadded.report.maps.page import write_map_page
-from unpadded.report.notebooks import answer_of, title_of, write_report_page
+from unpadded.report.notebooks import answer_of, put_answer, title_of, write_report_page
 from unpadded.report.plots.scores import method_names
 from unpadded.report.rendering import write_html
 
@@ -82,7 +83,7 @@ def write_index(folder: Path) -> Path:
         map=figure_of(drawn) if mapped and drawn.exists() else None,
         map_page=hover.name if hover else "",
         pages={path.stem for path in executed if path.with_suffix(".html").exists()},
-        questions=[*_questions(folder, executed)],
+        questions=[*_questions(folder, executed, reference=summary.get("profile") == "reference")],
     )
 
 
@@ -153,17 +154,21 @@ def first_picture(folder: Path, notebook: nbformat.NotebookNode) -> Path | None:
     return next((kept[png] for png in map(base64.b64decode, shown) if png in kept), None)
 
 
-def _questions(folder: Path, executed: Sequence[Path]) -> Iterator[dict]:
-    """For each executed notebook its question, its answer and the first of its pictures."""
+def _questions(folder: Path, executed: Sequence[Path], *, reference: bool) -> Iterator[dict]:
+    """For each executed notebook its question, its answers (the run's own, the reference run's) and its first picture."""
     for path in executed:
         try:
             notebook = nbformat.read(path, as_version=4)
         except ValueError:  # torn by a full disk; the next start executes it again
             continue
         drawn = first_picture(folder, notebook)
+        own = "" if reference else answer(folder, path.stem)
+        if not reference and path.with_suffix(".html").exists():
+            put_answer(path.with_suffix(".html"), own)
         yield {
             "stem": path.stem,
             "title": title_of(notebook) or path.stem,
+            "own": own,
             "answer": answer_of(notebook),
             "figure": figure_of(drawn) if drawn else None,
         }

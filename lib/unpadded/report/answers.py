@@ -1,0 +1,133 @@
+"""What a run found, in one to three sentences for each notebook, made from that run's own tables and tests."""
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+
+from unpadded.common import read_json
+from unpadded.evaluation import read_scores, recommended_name
+from unpadded.report.plots.scores import method_names
+
+OF_MODEL = ("lm", "lm_tuned", "lm_words")
+METRIC = {"clustering": "v_measure", "ranking": "nDCG@10", "classification": "accuracy"}
+NAMES = {"v_measure": "V-measure", "spearman": "Spearman"}
+TASKS = {"06": "clustering", "07": "ranking", "08": "classification"}
+DOES = {"clustering": "finds the topics", "ranking": "ranks", "classification": "classifies"}
+
+
+def answer(folder: Path, stem: str) -> str:
+    """The answer of the run in `folder` to the question of the notebook `stem`; empty where there is none to give.
+
+    Every number in it stands in the run's own `scores.csv`, model card or `recommended.json`, or in what its notebook printed.
+    """
+    maker = ANSWERS.get(stem[:2])
+    try:
+        return maker(folder, stem) if maker else ""
+    except (OSError, ValueError, KeyError, IndexError, json.JSONDecodeError):
+        return ""  # a run that was stopped has not all of its tables
+
+
+def compared_on(scores: pd.DataFrame, task: str, verdicts: Sequence[str], recommended: str = "") -> str:
+    """Which of the model's vectors is best at a task, beside the best baseline, and whether the difference was shown.
+
+    `scores`: the long table of one corpus; `verdicts`: the sentences of the paired tests on it.
+    """
+    rows = scores[(scores.task == task) & (scores.metric == METRIC[task])].assign(name=method_names)
+    rows = rows[rows.postprocess.isin(["none", "idf"])]
+    if rows.empty:
+        return ""
+    metric = NAMES.get(METRIC[task], METRIC[task])
+    model, others = (rows[rows.method.isin(OF_MODEL)], rows[~rows.method.isin(OF_MODEL)])
+    if model.empty or others.empty:
+        best = rows.loc[rows.value.idxmax()]
+        return f"Of what was measured, {best['name']} comes first ({metric} {best.value:.3f})."
+    own, rival = model.loc[model.value.idxmax()], others.loc[others.value.idxmax()]
+    first, second = (own, rival) if own.value >= rival.value else (rival, own)
+    kind = "the model's" if second.method in OF_MODEL else "the baselines"
+    said = [
+        f"{first['name']} {DOES[task]} best ({metric} {first.value:.3f}); the best of {kind} is {second['name']} "
+        f"({second.value:.3f}).",
+        _real(first, second, verdicts),
+    ]
+    taken = rows[rows.name == recommended]
+    if len(taken) and recommended not in (first["name"], second["name"]):
+        said.append(f"What this run recommends, {recommended}, has {taken.iloc[0].value:.3f}.")
+    return " ".join(said)
+
+
+def _real(first: pd.Series, second: pd.Series, verdicts: Sequence[str]) -> str:
+    """Whether one is really ahead: by a paired test of the two where there was one, else by their intervals."""
+    one, other = first["name"], second["name"]
+    for said in verdicts:
+        if said.startswith(f"{one} beats {other} by"):
+            return "A paired test shows the difference."
+        if said.startswith(tuple(f"No difference between {a} and {b} was" for a, b in ((one, other), (other, one)))):
+            return "A paired test does not show that they differ."
+    apart = first.ci_low > second.ci_high
+    return "Their 95 % intervals do not overlap." if apart else "Their 95 % intervals overlap, so that may be chance."
+
+
+def _scored(folder: Path, stem: str) -> str:
+    scores, summary = read_scores(folder / "scores.csv"), read_json(folder / "run.json")
+    printed = _printed(folder / f"{stem}.ipynb")
+    found = []
+    for corpus, part in scores[scores.task == TASKS[stem[:2]]].groupby("corpus", sort=False):
+        own = corpus == summary["corpus"]
+        said = compared_on(part, TASKS[stem[:2]], printed if own else [], recommended_name(folder) if own else "")
+        if said:
+            found.append(said if own else f"On {corpus}: {said}")
+    return " ".join(found[:2])
+
+
+def _trained(folder: Path, stem: str) -> str:
+    card = read_json(folder / "language_model" / "config.json")["card"]
+    return (
+        f"Here the model read {card['tokens_seen']:,} tokens in {card['minutes']:.1f} minutes and reached a validation "
+        f"perplexity of {card['valid_perplexity']:.0f}, with a vocabulary of {card['vocabulary']:,}."
+    )
+
+
+def _taught(folder: Path, stem: str) -> str:
+    card = read_json(folder / "tuned_model" / "config.json")["card"]["tuning"]
+    curve = ""
+    if card["halves_found"] is not None:
+        curve = (
+            f"Before, {card['halves_found_before']:.0%} of {card['held_out_documents']} documents that were not learned from "
+            f"found their second half by the first; after {card['minutes']:.1f} minutes, {card['halves_found']:.0%} do. "
+        )
+    cost = f"As a language model it went from a perplexity of {card['perplexity_before']:.0f} to {card['perplexity']:.0f}. "
+    return curve + cost + read_json(folder / "recommended.json")["why"]
+
+
+def _leader(folder: Path, stem: str) -> str:
+    summary = read_json(folder / "run.json")
+    scores = read_scores(folder / "scores.csv")
+    own = scores[scores.corpus == summary["corpus"]].assign(name=method_names)
+    said = []
+    for task, metric in METRIC.items():
+        rows = own[(own.task == task) & (own.metric == metric)]
+        if len(rows):
+            best = rows.loc[rows.value.idxmax()]
+            said.append(f"{best['name']} for {task} ({NAMES.get(metric, metric)} {best.value:.3f})")
+    return f"First on {summary['corpus']}: {', '.join(said)}." if said else ""
+
+
+def _printed(path: Path) -> list[str]:
+    """The lines that an executed notebook printed."""
+    cells = nbformat.read(path, as_version=4).cells
+    text = "".join(output.get("text", "") for cell in cells for output in cell.get("outputs", []))
+    return [re.sub(r"\s+", " ", line).strip() for line in text.splitlines()]
+
+
+ANSWERS: dict[str, Callable[[Path, str], str]] = {
+    "01": _trained,
+    "06": _scored,
+    "07": _scored,
+    "08": _scored,
+    "09": _leader,
+    "10": _taught,
+}

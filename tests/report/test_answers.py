@@ -1,0 +1,134 @@
+"""What a run says it found is what its own tables hold."""
+
+import json
+import re
+import shutil
+
+import nbformat
+import pandas as pd
+import pytest
+
+from unpadded.common.files import write_json
+from unpadded.evaluation.scores import Representation, read_scores, score_row, to_frame, write_scores
+from unpadded.evaluation.statistics import Interval
+from unpadded.report.answers import answer, compared_on
+from unpadded.report.run_page import write_index
+
+NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?"
+
+
+def table(
+    values: dict[str, float], *, half: float = 0.02, corpus: str = "own", metric: str = "v_measure", task="clustering"
+):
+    """A long table with "method pooling" -> value and intervals of `half` to each side."""
+    rows = []
+    for name, value in values.items():
+        method, _, pooling = name.partition(" ")
+        about = {"corpus": corpus, "task": task, "metric": metric, "n": 9, "seed": 0, "seconds": 0}
+        vectors = Representation(method, pooling, "none", None)
+        rows.append(score_row(vectors, Interval(value, value - half, value + half), **about))
+    return to_frame(rows)
+
+
+VALUES = {"lm mean": 0.5, "lm_words mean": 0.61, "lm_tuned mean": 0.55, "lsa": 0.58, "tfidf": 0.3}
+
+
+def test_the_best_of_the_model_stands_beside_the_best_baseline_and_the_recommended_is_named():
+    said = compared_on(table(VALUES), "clustering", [], "lm_tuned mean")
+    assert said == (
+        "lm_words mean finds the topics best (V-measure 0.610); the best of the baselines is lsa (0.580). "
+        "Their 95 % intervals overlap, so that may be chance. What this run recommends, lm_tuned mean, has 0.550."
+    )
+
+
+def test_a_baseline_that_wins_wins():
+    said = compared_on(table(VALUES | {"lsa": 0.7}), "clustering", [], "lm_words mean")
+    assert said.startswith(
+        "lsa finds the topics best (V-measure 0.700); the best of the model's is lm_words mean (0.610)."
+    )
+    assert "Their 95 % intervals do not overlap." in said
+    assert "recommends" not in said  # it was named already
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said"),
+    [
+        ("lm_words mean beats lsa by 0.030 AMI (p = 0.01 after Holm's correction, n = 10).", "A paired test shows"),
+        ("No difference between lsa and lm_words mean was shown (-0.030; p = 1).", "does not show that they differ"),
+        ("lm_words mean beats tfidf by 0.3 AMI.", "intervals overlap"),
+    ],
+)
+def test_a_paired_test_of_the_two_counts_for_more_than_their_intervals(verdict, said):
+    assert said in compared_on(table(VALUES), "clustering", [verdict])
+
+
+def test_what_was_not_measured_is_not_spoken_of():
+    assert compared_on(table(VALUES), "ranking", []) == ""
+    assert compared_on(table({"lsa": 0.4, "tfidf": 0.3}), "clustering", []) == (
+        "Of what was measured, lsa comes first (V-measure 0.400)."
+    )
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run's folder with the tables that answers are made from."""
+    write_json(
+        tmp_path / "run.json", {"corpus": "own", "profile": "smoke", "documents": 90, "version": "0", "stages": {}}
+    )
+    scores = pd.concat([table(VALUES), table({"lm mean": 0.4, "lsa": 0.2}, corpus="also")])
+    write_scores(scores.reset_index(drop=True), tmp_path / "scores.csv")
+    why = "Pieces of 12 documents find the rest at 0.61 by lm_words mean."
+    write_json(
+        tmp_path / "recommended.json", {"method": "lm_words", "pooling": "mean", "postprocess": "none", "why": why}
+    )
+    card = {"tokens_seen": 12_345, "minutes": 1.25, "valid_perplexity": 98.4, "vocabulary": 4_000}
+    write_json(tmp_path / "language_model" / "config.json", {"card": card})
+    tuning = {"halves_found_before": 0.25, "halves_found": 0.5, "held_out_documents": 12, "minutes": 3.0}
+    tuning |= {"perplexity_before": 98.4, "perplexity": 410.2}
+    write_json(tmp_path / "tuned_model" / "config.json", {"card": card | {"tuning": tuning}})
+    for stem in ("01_train_language_model", "06_clustering", "09_compare_runs", "10_teach_the_vectors"):
+        cells = [
+            nbformat.v4.new_markdown_cell("# A question?"),
+            nbformat.v4.new_markdown_cell("**Answer.** 0.999 there."),
+        ]
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / f"{stem}.ipynb")
+        (tmp_path / f"{stem}.html").write_text("<main><p><strong>Answer.</strong> 0.999 there.</p></main>")
+    return tmp_path
+
+
+def test_every_number_of_an_answer_stands_in_the_runs_own_tables(run):
+    known = set()
+    for path in ("language_model/config.json", "tuned_model/config.json", "recommended.json"):
+        for number in re.findall(NUMBER, (run / path).read_text()):
+            value = float(number.replace(",", ""))
+            known |= {f"{value:,.0f}", f"{value:.1f}", f"{value:.2f}", f"{100 * value:.0f}", number}
+    known |= {f"{row.value:.3f}" for row in read_scores(run / "scores.csv").itertuples()} | {"95"}
+    for stem in ("01_train_language_model", "06_clustering", "09_compare_runs", "10_teach_the_vectors"):
+        said = answer(run, stem)
+        assert said, stem
+        assert set(re.findall(NUMBER, said)) <= known, (stem, said)
+    assert "On also: lm mean" not in answer(run, "06_clustering").split("On also: ")[0]
+
+
+def test_the_pages_say_what_this_run_found_first_and_whose_the_other_answer_is(run):
+    front = write_index(run).read_text().partition('<h3><a href="06_clustering.html">')[2]
+    own = "lm_words mean finds the topics best (V-measure 0.610)"
+    assert front.index(own) < front.index("What the reference run found") < front.index("0.999 there")
+    page = (run / "06_clustering.html").read_text()
+    assert page.index("In this run.") < page.index(own) < page.index("What the reference run found, on 20 Newsgroups.")
+    write_index(run)
+    assert (run / "06_clustering.html").read_text() == page
+
+
+def test_the_reference_runs_pages_keep_their_answers(run):
+    summary = json.loads((run / "run.json").read_text()) | {"profile": "reference"}
+    write_json(run / "run.json", summary)
+    before = (run / "06_clustering.html").read_text()
+    assert "In this run" not in write_index(run).read_text()
+    assert (run / "06_clustering.html").read_text() == before
+
+
+def test_a_run_that_was_stopped_has_no_answer_yet(run):
+    shutil.rmtree(run / "tuned_model")
+    (run / "scores.csv").write_text("torn")
+    assert answer(run, "10_teach_the_vectors") == answer(run, "06_clustering") == answer(run, "03_padding") == ""
