@@ -28,6 +28,24 @@ def command(corpus: Path, output: Path) -> list[str]:
     ]
 
 
+# The same run without the studies of padding, speed and the last state, which score nothing.
+WITHOUT_STUDIES = """import sys
+from pathlib import Path
+from unpadded.common import ENVIRONMENT, set_defaults
+from unpadded.runs import NOTEBOOKS, CorpusChoice, Run, read_overrides
+from unpadded.runs.profiles import STAGES
+
+corpus, output, *given = sys.argv[1:]
+set_defaults(ENVIRONMENT)
+stages = [stage for stage in STAGES if stage.name[:2] not in ("03", "04", "05")]
+Run(Path(output), CorpusChoice(corpus), "smoke", read_overrides(given, NOTEBOOKS), stages=stages).execute()
+"""
+
+
+def without_studies(corpus: Path, output: Path) -> list[str]:
+    return [sys.executable, "-c", WITHOUT_STUDIES, str(corpus), str(output), SMALL[1], SMALL[3]]
+
+
 def run(corpus: Path, output: Path) -> subprocess.CompletedProcess:
     return subprocess.run(command(corpus, output), capture_output=True, text=True, check=False)
 

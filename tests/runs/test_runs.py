@@ -18,7 +18,7 @@ import pytest
 
 from conftest import make_texts
 from notebook_cells import run_cells
-from smoke_run import command, copied, run
+from smoke_run import command, copied, run, without_studies
 from unpadded.cli.main import main
 from unpadded.common.errors import InputError
 from unpadded.evaluation.scores import COLUMNS
@@ -157,17 +157,17 @@ def test_another_corpus_in_the_same_folder_moves_the_first_aside(finished, tmp_p
 
 def test_a_run_killed_again_and_again_ends_in_the_same_scores(finished, folders_corpus, tmp_path):
     output = tmp_path / "killed"
+    started = without_studies(folders_corpus, output)
     moments = random.Random(0)
     for _ in range(4):
-        process = subprocess.Popen(
-            command(folders_corpus, output), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        process = subprocess.Popen(started, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(moments.uniform(6, 16))
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-    done = run(folders_corpus, output)
+    done = subprocess.run(started, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     pd.testing.assert_frame_equal(comparable(output), comparable(finished))
+    assert (output / "recommended.json").read_bytes() == (finished / "recommended.json").read_bytes()
 
 
 def test_a_beir_corpus_is_ranked_by_its_judgments(beir_corpus, tmp_path):

@@ -70,7 +70,7 @@ STAGES = (
         leaves=("recommended.json",),
         keeps=("tuning_checkpoints", "tuned_model", "embeddings_tuned", "representations_tuned"),
         parameters={
-            "smoke": {"tune_minutes": 1.0, "tune_epochs": 2} | WITH_IDF,
+            "smoke": {"tune_minutes": 0.0, "tune_epochs": 2} | WITH_IDF,
             "quick": {"also": "lee", "tune_minutes": 3.0} | WITH_IDF,
             "reference": {"also": REFERENCE_CORPORA, "tune_minutes": 10.0, "each_minutes": 3.0},
         },
