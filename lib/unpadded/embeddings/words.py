@@ -45,9 +45,8 @@ class WordIndex:
         """The index of `texts`, `None` where there is no word in them. The same texts give the same bytes in every process."""
         with extras_needed():
             import bm25s
-        vocab: dict[
-            str, int
-        ] = {}  # in the order of the texts: bm25s's own would be that of a set, another in every process
+        # In the order of the texts: bm25s's own would be that of a set, another in every process.
+        vocab: dict[str, int] = {}
         numbered = [[vocab.setdefault(word, len(vocab)) for word in _words_of(text)] for text in texts]
         if not vocab:
             return None
