@@ -15,7 +15,7 @@ from unpadded.common import InputError
 from unpadded.tokens import TokenizedCorpus
 from unpadded.training import checkpoint
 from unpadded.training.objective import LanguageModelObjective
-from unpadded.training.tuning import halves, halves_found
+from unpadded.training.tuning import halves, halves_found, loop
 from unpadded.training.tuning.objective import TuningObjective, contrastive_loss, relation_loss
 from unpadded.training.tuning.pieces import PieceLoader, document_topics, grouped, two_pieces
 
@@ -169,6 +169,12 @@ def test_tuned_vectors_tell_topics_apart_and_the_model_that_was_given_stays(tiny
     assert facts["perplexity"] > 1
     assert tuned.vocab == tiny_model.vocab
     assert tuned.tokenizer == tiny_model.tokenizer
+
+
+def test_no_more_documents_are_held_out_than_a_pass_can_ask(tiny_model, tiny_tokens, monkeypatch):
+    monkeypatch.setattr(loop, "HELD_OUT", 7)
+    card = tune(tiny_model, tiny_tokens, replace(FEW, epochs=1), valid=tiny_tokens, progress=False).card["tuning"]
+    assert (card["documents"], card["held_out_documents"]) == (len(tiny_tokens), 7)
 
 
 def test_the_next_word_beside_keeps_it_a_language_model(tiny_model, tiny_tokens):

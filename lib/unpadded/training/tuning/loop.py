@@ -52,8 +52,8 @@ def tune(
 
     `tokens`: the documents to learn from, as `tokenize(texts, lm.tokenizer)` gives them; no label is read. Vocabulary,
     tokenizer, sizes and direction(s) stay; `lm` is not changed. Of a model of two directions each is tuned, half of the
-    minutes each. The documents `valid` (by default a tenth of the others, at most 400, which are not learned from then) are
-    asked, pass by pass, how often a first half finds its second half: `tuning` of the result is that curve,
+    minutes each. The documents `valid` (by default a tenth of the others, which are not learned from then; 400 at most)
+    are asked, pass by pass, how often a first half finds its second half: `tuning` of the result is that curve,
     `card["tuning"]` the facts, with the perplexity before and after. With `checkpoints`, a folder, the same call after a
     stop goes on from where it was and ends in the same weights (same machine and thread count).
 
@@ -82,7 +82,7 @@ def tune(
 def _tune(lm, tokens, settings, *, valid, checkpoints, progress, device, callbacks) -> LanguageModel:
     """Tune one direction."""
     read = _as_read(lm, tokens)
-    kept, held_out = _split(read, settings.seed) if valid is None else (read, _as_read(lm, valid))
+    kept, held_out = _split(read, settings.seed) if valid is None else (read, _some(_as_read(lm, valid), settings.seed))
     loader = PieceLoader(
         kept,
         batch_size=settings.batch_size,
@@ -154,6 +154,11 @@ def _split(tokens: TokenizedCorpus, seed: int) -> tuple[TokenizedCorpus, Tokeniz
     order = np.random.default_rng(seed).permutation(len(tokens))
     n = min(HELD_OUT, len(tokens) // 10) if len(tokens) >= 20 else 0
     return tokens.select(np.sort(order[n:])), tokens.select(np.sort(order[:n]))
+
+
+def _some(tokens: TokenizedCorpus, seed: int) -> TokenizedCorpus:
+    """At most HELD_OUT of the documents: they are read after every pass."""
+    return tokens.select(np.sort(np.random.default_rng(seed).permutation(len(tokens))[:HELD_OUT]))
 
 
 def _beginning(tokens: TokenizedCorpus) -> TokenizedCorpus:
