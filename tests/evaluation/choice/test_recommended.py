@@ -4,13 +4,14 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from unpadded import DocumentEncoder
 from unpadded.corpus.corpus import Corpus
 from unpadded.evaluation.choice import recommended
-from unpadded.evaluation.choice.pieces import pieces_of
-from unpadded.evaluation.choice.recommended import choose, write_recommended
+from unpadded.evaluation.choice.pieces import KINDS, pieces_of
+from unpadded.evaluation.choice.recommended import Choice, choose, write_recommended
 from unpadded.evaluation.extraction import extract, extract_tuned
 from unpadded.evaluation.representations import compared, prepared
 from unpadded.evaluation.scores import Representation
@@ -34,8 +35,7 @@ def test_every_representation_is_asked_and_the_best_of_the_model_is_recommended(
     assert set(choice.table.name) == {r.name for r in asked}
     assert choice.table.score.is_monotonic_decreasing
     assert ((choice.table.ci_low <= choice.table.score) & (choice.table.score <= choice.table.ci_high)).all()
-    best = choice.table[choice.table.method.isin(["lm", "lm_tuned", "lm_words"])].iloc[0]
-    assert choice.recommended["method"] == best.method
+    best = choice.best
     path = write_recommended(choice, run)
     stored = json.loads(path.read_text())
     assert list(stored) == ["method", "pooling", "postprocess", "why"]
@@ -71,6 +71,25 @@ def test_a_kind_of_vectors_that_finds_every_answer_wins(monkeypatch, tiny_corpus
     assert choice.recommended["method"] == "lm_tuned"
     assert choice.table.score.iloc[0] == 1
     assert choice.table.score.iloc[1] < 0.5
+
+
+@pytest.mark.parametrize(
+    ("joined", "taken"), [((0.5, 0.4, 0.6), "lm_words"), ((0.7, 0.6, 0.8), "lm_words"), ((0.3, 0.2, 0.4), "lm_tuned")]
+)
+def test_words_are_joined_unless_pieces_show_that_it_costs(joined, taken):
+    rows = [
+        ("lm_tuned", "mean", "none", "lm_tuned mean", 0.55, 0.55, 0.55, 0.45, 0.65),
+        ("lm_words", "mean", "none", "lm_words mean", joined[0], joined[0], *joined),
+        ("tfidf", "", "none", "tfidf", 0.9, 0.9, 0.9, 0.8, 1.0),
+    ]
+    columns = ["method", "pooling", "postprocess", "name", *KINDS, "score", "ci_low", "ci_high"]
+    table = pd.DataFrame(rows, columns=columns).sort_values("score", ascending=False, ignore_index=True)
+    choice = Choice(table, 100)
+    assert choice.recommended["method"] == taken
+    why = choice.recommended["why"]
+    assert f"{choice.best.score:.2f} by {taken} mean" in why
+    assert "the best baseline, tfidf, has 0.90" in why
+    assert ("no clear difference from lm_tuned mean (0.55)" in why) == (joined[0] == 0.5)
 
 
 def test_documents_too_short_to_ask_anything_get_the_usual_recommendation(monkeypatch, tmp_path):
