@@ -180,3 +180,27 @@ def test_the_copies_were_executed_and_show_pictures_without_widgets(stage):
     assert any("image/png" in kind for kind in kinds)
     widget = "application/vnd.jupyter.widget-view+json"
     assert all("image/png" in kind for kind in kinds if widget in kind)
+
+
+def test_the_answer_about_batches_counts_the_verdicts_of_its_executed_copy():
+    source = nbformat.read(ROOT / "notebooks" / "certify.ipynb", as_version=4)
+    executed = nbformat.read(REFERENCE / "certify.ipynb", as_version=4)
+    assert [cell.source for cell in executed.cells] == [cell.source for cell in source.cells]
+    tables = [
+        o.data["text/html"] for c in executed.cells for o in c.get("outputs", []) if "text/html" in o.get("data", {})
+    ]
+    (table,) = [table for table in tables if "bit-identical" in table]
+    found = re.findall(r">(bit-identical|rounding|depends on the batch|not repeatable|wrong order)<", table)
+    counts = {verdict: found.count(verdict) for verdict in set(found)}
+    rounding = len(re.findall(r">rounding</td>\s*<td[^>]*>rounding<", table))  # the verdict and what it follows
+    answer = executed.cells[1].source
+    assert "twelve encoders" in answer
+    assert counts["bit-identical"] + rounding + counts["depends on the batch"] + counts["not repeatable"] == 12
+    assert (counts["bit-identical"], rounding, counts["depends on the batch"], counts["not repeatable"]) == (3, 4, 4, 1)
+    for words in (
+        "three give the same bits",
+        "four differ by rounding alone",
+        "Four depend on the batch",
+        "not\nrepeatable",
+    ):
+        assert words.replace("\n", " ") in " ".join(answer.split())

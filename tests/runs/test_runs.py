@@ -114,7 +114,7 @@ def test_a_changed_parameter_reruns_only_what_depends_on_it(finished, folders_co
     )
     assert done.returncode == 0, done.stderr
     reused = [line.split()[1].rstrip(":") for line in done.stdout.splitlines() if "reused" in line]
-    assert sorted(reused) == [stage.name for stage in STAGES if stage.name < "08_classification"]
+    assert set(reused) == {stage.name for stage in STAGES} - {"08_classification", "09_compare_runs"}
     scores = pd.read_csv(copy / "scores.csv", keep_default_na=False)
     assert "l2" in set(scores[scores.task == "classification"].postprocess)
     assert "l2" not in set(scores[scores.task == "clustering"].postprocess)

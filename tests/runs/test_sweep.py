@@ -107,13 +107,11 @@ def test_a_grid_and_points_become_runs_each_once(place):
 def test_stages_are_shared_by_what_they_depend_on(place):
     swept = plan(place, stages=["06_clustering"], grid={"seed": [0, 1], "size": [10, 20], "pooling": ["mean", "last"]})
     counts = pd.Series([job.stage.name for job in swept.jobs.values()]).value_counts()
-    assert counts.to_dict() == {"01_train_language_model": 4, "02_extract_embeddings": 4, "06_clustering": 8}
+    shared = ["01_train_language_model", "02_extract_embeddings", "10_teach_the_vectors"]
+    assert counts.to_dict() == dict.fromkeys(shared, 4) | {"06_clustering": 8}
     first, second = swept.runs[:2]  # they differ in pooling alone
-    assert [a.folder == b.folder for a, b in zip(first.jobs, second.jobs, strict=True)] == [True, True, False]
-    assert [job.stage.name for job in swept.before(first.jobs[2])] == [
-        "01_train_language_model",
-        "02_extract_embeddings",
-    ]
+    assert [a.folder == b.folder for a, b in zip(first.jobs, second.jobs, strict=True)] == [True, True, True, False]
+    assert [job.stage.name for job in swept.before(first.jobs[3])] == shared
 
 
 def test_long_and_equal_names_get_a_digest(place):
@@ -307,7 +305,7 @@ def test_the_view_stays_in_place_on_a_terminal(performed, monkeypatch):
     with SweepView(performed, keys, workers=2, out=out) as view:
         view.started(keys[0])
         heading, job = out.shown()
-        assert heading == "[0/6 runs done] 1 running, 9 waiting"
+        assert heading == "[0/6 runs done] 1 running, 11 waiting"
         assert re.match(r"\s+0:00  01_train_language_model  \S", job)
         assert len(job) <= 80
         view.ended(keys[0])

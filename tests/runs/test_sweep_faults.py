@@ -106,7 +106,7 @@ def test_kills_and_a_failure_cost_nothing_but_their_own_work(place, monkeypatch)
     first.wait()
     until(lambda: gone(family))
     done = finished(output)
-    assert 3 <= done < 14
+    assert 3 <= done < 15
 
     # Started again: a worker is killed, a second sweep is refused, three notebooks fail, the others are done.
     second = subprocess.Popen(start, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -117,7 +117,7 @@ def test_kills_and_a_failure_cost_nothing_but_their_own_work(place, monkeypatch)
         execute_sweep(plan_sweep(read_spec(marked), output, notebooks=place / "notebooks"))
     said, complaints = second.communicate(timeout=PATIENCE)
     assert second.returncode == 1, complaints
-    assert f"{14 - done} notebooks to execute" in said
+    assert f"{15 - done} notebooks to execute" in said
     assert "9 of 12 runs done, 3 failed" in said
     assert "Dask's dashboard: http://127.0.0.1" in said
     assert complaints.count("06_clustering.ipynb failed in cell 3 (AssertionError: on purpose)") == 3
@@ -187,12 +187,12 @@ def test_a_full_disk_is_said_in_one_sentence_and_loses_nothing(place, small_disk
     for line in stopped.stderr.splitlines():
         assert "is full: make room and run the same command again" in line
     done = finished(output)
-    assert 1 <= done < 4
+    assert 1 <= done < 5
     subprocess.run(["mount", "-o", "remount,size=8m", small_disk], check=True)
     before = executions(output, "01_train_language_model")
     resumed = sweep(file, output, place / "notebooks", "--jobs", "2")
     assert resumed.returncode == 0, resumed.stderr
-    assert f"{4 - done} notebooks to execute" in resumed.stdout
+    assert f"{5 - done} notebooks to execute" in resumed.stdout
     assert executions(output, "01_train_language_model") == before
     pd.testing.assert_frame_equal(comparable(output), uninterrupted(place, file, monkeypatch))
 
@@ -224,7 +224,7 @@ def test_a_running_cluster_does_the_same(place, cluster, monkeypatch):
     done = sweep(file, output, place / "notebooks", "--scheduler", cluster)
     assert done.returncode == 0, done.stderr
     assert "2 of 2 runs done" in done.stdout
-    assert executions(output, "*") == 4
+    assert executions(output, "*") == 5
     pd.testing.assert_frame_equal(comparable(output), uninterrupted(place, file, monkeypatch))
 
 
