@@ -155,7 +155,7 @@ def tuning_curve(tuning: pd.DataFrame, *, x: str = "minutes") -> Figure:
         said.append(f"At the end {last['halves_found']:.0%} find each other")
     loss.plot(losses[x], losses["train_loss"], color="#A0A0A0", linewidth=1)
     found.set(ylabel="halves found", ylim=(0, 1), title="Tuning: halves of held-out documents that find each other")
-    loss.set(ylabel="loss (nats)", xlabel=x)
+    loss.set(ylabel="loss", xlabel=x)
     return say(figure, f"Share of held-out documents whose halves find each other, against {x}, above the loss", *said)
 
 
