@@ -135,7 +135,7 @@ def test_the_front_page_shows_what_a_notebook_shows_first():
         names[path.name[:2]] = found and found.stem[3:]
     wanted = {"01": "loss curve", "02": "geometry", "03": "cosine", "04": "speed newsgroups", "05": "perturb"}
     wanted |= {"06": "clustering newsgroups", "07": "ranking newsgroups, same topic", "08": "classification newsgroups"}
-    assert names == wanted | {"09": "v_measure"}
+    assert names == wanted | {"09": "v_measure", "10": "tuning curve"}
 
 
 def test_map_tables_come_back_and_others_are_refused(tmp_path, tiny_corpus):
