@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from unpadded.common.locks import LOCK, locked, notebook_slot
     from unpadded.common.names import (
         CONCAT,
+        FROM_STATES,
         NO_LABEL,
+        OF_MODEL,
         PARAMETER,
         PARTS,
         POOLINGS,

@@ -7,6 +7,9 @@ POOLINGS = STUDIED  # compared by the evaluations
 # What may be done to a pooled vector. "idf" is done while pooling: the mean's tokens are weighted by their inverse
 # document frequency; the others transform vectors.
 POSTPROCESSES = ("none", "l2", "standardize", "remove_top", "whiten", "idf")
+# Methods whose vectors are a language model's and have a pooling: as trained, as tuned, and the latter joined with words.
+FROM_STATES = ("lm", "lm_tuned")
+OF_MODEL = (*FROM_STATES, "lm_words")
 # What a certificate says, from good to bad.
 VERDICTS = ("bit-identical", "rounding", "depends on the batch", "not repeatable", "wrong order")
 SEARCHED_BY = ("vectors", "words", "both")  # what a search compares; each result says which of them found it

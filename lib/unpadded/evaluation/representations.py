@@ -15,6 +15,8 @@ import numpy as np
 from scipy import sparse
 
 from unpadded.common import (
+    FROM_STATES,
+    OF_MODEL,
     POOLINGS,
     POSTPROCESSES,
     InputError,
@@ -30,7 +32,6 @@ from unpadded.evaluation.classification import training_documents
 from unpadded.evaluation.postprocess import postprocess_all
 from unpadded.evaluation.scores import FitRecord, Representation
 
-OF_MODEL = ("lm", "lm_tuned", "lm_words")  # methods whose vectors have a pooling
 AS_TRAINED, TUNED = "representations", "representations_tuned"  # folders of a run
 ALSO_NAMED = ("bm25",)  # has no vectors: the ranking makes it from the texts
 
@@ -151,10 +152,10 @@ def prepared(
     loaded += joined_with_words(loaded, ids=ids, train=train, words=words)
     found = chosen(loaded, poolings=poolings, postprocesses=postprocesses)
     steps = listed(postprocesses, POSTPROCESSES, what="post-processing")
-    of_model = [r for r in found if r.method in ("lm", "lm_tuned")]
+    of_model = [r for r in found if r.method in FROM_STATES]
     return [
         *postprocess_all(of_model, steps, ids=ids, train=train, keep=folder / "fitted"),
-        *(r for r in found if r.method not in ("lm", "lm_tuned")),
+        *(r for r in found if r.method not in FROM_STATES),
     ]
 
 

@@ -8,13 +8,12 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 
-from unpadded.common import read_json
+from unpadded.common import OF_MODEL, read_json
 from unpadded.evaluation import read_scores, recommended_name
+from unpadded.report.own_models import METRICS
 from unpadded.report.plots.scores import method_names
 
-OF_MODEL = ("lm", "lm_tuned", "lm_words")
 METRIC = {"clustering": "v_measure", "ranking": "nDCG@10", "classification": "accuracy"}
-NAMES = {"v_measure": "V-measure", "spearman": "Spearman"}
 TASKS = {"06": "clustering", "07": "ranking", "08": "classification"}
 DOES = {"clustering": "finds the topics", "ranking": "ranks", "classification": "classifies"}
 
@@ -40,7 +39,7 @@ def compared_on(scores: pd.DataFrame, task: str, verdicts: Sequence[str], recomm
     rows = rows[rows.postprocess.isin(["none", "idf"])]
     if rows.empty:
         return ""
-    metric = NAMES.get(METRIC[task], METRIC[task])
+    metric = METRICS[METRIC[task]]
     model, others = (rows[rows.method.isin(OF_MODEL)], rows[~rows.method.isin(OF_MODEL)])
     if model.empty or others.empty:
         best = rows.loc[rows.value.idxmax()]
@@ -112,7 +111,7 @@ def _leader(folder: Path, stem: str) -> str:
         rows = own[(own.task == task) & (own.metric == metric)]
         if len(rows):
             best = rows.loc[rows.value.idxmax()]
-            said.append(f"{best['name']} for {task} ({NAMES.get(metric, metric)} {best.value:.3f})")
+            said.append(f"{best['name']} for {task} ({METRICS[metric]} {best.value:.3f})")
     return f"First on {summary['corpus']}: {', '.join(said)}." if said else ""
 
 

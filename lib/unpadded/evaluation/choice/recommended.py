@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from unpadded.common import read_json, write_json
+from unpadded.common import OF_MODEL, read_json, write_json
 from unpadded.corpus import Corpus
 from unpadded.evaluation.choice.pieces import KINDS, pieces_of
-from unpadded.evaluation.representations import OF_MODEL, prepared
+from unpadded.evaluation.representations import prepared
 from unpadded.evaluation.scores import Representation
 from unpadded.evaluation.statistics import bootstrap_mean
 
