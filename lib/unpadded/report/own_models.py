@@ -11,6 +11,7 @@ import pandas as pd
 from unpadded.common import InputError, read_json
 from unpadded.evaluation import read_scores, recommended_name
 from unpadded.report.plots.scores import method_names
+from unpadded.report.rendering import table_markdown
 
 METRICS = {
     "v_measure": "V-measure",
@@ -71,7 +72,7 @@ def wins(table: pd.DataFrame, rival: str) -> tuple[int, int, int]:
 def own_models_markdown(table: pd.DataFrame) -> str:
     """The table for a README: three decimals, the best value of a row bold, and below it the wins in two sentences."""
     kinds = [kind for kind in KINDS if table[kind].notna().any()]
-    lines = ["| " + " | ".join(["corpus", "score", *kinds]) + " |", "|" + "---|" * (2 + len(kinds))]
+    lines = []
     for _, row in table.iterrows():
         values = {kind: row[kind] for kind in kinds if pd.notna(row[kind])}
         best = max(values.values())
@@ -79,7 +80,7 @@ def own_models_markdown(table: pd.DataFrame) -> str:
             f"**{values[k]:.3f}**" if values.get(k) == best else f"{values[k]:.3f}" if k in values else ""
             for k in kinds
         ]
-        lines.append("| " + " | ".join([f"`{row.corpus}`", row.score, *cells]) + " |")
+        lines.append([f"`{row.corpus}`", row.score, *cells])
     said = []
     for rival in ("words alone", "pretrained"):
         if rival in kinds:
@@ -88,4 +89,4 @@ def own_models_markdown(table: pd.DataFrame) -> str:
                 f"Against the best of {rival}, what was recommended is ahead in {ahead} of {n} rows and within its "
                 f"interval in {within} more."
             )
-    return "\n".join([*lines, "", *said])
+    return "\n".join([table_markdown(["corpus", "score", *kinds], lines), "", *said])

@@ -8,6 +8,7 @@ import pandas as pd
 from unpadded.common import InputError, atomic_write
 from unpadded.evaluation import read_scores
 from unpadded.report.own_models import best_of_kinds, own_models_markdown
+from unpadded.report.rendering import table_markdown
 from unpadded.report.run_page import headline, leaders, plain
 
 BEGIN, END = "<!-- headline:begin -->", "<!-- headline:end -->"
@@ -28,9 +29,7 @@ def headline_markdown(scores: pd.DataFrame) -> str:
     )
     table = table[measured].set_axis([column.replace("_", " ") for column in measured], axis=1)
     table.insert(0, f"vectors of {scores.corpus.iloc[0]}", names)
-    lines = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
-    lines += ["| " + " | ".join(map(str, row)) + " |" for row in table.itertuples(index=False)]
-    return "\n".join(lines)
+    return table_markdown(table.columns, table.itertuples(index=False))
 
 
 def with_headline(text: str, scores: pd.DataFrame) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -28,3 +29,10 @@ def write_html(path: Path, template: str, **values: object) -> Path:
 def table_html(frame) -> str:
     """A data frame without its index as a table; cells of type `markupsafe.Markup` are HTML already."""
     return templates().get_template("parts.html").module.table(frame)
+
+
+def table_markdown(columns: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
+    """A table as Markdown has it, cells as they are."""
+    columns = list(columns)
+    heading, *lines = ["| " + " | ".join(map(str, cells)) + " |" for cells in (columns, *rows)]
+    return "\n".join([heading, "|" + "---|" * len(columns), *lines])
