@@ -1,10 +1,14 @@
-"""Folders that are either whole or not there."""
+"""Folders that are either whole or not there, and arrays read from files."""
 
+import gc
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
-from unpadded.common.files import atomic_folder
+from unpadded.common.files import atomic_folder, mapped_array
 
 
 def files(folder) -> dict[str, str]:
@@ -51,3 +55,18 @@ def test_a_folder_may_be_read_by_whom_the_umask_lets(tmp_path):
     finally:
         os.umask(before)
     assert (tmp_path / "place").stat().st_mode & 0o777 == 0o750
+
+
+def test_threads_may_map_an_array_at_once(tmp_path):
+    """Without the lock Python 3.11 ends this in a SystemError: a collection within its parser lets other threads parse."""
+    np.save(tmp_path / "a.npy", np.arange(12.0))
+    before, threads_turn = gc.get_threshold(), lambda *_: time.sleep(1e-5)
+    gc.callbacks.append(threads_turn)
+    gc.set_threshold(5)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            arrays = list(pool.map(mapped_array, [tmp_path / "a.npy"] * 400))
+    finally:
+        gc.set_threshold(*before)
+        gc.callbacks.remove(threads_turn)
+    assert all(np.array_equal(array, np.arange(12.0)) and not array.flags.writeable for array in arrays)

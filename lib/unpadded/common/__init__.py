@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         atomic_folder,
         atomic_write,
         is_clutter,
+        mapped_array,
         read_json,
         sha256_of,
         write_json,
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
         set_defaults,
         thread_settings,
     )
-    from unpadded.common.threads import MAKING, computed, fork_safe_lock, iterated
+    from unpadded.common.threads import MAKING, READING_HEADERS, computed, fork_safe_lock, iterated
     from unpadded.common.wording import (
         closest,
         comma_list,

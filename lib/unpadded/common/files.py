@@ -11,11 +11,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+
+from unpadded.common.threads import READING_HEADERS
+
 # What systems and tools put into folders by themselves: a folder of nothing else is empty, and none of it is a document.
 CLUTTER = ("lost+found", "__MACOSX", "Thumbs.db", "desktop.ini", "$RECYCLE.BIN", "System Volume Information")
 CLUTTER_HIDDEN = (".DS_Store", ".localized", ".directory", ".gitkeep", ".gitignore", ".Spotlight-V100", ".fseventsd")
 CLUTTER_BEGINNINGS = ("._", ".Trash", ".nfs", ".fuse_hidden")
 DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what an `OSError` says then
+
+
+def mapped_array(path: str | os.PathLike) -> np.ndarray:
+    """The array of a .npy file as a read-only memory map; any number of threads may ask at once.
+
+    Raises `OSError` for a missing file, `ValueError` for a torn one or one of Python objects.
+    """
+    with READING_HEADERS:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
 @contextmanager

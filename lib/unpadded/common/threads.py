@@ -25,6 +25,9 @@ def fork_safe_lock() -> threading.RLock:
 
 
 MAKING = fork_safe_lock()  # held while something is made that all threads then share
+# Held while the header of a .npy file is read: NumPy has Python parse it, and Python 3.11's parser counts all threads' depth
+# in one number, so that now and then two of them end in a SystemError (https://github.com/python/cpython/issues/106905).
+READING_HEADERS = fork_safe_lock()
 
 
 def computed(function: Callable[..., T], *arguments) -> T:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unpadded.common import atomic_write, sha256_of
+from unpadded.common import atomic_write, mapped_array, sha256_of
 
 BEGINNINGS = "beginnings.npy"
 N_BYTES = 160  # of UTF-8, about 25 English words
@@ -35,7 +35,7 @@ def write_beginnings(texts: Sequence[str], folder: Path) -> bool:
 
 def read_beginnings(folder: Path) -> np.ndarray:
     """The rows of the file, bytes [n_documents], as a read-only memory map."""
-    return np.load(folder / BEGINNINGS, mmap_mode="r", allow_pickle=False)
+    return mapped_array(folder / BEGINNINGS)
 
 
 def header_of(descr: str, shape: tuple[int, ...]) -> bytes:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unpadded.common import CONCAT, InputError, read_json, sha256_of
+from unpadded.common import CONCAT, InputError, mapped_array, read_json, sha256_of
 from unpadded.embeddings.snippets import BEGINNINGS, header_of, read_beginnings
 
 FORMAT = "unpadded embeddings 1"
@@ -90,7 +90,7 @@ class Embeddings:
             raise InputError(
                 f"{self.folder} stores {', '.join(stored)} as arrays, not {pooling!r}: choose one of these."
             )
-        return np.load(self.folder / f"{pooling}.npy", mmap_mode="r", allow_pickle=False)
+        return mapped_array(self.folder / f"{pooling}.npy")
 
     def to_numpy(self, pooling: str = "concat") -> np.ndarray:
         """Vectors in memory, float32 [n_documents, width], or [n_documents, 3 * width] for concat: last, mean, max.

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from unpadded.common import (
+    READING_HEADERS,
     InputError,
     MissingExtraError,
     atomic_folder,
@@ -59,7 +60,8 @@ class WordIndex:
         """The index that `save` wrote to `folder`, its arrays as memory maps."""
         with extras_needed():
             import bm25s
-        return cls(bm25s.BM25.load(folder, mmap=True, allow_pickle=False))
+        with READING_HEADERS:
+            return cls(bm25s.BM25.load(folder, mmap=True, allow_pickle=False))
 
     def save(self, folder: Path) -> None:
         """Write bm25s's files to `folder`. Raises `OSError` as the file system does."""

@@ -15,7 +15,7 @@ import numpy as np
 import sklearn
 from sklearn.base import BaseEstimator
 
-from unpadded.common import atomic_write
+from unpadded.common import READING_HEADERS, atomic_write
 
 
 def fit(transformer: BaseEstimator, X: np.ndarray, folder: str | os.PathLike | None = None) -> BaseEstimator:
@@ -49,7 +49,7 @@ def _key(transformer: BaseEstimator, X: np.ndarray) -> str:
 def _read(path: Path) -> dict[str, object] | None:
     """Arrays, and numbers as Python's; None where there is no whole file."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with READING_HEADERS, np.load(path, allow_pickle=False) as stored:
             return {name: stored[name] if stored[name].ndim else stored[name].item() for name in stored.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile):
         return None

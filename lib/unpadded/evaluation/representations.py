@@ -19,9 +19,11 @@ from unpadded.common import (
     OF_MODEL,
     POOLINGS,
     POSTPROCESSES,
+    READING_HEADERS,
     InputError,
     atomic_write,
     listed,
+    mapped_array,
     read_json,
     write_json,
 )
@@ -215,7 +217,10 @@ def _source(folder: Path, entry: dict):
         stores = [Embeddings.open(folder / store) for store in entry["stores"]]
         return partial(_stored, stores, name)
     path = folder / entry["file"]
-    return sparse.load_npz(path) if path.suffix == ".npz" else np.load(path, mmap_mode="r")
+    if path.suffix != ".npz":
+        return mapped_array(path)
+    with READING_HEADERS:
+        return sparse.load_npz(path)
 
 
 def _stored(stores: Sequence[Embeddings], name: str) -> np.ndarray:

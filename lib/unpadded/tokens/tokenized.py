@@ -20,7 +20,7 @@ import numpy as np
 from fastai.text.core import BOS
 from fastai.text.data import make_vocab
 
-from unpadded.common import InputError, atomic_write, die_with_parent, n_cores, read_json, write_json
+from unpadded.common import InputError, atomic_write, die_with_parent, mapped_array, n_cores, read_json, write_json
 from unpadded.tokens.rules import without_surrogates
 from unpadded.tokens.texts import checked_texts
 from unpadded.tokens.tokenizer import BAR, LONGEST_WORD, Numbered, Tokenizer, TokenizerSettings
@@ -110,7 +110,7 @@ class TokenizedCorpus:
         folder = Path(folder)
         try:
             header = read_json(folder / "tokens.json")
-            ids, offsets = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("ids", "offsets"))
+            ids, offsets = (mapped_array(folder / f"{name}.npy") for name in ("ids", "offsets"))
             whole = header["format"] == FORMAT and len(ids) == header["n_tokens"] == offsets[-1]
         except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
             raise InputError(f"{folder} holds no whole tokenized corpus ({error}): delete it and run again.") from error
