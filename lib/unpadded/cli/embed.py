@@ -59,7 +59,8 @@ def run_embed(args: argparse.Namespace) -> int:
     from unpadded.common import DISK_IS_FULL
     from unpadded.corpus import Corpus  # these take seconds to import, which `unpadded --help` should not
 
-    corpus = Corpus.load(args.input, text=args.text, label=args.label, id=args.id, **reading_of(args))
+    # No split: what part a document is of changes no vector, and one that is missing should not stand in the way.
+    corpus = Corpus.load(args.input, text=args.text, label=args.label, id=args.id, split="", **reading_of(args))
     try:
         embeddings = _embed(args, corpus)
     except OSError as error:

@@ -35,7 +35,7 @@ def without_labels(documents: Documents, columns: dict[str, str | None]) -> Docu
 
 def refuse_columns(columns: dict[str, str | None], what: str, reading: Reading) -> None:
     """Raise `InputError` if a column name, a delimiter or the lack of a heading was given for something that has none."""
-    standard = {"text": ("text",), "label": (None, "")}
+    standard = {"text": ("text",), "label": (None, ""), "split": (None, "")}
     given = [f"{key}={name!r}" for key, name in columns.items() if name not in standard.get(key, (None,))]
     given += [f"delimiter={reading.delimiter!r}"] if reading.delimiter is not None else []
     given += [] if reading.heading else ["heading=False"]
