@@ -1,4 +1,4 @@
-"""Corpora of all shapes (`test_any_corpus.py`) through the real command line, each to its page: about a quarter of an hour.
+"""Corpora of all shapes (`test_any_corpus.py`) through the real command line, each to its page: half an hour on two cores.
 
 `python tests/shapes_to_pages.py [--output DIR] [SHAPE ...]` prints a line a shape; exit status 1 where one of them has another
 exit status than 0, no page, a page without a notebook that suits the corpus, or warnings on standard error.
