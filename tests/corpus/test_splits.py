@@ -132,6 +132,9 @@ def test_a_folder_of_one_table_a_part(tmp_path):
         "valid/1": ("three", "a", "valid"),
         "unsup/1": ("four", None, "unlabelled"),
     }
+    assert corpus.notes == ("no test documents with topics: the documents of valid are the test",)
+    (tmp_path / "test.csv").write_text("text\nfive\n")
+    assert load_corpus(str(tmp_path)).notes[0] == "without labels: test.csv"
     (tmp_path / "training.csv").write_text("text\nx\n")
     with pytest.raises(InputError, match=r"two tables for train \(Train\.csv, training\.csv \(2 in all\)\)"):
         load_corpus(str(tmp_path))

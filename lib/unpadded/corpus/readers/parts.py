@@ -38,7 +38,7 @@ def read_parts(folder: Path, tables: dict[str, Path], *, columns: dict[str, str 
 
     The file says what part a document is of, whatever a column says. Raises `InputError` as `read_table` does.
     """
-    ids, texts, split, notes = [], [], [], []
+    ids, texts, split, notes, bare = [], [], [], [], []
     labels: list[str | None] = []
     for part, path in tables.items():
         read = read_table(path, columns=columns, reading=reading)
@@ -46,12 +46,15 @@ def read_parts(folder: Path, tables: dict[str, Path], *, columns: dict[str, str 
         texts += read.texts
         labels += [None] * len(read) if part == UNLABELLED or read.labels is None else read.labels
         split += [part] * len(read)
+        bare += [path.name] if part != UNLABELLED and read.labels is None else []
         notes += [note if path.name in note else f"{path.name}: {note}" for note in read.notes]
+    labelled = any(label is not None for label in labels)
+    notes += [f"without labels: {', '.join(bare)}"] if labelled and bare else []
     return Documents(
         readable(folder.resolve().name),
         ids,
         texts,
-        labels=labels if any(label is not None for label in labels) else None,
+        labels=labels if labelled else None,
         split=split,
         notes=tuple(map(readable, notes)),
         where=f"the folder {folder}",
