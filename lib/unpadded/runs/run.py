@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from unpadded import __version__
 from unpadded.common import InputError, check_folder, locked, n_cores, write_json
-from unpadded.corpus import Corpus, fingerprints, load_corpus, relocated
+from unpadded.corpus import Corpus, check_outside, fingerprints, load_corpus, relocated
 from unpadded.evaluation import concatenate, read_scores, write_scores
 from unpadded.runs.belonging import foreign_stages, move_aside
 from unpadded.runs.check import described, planned
@@ -132,6 +132,7 @@ class Run:
     def _plan(self) -> tuple[Corpus, list[StageJob]]:
         """The corpus and what is to be done with it; raises `InputError` for all that can be known to be wrong."""
         check_folder(self.folder)
+        check_outside(self.choice.source, self.folder)
         check_overrides(self.overrides, self.notebooks, self._why_not_asked)
         corpus = self.choice.load()
         check_overrides(self.overrides, self.notebooks, partial(self._why_left_out, corpus))
