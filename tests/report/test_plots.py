@@ -12,6 +12,7 @@ from matplotlib.colors import to_hex
 from matplotlib.text import Text
 from PIL import Image
 
+from unpadded.common import glyphs
 from unpadded.common.errors import InputError
 from unpadded.common.names import POSTPROCESSES
 from unpadded.evaluation.clustering.describe import confusion
@@ -25,7 +26,6 @@ from unpadded.report.maps.umap_maps import (
     umap_coordinates,
     umap_maps,
 )
-from unpadded.report.plots import glyphs
 from unpadded.report.plots import scores as plots
 from unpadded.report.plots.palette import POOLING_COLOURS, TOPIC_COLOURS
 from unpadded.report.plots.style import as_drawn, label_ends, method_colours, save_figure

@@ -22,7 +22,7 @@ from PIL.PngImagePlugin import PngInfo
 from scipy.optimize import isotonic_regression
 
 from unpadded.common import atomic_write
-from unpadded.report.plots.glyphs import letter_drawn, make_legible
+from unpadded.common.glyphs import letter_drawn, make_legible
 from unpadded.report.plots.palette import BASELINE_GREYS, INK, POOLING_COLOURS, STYLE
 
 DPI = 192  # of a saved picture: two pixels for each of a page's 96 to the inch

@@ -1,4 +1,7 @@
-"""Characters that the figures' font lacks: drawn in another font of this machine, or written so that they can be read."""
+"""Characters that the figures' font lacks: drawn in another font of this machine, or written so that they can be read.
+
+Only modules that draw import this one: Matplotlib is not in the core.
+"""
 
 from collections.abc import Iterable
 from contextlib import suppress
