@@ -44,6 +44,7 @@ EXECUTED_BY = {
     "python benchmarks": "test_commands.py::test_the_scaling_benchmark_keeps_its_rows",
     "unpadded embed --device cuda": "test_commands.py::test_embedding_on_a_gpu_works_or_says_that_there_is_none",
     "python -m pytest": "test_commands.py::test_the_tests_of_one_module",
+    "python tests/shapes_to_pages.py": "test_shapes_to_pages.py::test_the_script_says_which_shapes_come_to_no_page",
     "python -m unpadded.corpus.datasets": "test_commands.py::test_the_counts_of_datasets_need_the_package_index",
     "pip": "test_commands.py::test_pip_installs_the_clone_and_an_environment_without_a_network",
     "python -m pip": "test_commands.py::test_pip_installs_the_clone_and_an_environment_without_a_network",

@@ -59,3 +59,11 @@ def test_a_run_does_without_topics_where_the_label_is_empty(tmp_path, monkeypatc
     assert "06_clustering: the corpus has no two topics" in said
     assert load_corpus("t.csv").labels == ["a", None, "b"]
     assert load_corpus("t.csv", label="-").labels is None
+
+
+def test_vectors_ask_for_no_parts_either(tiny_model, tmp_path, capsys):
+    tiny_model.save(tmp_path / "model")
+    (tmp_path / "c.csv").write_text("text,split\nbread and salt,train\na match,\n")
+    arguments = ["embed", "--model", str(tmp_path / "model"), "--input", str(tmp_path / "c.csv")]
+    assert main([*arguments, "--output", str(tmp_path / "vectors"), "--pooling", "mean"]) == 0
+    assert capsys.readouterr().out.startswith("2 documents")

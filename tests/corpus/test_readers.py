@@ -344,6 +344,9 @@ def test_rows_of_nothing_but_delimiters_are_no_documents(tmp_path):
     corpus = Corpus.load(path)
     assert (corpus.texts, corpus.labels) == (["a", "b"], ["x", "y"])
     assert corpus.notes == ("left out 4 rows of nothing but delimiters",)
+    corpus = Corpus.load(write(tmp_path / "t.csv", "text,label\na,x\n \nb,y\n"))  # a blank and an end of line
+    assert (corpus.texts, corpus.labels) == (["a", "b"], ["x", "y"])
+    assert Corpus.load(write(tmp_path / "t.csv", "text\na\n \nb\n")).texts == ["a", " ", "b"]
 
 
 @pytest.mark.parametrize(
@@ -360,7 +363,10 @@ def test_rows_of_nothing_but_delimiters_are_no_documents(tmp_path):
 )
 def test_an_unquoted_tsv_keeps_its_quotes(tmp_path, cell):
     path = write(tmp_path / "t.tsv", f"text\tlabel\nplain words, some\tx\n{cell}\ty\nmore\tx\n")
-    assert Corpus.load(path).texts == ["plain words, some", cell, "more"]
+    corpus = Corpus.load(path)
+    assert corpus.texts == ["plain words, some", cell, "more"]
+    said = "the quotes in t.tsv are text: its cells are not quoted as such"
+    assert corpus.notes == ((said,) if cell.startswith('"') else ())
 
 
 def test_a_quote_does_not_swallow_the_rows_up_to_another(tmp_path):
@@ -374,6 +380,29 @@ def test_a_quoted_tsv_loses_its_quotes(tmp_path, quoting):
     with open(tmp_path / "t.tsv", "w", newline="") as file:
         csv.writer(file, delimiter="\t", quoting=quoting).writerows([["text", "n"], *([text, 1] for text in texts)])
     assert Corpus.load(tmp_path / "t.tsv").texts == texts
+
+
+def test_a_tsv_of_quoted_cells_is_quoted_whatever_its_lines_look_like(tmp_path):
+    rows = ['"a"\t"over\ntwo lines\twith a tab"', '"b"\t"over\ntwo more\twith another"']  # two cells in each line
+    path = write(tmp_path / "t.tsv", "\n".join(rows))
+    assert Corpus.load(path, text="2", heading=False).texts == [
+        "over\ntwo lines\twith a tab",
+        "over\ntwo more\twith another",
+    ]
+
+
+@pytest.mark.parametrize("delimiter", [",", "\t"])
+def test_lines_that_end_as_on_old_macs(tmp_path, delimiter):
+    path = write(
+        tmp_path / f"t{'.csv' if delimiter == ',' else '.tsv'}", f"text{delimiter}label\ra{delimiter}x\rb{delimiter}y"
+    )
+    assert Corpus.load(path).texts == ["a", "b"]
+
+
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
+def test_spaces_around_a_label_are_no_part_of_it(tmp_path, ending):
+    path = write_table(tmp_path / f"t{ending}", {"text": ["a", "b", "c"], "label": [" x", "x", "  "]})
+    assert Corpus.load(path).labels == ["x", "x", None]
 
 
 # Folders

@@ -114,3 +114,88 @@ def test_a_sample_keeps_every_split_and_topics_of_more_than_one_document():
     assert 40 <= sample.split.count("train") <= 60
     assert min(sample.labels.count(topic) for topic in sample.topics) >= 2
     assert sample.notes == (f"the sample of 100 documents has {len(sample.topics)} of 300 topics",)
+
+
+def test_a_folder_of_one_table_a_part(tmp_path):
+    for name, content in (
+        ("Train.csv", "text,label\none,a\ntwo,b\n"),
+        ("valid.tsv", "text\tlabel\nthree\ta\n"),
+        ("unsup.jsonl", '{"text": "four", "label": "-1"}\n'),
+        ("README.md", "about"),
+    ):
+        (tmp_path / name).write_text(content)
+    corpus = load_corpus(str(tmp_path))
+    found = dict(zip(corpus.ids, zip(corpus.texts, corpus.labels, corpus.split, strict=True), strict=True))
+    assert found == {
+        "Train/1": ("one", "a", "train"),
+        "Train/2": ("two", "b", "train"),
+        "valid/1": ("three", "a", "valid"),
+        "unsup/1": ("four", None, "unlabelled"),
+    }
+    assert corpus.notes == ("no test documents with topics: the documents of valid are the test",)
+    (tmp_path / "test.csv").write_text("text\nfive\n")
+    assert load_corpus(str(tmp_path)).notes[0] == "without labels: test.csv"
+    (tmp_path / "training.csv").write_text("text\nx\n")
+    with pytest.raises(InputError, match=r"two tables for train \(Train\.csv, training\.csv \(2 in all\)\)"):
+        load_corpus(str(tmp_path))
+
+
+def test_tables_of_parts_are_read_as_they_are_told(tmp_path):
+    for name in ("train.csv", "test.csv"):
+        (tmp_path / name).write_text(f'"3","the title","{name} text"\n', encoding="cp1252")
+    corpus = load_corpus(str(tmp_path), text="3", label="1", reading={"heading": False})
+    assert (corpus.texts, corpus.labels) == (["test.csv text", "train.csv text"], ["3", "3"])
+    with pytest.raises(InputError, match=r"test\.csv has no column '4'"):
+        load_corpus(str(tmp_path), text="4", reading={"heading": False})
+    (tmp_path / "submission.csv").write_text("id\n1\n")  # then they are not all parts
+    with pytest.raises(InputError, match="give one of its files"):
+        load_corpus(str(tmp_path))
+
+
+def test_a_text_file_for_each_part_is_not_two_documents(tmp_path):
+    for name in ("train.txt", "valid.txt"):
+        (tmp_path / name).write_text("one\ntwo\n")
+    with pytest.raises(
+        InputError, match=r"holds train\.txt, valid\.txt \(2 in all\), each of which would be one document"
+    ):
+        load_corpus(str(tmp_path))
+
+
+def test_fastais_column_of_truths_is_a_split(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("text,label,is_valid\na,x,False\nb,y,True\n")
+    corpus = load_corpus(str(path))
+    assert corpus.split == ["train", "valid"]
+    assert corpus.notes[0] == "the column is_valid says what is train and what is valid"
+    path.write_text("text,label,is_valid\na,x,perhaps\nb,y,True\n")
+    assert load_corpus(str(path)).split is None
+
+
+def test_splits_that_would_be_taken_for_topics_are_refused_or_noted(tmp_path):
+    two = ("arts", "sport")
+    folder = folder_of(tmp_path / "a", {"train": two, "holdout": two})
+    with pytest.raises(InputError, match=r"train, which is called after a split, and holdout, which is not"):
+        load_corpus(str(folder))
+    folder_of(tmp_path / "b" / "unpacked", {"train": two, "test": two})
+    with pytest.raises(InputError, match=r"splits \(test, train\) below unpacked: give .*unpacked itself"):
+        load_corpus(str(tmp_path / "b"))
+    for topic in two:
+        folder_of(tmp_path / "c" / topic, {"train": ("",), "dev": ("",)})
+    with pytest.raises(InputError, match=r"splits \(dev, train\) below arts: put the splits above the topics"):
+        load_corpus(str(tmp_path / "c"))
+    folder = folder_of(tmp_path / "d", {"part 1": two, "part 2": two})
+    assert load_corpus(str(folder)).notes == (
+        "part 1, part 2 (2 in all) are the topics, and hold the same folders: if they are splits, call them train, valid "
+        "and test",
+    )
+
+
+def test_unsup_beside_topics_without_splits_has_no_topic(tmp_path):
+    corpus = load_corpus(str(folder_of(tmp_path / "a", dict.fromkeys(("neg", "pos", "unsup"), ("",)))))
+    assert corpus.labels == ["neg", "neg", "pos", "pos", None, None]
+    assert (corpus.split, corpus.notes) == (
+        None,
+        ("what lies in unsup has no topic: only the language model reads it",),
+    )
+    learning = folder_of(tmp_path / "b", dict.fromkeys(("supervised", "unsupervised"), ("",)))
+    assert load_corpus(str(learning)).topics == ["supervised", "unsupervised"]

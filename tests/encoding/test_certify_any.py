@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from conftest import make_texts
 from encoder_tools import random_documents, random_model
+from unpadded.common import glyphs
 from unpadded.common.errors import InputError
 from unpadded.encoding.certification.certifying import assert_batch_invariant, certify
 from unpadded.encoding.certification.example import Example
@@ -350,6 +351,14 @@ def test_the_picture_names_the_culprit(tmp_path):
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == list(report.trials)
     figure.savefig(tmp_path / "picture.png")
     assert certify(mean, ["$x$"], max_calls=20).plot()
+
+
+def test_texts_that_the_pictures_font_lacks_are_written_out(tmp_path, monkeypatch, recwarn):
+    monkeypatch.setattr(glyphs, "_others", dict)  # a machine with no other fonts
+    figure = certify(pads_in_the_mean, [f"{text} 体" for text in TEXTS]).plot()
+    assert r"\u4f53" in " ".join(text.get_text() for text in figure.axes[0].texts)
+    figure.savefig(tmp_path / "picture.png")
+    assert not [str(warning.message) for warning in recwarn if "Glyph" in str(warning.message)]
 
 
 def test_matplotlib_is_only_needed_for_the_picture():

@@ -6,10 +6,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from fontTools.ttLib import TTFont
+from matplotlib import font_manager
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 from PIL import Image
 
+from unpadded.common import glyphs
 from unpadded.common.errors import InputError
 from unpadded.common.names import POSTPROCESSES
 from unpadded.evaluation.clustering.describe import confusion
@@ -235,6 +238,42 @@ def test_topics_are_drawn_as_they_are_called(tmp_path, recwarn):
         save_figure(figure, tmp_path / f"{name}.png")
         assert max(Image.open(tmp_path / f"{name}.png").size) < 5000
     assert not [str(warning.message) for warning in recwarn if "Glyph" in str(warning.message)]
+
+
+def test_what_no_font_has_is_written_out_and_named_in_words(tmp_path, monkeypatch, recwarn):
+    monkeypatch.setattr(glyphs, "_others", dict)  # a machine with no other fonts
+    topics = ["体育新闻", "한국", "体" * 60, "flag\U000e0067"]
+    figure = plots.confusion_map(confusion(np.arange(40) % 3, topics * 10), title="of 体")
+    axis = figure.axes[0]
+    drawn = [r"\u4f53\u80b2\u65b0\u95fb", r"\ud55c\uad6d", r"\u4f53" * 6 + "…", "flag"]
+    assert {text.get_text() for text in axis.get_yticklabels()} == set(drawn)
+    assert axis.get_title(loc="left") == r"of \u4f53"
+    assert all(topic in figure.get_label() for topic in topics[:2])  # the words for who cannot see it keep the name
+    save_figure(figure, tmp_path / "confusion.png")
+    xy = np.repeat(np.arange(4), 10)[:, None] * [5.0, 3.0] + np.random.default_rng(0).normal(size=(40, 2))
+    named = set(texts_of(umap_maps({"mean": xy}, np.repeat(topics, 10)).axes[0]))
+    assert named & set(drawn)
+    assert not named & set(topics)
+    assert not [str(warning.message) for warning in recwarn if "Glyph" in str(warning.message)]
+
+
+def test_what_another_font_of_the_machine_has_is_drawn_with_it(tmp_path, monkeypatch):
+    made = TTFont(font_manager.findfont("DejaVu Sans"))
+    for table in made["cmap"].tables:
+        table.cmap[ord("体")] = table.cmap[ord("A")]
+    for name in made["name"].names:
+        name.string = "Made For A Test"
+    made.save(tmp_path / "made.ttf")
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", [*font_manager.fontManager.ttflist])
+    font_manager.fontManager.addfont(tmp_path / "made.ttf")
+    glyphs._others.cache_clear()
+    try:
+        axis = plots.confusion_map(confusion(np.arange(8) % 2, ["体 b", "plain"] * 4)).axes[0]
+        families = {text.get_text(): text.get_fontfamily() for text in axis.get_yticklabels()}
+        assert families == {"体 b": ["sans-serif", glyphs._others()[ord("体")]], "plain": ["sans-serif"]}
+        assert len(families["体 b"]) == 2
+    finally:
+        glyphs._others.cache_clear()
 
 
 @pytest.mark.filterwarnings("error:constrained_layout not applied")

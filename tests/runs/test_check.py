@@ -123,6 +123,30 @@ def test_check_refuses_what_a_run_refuses(table, tmp_path, capsys):
     assert main(["run", "--check", "--corpus", str(tmp_path / "nowhere.csv")]) == 2
 
 
+def test_an_output_that_is_a_file_and_an_empty_name_are_refused_before_anything_runs(table, tmp_path, capsys):
+    for output in (table, table / "below"):
+        assert main(["run", "--check", "--corpus", str(table), "--output", str(output)]) == 2
+        said = capsys.readouterr().err
+        assert f"{output} cannot be a folder, because {table} is a file: give another --output." in said
+    assert main(["run", "--check", "--corpus", "", "--output", str(tmp_path / "run")]) == 2  # not the present folder
+    assert "'' is neither a file or folder that exists" in capsys.readouterr().err
+
+
+def test_an_output_among_the_documents_is_refused(tmp_path, capsys, monkeypatch):
+    for topic in ("a", "b"):
+        (tmp_path / topic).mkdir()
+        (tmp_path / topic / "1.txt").write_text("some text")
+    monkeypatch.chdir(tmp_path)
+    for arguments in (
+        ["run", "--check", "--corpus", "."],
+        ["embed", "--model", "none", "--input", ".", "--output", "x"],
+    ):
+        assert main(arguments) == 2
+        assert "lies in the folder ., whose files are the documents: give another --output" in capsys.readouterr().err
+    assert main(["run", "--check", "--corpus", "a", "--output", "out"]) == 2  # beside it, as far as that goes
+    assert "Nothing can be done" in capsys.readouterr().err
+
+
 def test_check_of_queries(tmp_path, capsys):
     folder = tmp_path / "judged"
     (folder / "qrels").mkdir(parents=True)

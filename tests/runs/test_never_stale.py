@@ -16,7 +16,8 @@ from unpadded.common.errors import InputError
 from unpadded.report.notebooks import code_of
 from unpadded.runs import code as code_module
 from unpadded.runs import stage as stage_job
-from unpadded.runs.code import LIBRARY, code_key, modules_of
+from unpadded.runs.code import LIBRARY, READS, code_key, modules_of, page_key
+from unpadded.runs.executing import execute_jobs
 from unpadded.runs.run import NOTEBOOKS, CorpusChoice, Run
 
 ROOM = """from typing import TYPE_CHECKING
@@ -217,3 +218,57 @@ def test_what_other_code_left_half_done_is_not_gone_on_with(run, monkeypatch):
     assert checkpoint.exists()  # of the same job: it goes on from there
     replace(job, key="another").perform()
     assert not checkpoint.exists()
+
+
+def test_templates_count_for_the_code_that_reads_them(tmp_path):
+    copy = shutil.copytree(LIBRARY / "unpadded", tmp_path / "lib" / "unpadded").parent
+    cells = {
+        "reads": ["from unpadded.report import with_links"],
+        "reads none": ["from unpadded.corpus import Corpus"],
+    }
+
+    def found() -> dict[str, str]:
+        return {name: code_key(cell, tmp_path, copy) for name, cell in cells.items()} | {"page": page_key((), copy)}
+
+    before = found()
+    for template in ("style.css", "parts.html", "notebook.html"):
+        with open(copy / "unpadded" / "report" / "templates" / template, "a") as file:
+            file.write("<!-- more -->")
+        after = found()
+        assert {name for name in before if before[name] != after[name]} == {"reads", "page"}
+        before = after
+
+
+def test_every_file_of_the_library_that_is_no_code_is_known_to_be_read():
+    others = {
+        path.parent.relative_to(LIBRARY).as_posix()
+        for path in (LIBRARY / "unpadded").rglob("*")
+        if path.is_file() and path.suffix != ".py" and path.parent.name != "__pycache__"
+    }
+    read = {f"{module.rpartition('.')[0].replace('.', '/')}/{folder}" for module, folder in READS.items()}
+    assert others - {"unpadded/explore/lab_settings"} == read  # that of JupyterLab is no result's
+
+
+def test_pages_of_what_is_reused_are_written_again_where_they_would_look_otherwise(run, monkeypatch):
+    written = []
+    monkeypatch.setattr(stage_job, "execute", execute_here)
+    monkeypatch.setattr(
+        stage_job, "write_page", lambda path: [written.append(path.stem), path.with_suffix(".html").touch()]
+    )
+    job = run.jobs(run.choice.load())[0]
+    job = replace(job, stage=replace(job.stage, leaves=()))
+    job.perform()
+    written.clear()
+    job.renew_page()
+    assert not written
+    monkeypatch.setattr(stage_job, "page_key", lambda prose: f"another template, {page_key(prose)}")
+    for _ in range(2):
+        assert not execute_jobs([job], at_once=1, say=print, before=lambda job: None)
+    assert written == [job.stage.name]
+    source = nbformat.read(job.notebook, as_version=4)
+    source.cells.append(nbformat.v4.new_markdown_cell("Prose."))
+    nbformat.write(source, job.notebook)
+    assert run.jobs(run.choice.load())[0].key == job.key  # no code has changed
+    job.renew_page()
+    assert written == [job.stage.name] * 2
+    assert job.seconds >= 0

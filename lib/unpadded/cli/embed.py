@@ -5,6 +5,7 @@ import csv
 import os
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 from unpadded.cli.values import add_reading_options, positive_number, reading_of
 from unpadded.common import comma_list
@@ -57,9 +58,14 @@ def run_embed(args: argparse.Namespace) -> int:
     Raises `InputError` for wrong input.
     """
     from unpadded.common import DISK_IS_FULL
-    from unpadded.corpus import Corpus  # these take seconds to import, which `unpadded --help` should not
+    from unpadded.corpus import (  # these take seconds to import, which `unpadded --help` should not
+        Corpus,
+        check_outside,
+    )
 
-    corpus = Corpus.load(args.input, text=args.text, label=args.label, id=args.id, **reading_of(args))
+    check_outside(args.input, Path(args.output))
+    # No split: what part a document is of changes no vector, and one that is missing should not stand in the way.
+    corpus = Corpus.load(args.input, text=args.text, label=args.label, id=args.id, split="", **reading_of(args))
     try:
         embeddings = _embed(args, corpus)
     except OSError as error:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         DISK_IS_FULL,
         atomic_folder,
         atomic_write,
+        check_folder,
         is_clutter,
         mapped_array,
         read_json,

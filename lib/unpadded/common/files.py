@@ -13,6 +13,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from unpadded.common.errors import InputError
 from unpadded.common.threads import READING_HEADERS
 
 # What systems and tools put into folders by themselves: a folder of nothing else is empty, and none of it is a document.
@@ -81,6 +82,13 @@ def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def check_folder(folder: Path) -> None:
+    """Raise `InputError` where `folder` can be none, being a file itself or lying below one."""
+    there = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    if there.exists() and not there.is_dir():
+        raise InputError(f"{folder} cannot be a folder, because {there} is a file: give another --output.")
 
 
 def is_clutter(name: str) -> bool:

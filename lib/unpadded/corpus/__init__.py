@@ -8,5 +8,6 @@ if TYPE_CHECKING:
     from unpadded.corpus.corpora import fingerprints, load_also, load_corpus, relocated
     from unpadded.corpus.corpus import Corpus
     from unpadded.corpus.datasets.registry import NAMES, data_folder
+    from unpadded.corpus.loading import check_outside
 
 __getattr__, __dir__, __all__ = hand_on(__name__)

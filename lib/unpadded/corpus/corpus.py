@@ -47,9 +47,9 @@ class Corpus(Documents):
         """Load a named dataset, a CSV/TSV/JSONL/Parquet file, a folder of topic folders, a BEIR folder, or strings.
 
         `text`, `label`, `id`, `split` name a file's columns; a column called label, id or split is used unasked, and
-        `label=""` does without topics. Without a row of names (`heading=False`) they are numbers from "1". Encoding and
-        delimiter are found where they are not given, and noted. A path that exists wins over a dataset's name. Raises
-        `InputError` for bad input.
+        `label=""` does without topics, `split=""` without a table's column of parts. Without a row of names
+        (`heading=False`) they are numbers from "1". Encoding and delimiter are found where they are not given, and
+        noted. A path that exists wins over a dataset's name. Raises `InputError` for bad input.
         """
         columns = {"text": text, "label": label, "id": id, "split": split}
         reading = Reading(encoding, delimiter, heading)

@@ -7,7 +7,18 @@ from pathlib import Path
 from unpadded.common import InputError, did_you_mean
 from unpadded.corpus.datasets import registry
 from unpadded.corpus.documents import Documents
+from unpadded.corpus.readers.beir import is_beir
 from unpadded.corpus.readers.read import Reading, read, refuse_columns, without_labels
+
+
+def check_outside(source: str | os.PathLike, output: Path) -> None:
+    """Raise `InputError` where `output` lies in the folder of documents `source`: they would be documents the next time."""
+    folder, inner = Path(os.path.expanduser(source)), output.resolve()
+    within = bool(source) and folder.is_dir() and folder.resolve() in (inner, *inner.parents)
+    if within and not is_beir(folder):
+        raise InputError(
+            f"the output {output} lies in the folder {folder}, whose files are the documents: give another --output"
+        )
 
 
 def load_documents(source: str | os.PathLike, *, columns: dict[str, str | None], reading: Reading) -> Documents:

@@ -55,18 +55,23 @@ def code_of(notebook: NotebookNode) -> list[str]:
     return [cell.source for cell in cells if cell.cell_type == "code"]
 
 
+def prose_of(notebook: NotebookNode) -> list[str]:
+    """The sources of a notebook's text cells."""
+    return [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+
+
 def refresh_text(executed: Path, source: Path) -> None:
     """Give an executed notebook the prose of its source, where their code is still the same.
 
     An answer is written after the run that it reports; this takes it over without running anything again.
     """
     old, new = (nbformat.read(path, as_version=4) for path in (executed, source))
-    prose = [cell for cell in new.cells if cell.cell_type == "markdown"]
+    prose = prose_of(new)
     places = [i for i, cell in enumerate(old.cells) if cell.cell_type == "markdown"]
     if code_of(old) != code_of(new) or len(prose) != len(places):
         return
-    for i, cell in zip(places, prose, strict=True):
-        old.cells[i].source = cell.source
+    for i, text in zip(places, prose, strict=True):
+        old.cells[i].source = text
     with atomic_write(executed) as file:
         file.write(nbformat.writes(old).encode())
 

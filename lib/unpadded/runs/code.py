@@ -15,6 +15,8 @@ from pathlib import Path
 
 LIBRARY = Path(__file__).resolve().parents[2]  # the folder that holds the package
 PACKAGE = "unpadded"
+READS = {"unpadded.report.rendering": "templates"}  # module -> the folder beside it whose files it reads
+WRITES_PAGES = "from unpadded.report import write_index, write_page"  # what runs when the pages of a run are written
 # Packages that do the work behind one that is imported: their versions count too.
 BEHIND = {"fastai": ("fastcore", "spacy"), "sklearn": ("scipy",), "umap": ("numba", "pynndescent")}
 
@@ -22,17 +24,25 @@ Import = tuple[str, str]  # a module, and the name taken from it ("": the module
 
 
 def code_key(cells: Sequence[str], folder: Path, library: Path = LIBRARY) -> str:
-    """SHA-256 of all code that notebook cells run: theirs, our modules', and the versions of the packages that these import.
+    """SHA-256 of all code that notebook cells run: theirs, our modules' with the templates that these read, and the versions
+    of the packages that these import.
 
     `folder`: where the notebook lies, whose modules it can import too. Nothing is imported or executed.
     """
     sources, packages = _closure(cells, [folder, library])
     content = [*cells, *(f"{name}\n{source}" for name, source in sorted(sources.items()))]
+    content += [part for name in sorted(READS.keys() & sources.keys()) for part in _read_by(name, [folder, library])]
     content += [f"{name} {version_of(name)}" for name in sorted(packages)]
     digest = hashlib.sha256()
     for part in content:
         digest.update(part.encode("utf-8", "surrogatepass") + b"\xff")
     return digest.hexdigest()
+
+
+def page_key(prose: Sequence[str] = (), library: Path = LIBRARY) -> str:
+    """SHA-256 of what makes a notebook's page beside what its execution left: `prose`, our code and the templates."""
+    content = [code_key([WRITES_PAGES], library, library), *prose]
+    return hashlib.sha256("\xff".join(content).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def modules_of(cells: Sequence[str], folder: Path, library: Path = LIBRARY) -> list[str]:
@@ -149,6 +159,13 @@ def _find(module: str, roots: Sequence[Path]) -> Path | None:
             if path.is_file():
                 return path
     return None
+
+
+def _read_by(module: str, roots: Sequence[Path]) -> Iterator[str]:
+    """The files that a module reads, each with its name."""
+    path = _find(module, roots)
+    for file in sorted((path.parent / READS[module]).iterdir()) if path else ():
+        yield f"{file.name}\n{file.read_text(encoding='utf-8', errors='surrogateescape')}"
 
 
 def _parents(module: str) -> list[str]:

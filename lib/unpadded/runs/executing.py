@@ -59,17 +59,21 @@ class _Advance:
             return None
         if self.job.is_done():
             self.say(f"{self.title}: unchanged, reused ({self.job.seconds:.0f} s when it ran)")
-            return None
+            return self._tried(self.job.renew_page)
         if broken:
             self.say(f"{self.title}: not executed, because {broken.stage} failed")
             return Failure(broken.stage, f"not executed, because {broken.stage} failed")
-        return self._perform()
+        return self._tried(self._perform)
 
-    def _perform(self) -> Failure | None:
+    def _perform(self) -> None:
         self.say(f"{self.title} ...")
+        self.before(self.job)
+        self.say(f"{self.title}: {self.job.perform(at_once=self.at_once):.0f} s")
+
+    def _tried(self, work: Callable[[], None]) -> Failure | None:
+        """Do it; why it failed, if it did."""
         try:
-            self.before(self.job)
-            self.say(f"{self.title}: {self.job.perform(at_once=self.at_once):.0f} s")
+            work()
         except Exception as error:
             if isinstance(error, NoRoomError) or (isinstance(error, OSError) and error.errno in DISK_IS_FULL):
                 self.stopped.set()

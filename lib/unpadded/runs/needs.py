@@ -34,7 +34,7 @@ def left_out(stages: Sequence[Stage], corpus: Corpus) -> dict[str, str]:
             reasons[stage.name] = reason
     if known and known == set(reasons):
         raise InputError(
-            f"Nothing can be done with the corpus {corpus.name!r}, {next(iter(reasons.values()))}: give another."
+            f"Nothing can be done with the corpus {corpus.name!r}, because {next(iter(reasons.values()))}: give another."
         )
     return reasons
 

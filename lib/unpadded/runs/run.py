@@ -8,8 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from unpadded import __version__
-from unpadded.common import InputError, locked, n_cores, write_json
-from unpadded.corpus import Corpus, fingerprints, load_corpus, relocated
+from unpadded.common import InputError, check_folder, locked, n_cores, write_json
+from unpadded.corpus import Corpus, check_outside, fingerprints, load_corpus, relocated
 from unpadded.evaluation import concatenate, read_scores, write_scores
 from unpadded.runs.belonging import foreign_stages, move_aside
 from unpadded.runs.check import described, planned
@@ -61,7 +61,8 @@ class CorpusChoice:
     def parameters(self, folder: Path) -> dict:
         """The same as notebook parameters, a path given relative to `folder`, where the notebook runs."""
         path = Path(self.source)
-        source = os.path.relpath(path, folder) if path.exists() else self.source
+        there = bool(self.source) and path.exists()  # the path of nothing would be the present folder
+        source = os.path.relpath(path, folder) if there else self.source
         given = {k: getattr(self, k) for k in ("text", "label", "id", "n_documents", "seed")}
         return {"corpus": source} | given | ({"reading": self.reading} if self.reading else {})
 
@@ -130,6 +131,8 @@ class Run:
 
     def _plan(self) -> tuple[Corpus, list[StageJob]]:
         """The corpus and what is to be done with it; raises `InputError` for all that can be known to be wrong."""
+        check_folder(self.folder)
+        check_outside(self.choice.source, self.folder)
         check_overrides(self.overrides, self.notebooks, self._why_not_asked)
         corpus = self.choice.load()
         check_overrides(self.overrides, self.notebooks, partial(self._why_left_out, corpus))

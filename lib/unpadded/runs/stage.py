@@ -14,8 +14,8 @@ import nbformat
 
 from unpadded import __version__
 from unpadded.common import read_json, write_json
-from unpadded.report import code_of, write_page
-from unpadded.runs.code import code_key
+from unpadded.report import code_of, prose_of, refresh_text, write_page
+from unpadded.runs.code import code_key, page_key
 from unpadded.runs.notebook import execute
 from unpadded.runs.profiles import Stage
 
@@ -75,8 +75,19 @@ class StageJob:
             raise
         write_page(self.executed)
         seconds = time.monotonic() - started
-        self._record(finished=True, seconds=round(spent + seconds, 1))
+        self._record(finished=True, seconds=round(spent + seconds, 1), page=self._page_key())
         return seconds
+
+    def renew_page(self) -> None:
+        """Write the page of a finished stage again where its templates, our code or the notebook's prose have changed."""
+        key = self._page_key()
+        if self._status().get("page") != key:
+            refresh_text(self.executed, self.notebook)
+            write_page(self.executed)
+            self._record(finished=True, seconds=self.seconds, page=key)
+
+    def _page_key(self) -> str:
+        return page_key(prose_of(nbformat.read(self.notebook, as_version=4)))
 
     def all_parameters(self) -> dict:
         """The notebook's parameters, with the folder as it is named from the notebook's own."""
@@ -99,13 +110,13 @@ class StageJob:
     def _status(self) -> dict:
         return recorded(self.folder, self.stage)
 
-    def _record(self, *, finished: bool, seconds: float) -> None:
-        record = {"key": self.key, "finished": finished, "seconds": seconds, "about": dict(self.about)}
+    def _record(self, *, finished: bool, seconds: float, page: str = "") -> None:
+        record = {"key": self.key, "finished": finished, "seconds": seconds, "about": dict(self.about), "page": page}
         write_json(_record_of(self.folder, self.stage), record)
 
 
 def recorded(folder: Path, stage: Stage) -> dict:
-    """What a folder records of a stage: `key`, `finished`, `seconds`, `about`; empty where it records nothing."""
+    """What a folder records of a stage: `key`, `finished`, `seconds`, `about`, `page`; empty where it records nothing."""
     try:
         return read_json(_record_of(folder, stage))
     except (OSError, ValueError):

@@ -10,6 +10,7 @@ from unpadded.common import InputError
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 SPOKEN = {"comma": ",", "semicolon": ";", "tab": "\t", r"\t": "\t", "bar": "|", "space": " "}
+ALL_QUOTED = 0.9  # of the cells: a program quotes all of them, perhaps but for the heading
 LOOKED_AT = 50  # rows that a guess is made from
 # What a quoted cell holds that had to be quoted: a doubled quote, the delimiter, an end of line, or nothing.
 CELL = re.compile(r'(?:^|(?<=\t)|(?<=\n))(?:"((?:[^"]|"")*)"(?=\t|\r?\n|\r?\Z)|([^\t\n]*))')
@@ -29,15 +30,14 @@ def rows_of(path: Path, text: str, delimiter: str, notes: list[str]) -> list[lis
     Raises `InputError` for a quote that is left open or not doubled, naming the line.
     """
     unquoted = delimiter == "\t" and not is_quoted(text)
-    rows = (
-        [line.removesuffix("\r").split("\t") for line in text.split("\n")]
-        if unquoted
-        else _parsed(path, text, delimiter)
-    )
+    rows = _unquoted(text) if unquoted else _parsed(path, text, delimiter)
     rows = [row for row in rows if row and not (unquoted and row == [""])]
-    kept = [row for row in rows if len(row) == 1 or any(cell.strip() for cell in row)]
+    alone = bool(rows) and len(rows[0]) == 1  # in a table of one column a blank is an empty document
+    kept = [row for row in rows if alone or any(cell.strip() for cell in row)]
     if len(kept) < len(rows):
         notes.append(f"left out {len(rows) - len(kept)} rows of nothing but delimiters")
+    if unquoted and any(cell.startswith('"') for row in kept for cell in row):
+        notes.append(f"the quotes in {path.name} are text: its cells are not quoted as such")
     return kept
 
 
@@ -78,6 +78,8 @@ def is_quoted(text: str) -> bool:
         needed += not inside or bool(re.search(r'"|\t|\n|\r', inside)) or ("," in inside and not commas_elsewhere)
     if not quoted:
         return False
+    if quoted >= ALL_QUOTED * cells:
+        return True
     return (needed == quoted or quoted >= 0.5 * cells) and not _even_without_quotes(text)
 
 
@@ -100,6 +102,12 @@ def _head(text: str, delimiter: str) -> list[list[str]]:
     except csv.Error:
         pass
     return rows
+
+
+def _unquoted(text: str) -> list[list[str]]:
+    """The cells of lines that end in a line feed, a carriage return before it, or, where there is no line feed, in that."""
+    lines = text.split("\n") if "\n" in text else text.split("\r")
+    return [line.removesuffix("\r").split("\t") for line in lines]
 
 
 def _parsed(path: Path, text: str, delimiter: str) -> list[list[str]]:

@@ -27,6 +27,9 @@ def read_folder(path: Path, *, encoding: str | None = None) -> Documents:
     """
     folders = _children(path, Path.is_dir)
     splits, notes = _splits(path, folders), []
+    if not splits:
+        _refuse_splits_below(path, folders)
+        _note_same_folders(folders, notes)
     if splits:
         files = [file for folder in folders for file in _files_of_topics(folder, splits[folder.name], notes)]
         _note_loose(path, notes)
@@ -66,7 +69,8 @@ def _read_all(files: list[Path], encoding: str | None, notes: list[str]) -> list
 def _splits(path: Path, folders: list[Path]) -> dict[str, str]:
     """Folder name -> split where every folder is named after one, else nothing.
 
-    Raises `InputError` where train and another split lie beside folders that are none.
+    Raises `InputError` where train and another split lie beside folders that are none, and where one that is none holds the
+    same folders as a split.
     """
     parts = {folder.name: part_called(folder.name) for folder in folders}
     found = {name: part for name, part in parts.items() if part is not None}
@@ -76,17 +80,65 @@ def _splits(path: Path, folders: list[Path]) -> dict[str, str]:
             f"the folder {path} has splits ({', '.join(found)}) beside folders that are none ({listing(others)}): "
             "leave the splits alone there"
         )
+    for name in found if others else ():
+        for other in others:
+            same = sorted(_names_below(path / name) & _names_below(path / other))
+            if same:
+                raise InputError(
+                    f"the folder {path} has {name}, which is called after a split, and {other}, which is not, with the "
+                    f"same folders in them ({listing(same)}): call both after train, valid or test"
+                )
     return {} if others else found
+
+
+def _names_below(folder: Path) -> set[str]:
+    return {readable(child.name) for child in _children(folder, Path.is_dir)}
+
+
+def _refuse_splits_below(path: Path, folders: list[Path]) -> None:
+    """Raise `InputError` where the splits lie below a folder that would be a topic."""
+    for folder in folders:
+        parts = {name: part_called(name) for name in sorted(_names_below(folder))}
+        if None in parts.values() or TRAIN not in parts.values() or len(set(parts.values())) < 2:
+            continue
+        one = f"give {folder} itself"
+        several = "put the splits above the topics"
+        raise InputError(
+            f"the folder {path} has splits ({', '.join(parts)}) below {readable(folder.name)}: "
+            f"{one if len(folders) == 1 else several}"
+        )
+
+
+def _note_same_folders(folders: list[Path], notes: list[str]) -> None:
+    """Note where topics look like splits under names that are none: each holds the same folders."""
+    below = {frozenset(_names_below(folder)) for folder in folders}
+    if len(folders) > 1 and len(below) == 1 and len(next(iter(below))) > 1:
+        notes.append(
+            f"{listing(folder.name for folder in folders)} are the topics, and hold the same folders: "
+            "if they are splits, call them train, valid and test"
+        )
 
 
 def _files_of_topics(folder: Path, split: str | None, notes: list[str]) -> list[_File]:
     topics = _children(folder, Path.is_dir)
-    files = [_File(file, *_label_and_split(topic.name, split)) for topic in topics for file in _files_below(topic)]
+    without = [topic.name for topic in topics if split is None and _is_unsup(topic.name)] if len(topics) > 1 else []
+    files = [
+        _File(file, *((None, UNLABELLED) if topic.name in without else _label_and_split(topic.name, split)))
+        for topic in topics
+        for file in _files_below(topic)
+    ]
+    if without:
+        notes.append(f"what lies in {', '.join(without)} has no topic: only the language model reads it")
     if files:
         _note_loose(folder, notes)
         return files
     loose = _children(folder, Path.is_file)
     texts = [file for file in loose if split is not None or file.suffix.lower() == ".txt"]
+    if split is None and len(texts) > 1 and all(part_called(file.stem) for file in texts):
+        raise InputError(
+            f"the folder {folder} holds {listing(file.name for file in texts)}, each of which would be one document: "
+            "give each document a file of its own, or a row of a table"
+        )
     if loose and not texts:
         raise InputError(
             f"the folder {folder} has neither topic folders, .txt files nor a corpus.jsonl: give one of its files"
@@ -99,6 +151,11 @@ def _label_and_split(topic: str, split: str | None) -> tuple[str | None, str | N
     if split is not None and UNLABELLED in (split, part_called(topic)):
         return None, UNLABELLED
     return topic, split
+
+
+def _is_unsup(name: str) -> bool:
+    """Whether a folder beside topics is of documents without one; `unsupervised` can be a topic."""
+    return part_called(name) == UNLABELLED and "supervised" not in name.lower()
 
 
 def _files_below(folder: Path) -> list[Path]:

@@ -7,6 +7,7 @@ from unpadded.common import InputError
 from unpadded.corpus.documents import Documents
 from unpadded.corpus.readers.beir import is_beir, read_beir
 from unpadded.corpus.readers.folders import read_folder
+from unpadded.corpus.readers.parts import read_parts, tables_of_parts
 from unpadded.corpus.readers.tabular import Reading, read_table
 
 __all__ = ["Reading", "read", "read_beir", "read_folder", "read_table", "refuse_columns"]
@@ -19,6 +20,9 @@ def read(path: Path, *, columns: dict[str, str | None], reading: Reading) -> Doc
     """
     if path.is_file():
         return read_table(path, columns=columns, reading=reading)
+    tables = {} if is_beir(path) else tables_of_parts(path)
+    if tables:
+        return read_parts(path, tables, columns=columns, reading=reading)
     refuse_columns(columns, f"the folder {path}", reading)
     read_it = read_beir if is_beir(path) else read_folder
     return without_labels(read_it(path, encoding=reading.encoding), columns)
@@ -31,7 +35,7 @@ def without_labels(documents: Documents, columns: dict[str, str | None]) -> Docu
 
 def refuse_columns(columns: dict[str, str | None], what: str, reading: Reading) -> None:
     """Raise `InputError` if a column name, a delimiter or the lack of a heading was given for something that has none."""
-    standard = {"text": ("text",), "label": (None, "")}
+    standard = {"text": ("text",), "label": (None, ""), "split": (None, "")}
     given = [f"{key}={name!r}" for key, name in columns.items() if name not in standard.get(key, (None,))]
     given += [f"delimiter={reading.delimiter!r}"] if reading.delimiter is not None else []
     given += [] if reading.heading else ["heading=False"]

@@ -14,9 +14,11 @@ from unpadded.common import InputError, did_you_mean, extras_needed, in_short
 from unpadded.corpus.documents import Documents
 from unpadded.corpus.readers.decoding import decode, read_text, readable
 from unpadded.corpus.readers.delimited import DELIMITERS, checked_delimiter, likeliest, rows_of
-from unpadded.corpus.splits import UNLABELLED, plain_splits
+from unpadded.corpus.splits import TRAIN, UNLABELLED, VALID, plain_splits
 from unpadded.corpus.validation import as_name, listing
 
+FASTAIS_SPLIT = "is_valid"  # the column that fastai's own tables have, of true and false
+TRUTHS = {"true": VALID, "1": VALID, "1.0": VALID, "false": TRAIN, "0": TRAIN, "0.0": TRAIN}
 # A column of this name is used without being asked for; `_id` is what BEIR calls it.
 STANDARD = {"text": ("text",), "label": ("label",), "id": ("id", "_id"), "split": ("split",)}
 KINDS = {"csv": (".csv",), "tsv": (".tsv", ".tab"), "jsonl": (".jsonl", ".ndjson"), "parquet": (".parquet", ".pq")}
@@ -65,6 +67,8 @@ def read_table(path: Path, *, columns: dict[str, str | None], reading: Reading =
     )
     ids = [str(row) for row in range(1, len(texts) + 1)] if ids is None else ids
     split = plain_splits(split) if split and any(split) else None  # type: ignore[arg-type] # a missing one is refused later
+    if split is None and columns["split"] is None and FASTAIS_SPLIT in table.names:
+        split = _fastais_split(table.column(FASTAIS_SPLIT), notes)
     labels = _labels(path, table, chosen["label"], split, asked=columns["label"] is not None, notes=notes)
     name = path.with_suffix("") if path.suffix.lower() == ".gz" else path
     return Documents(
@@ -76,6 +80,13 @@ def read_table(path: Path, *, columns: dict[str, str | None], reading: Reading =
         notes=tuple(map(readable, notes)),
         where=str(path),
     )
+
+
+def kind_of(path: Path) -> str | None:
+    """Which kind of table a file is by its ending, as in `KINDS`; None where it is of none that can be read."""
+    packed = path.suffix.lower() == ".gz"
+    kind = ENDINGS.get((path.with_suffix("") if packed else path).suffix.lower())
+    return None if packed and kind == "parquet" else kind
 
 
 def read_jsonl(path: Path, *, encoding: str | None = None, notes: list[str] | None = None) -> list[dict[str, Any]]:
@@ -95,6 +106,15 @@ def read_jsonl(path: Path, *, encoding: str | None = None, notes: list[str] | No
     return rows
 
 
+def _fastais_split(values: list[Any], notes: list[str]) -> list[str] | None:
+    """What a column of truths says: valid where it is true, else train; nothing where it holds anything else."""
+    said = [(as_name(value) or "").strip().lower() for value in values]
+    if not said or not all(value in TRUTHS for value in said):
+        return None
+    notes.append(f"the column {FASTAIS_SPLIT} says what is train and what is valid")
+    return [TRUTHS[value] for value in said]
+
+
 def _as_text(value: Any) -> Any:
     """A text, of a number its digits; what is neither stays, and is refused with its row."""
     if isinstance(value, str) or value is None:
@@ -106,7 +126,8 @@ def _as_text(value: Any) -> Any:
 def _labels(
     path: Path, table: Table, column: str | None, split: list[str] | None, *, asked: bool, notes: list[str]
 ) -> list[str | None] | None:
-    """The topic of each row, None where it has none or is of the split "unlabelled"; None for all where no row has any."""
+    """The topic of each row without spaces around it, None where it has none or is of the split "unlabelled"; None for all
+    where no row has any."""
     if column is None:
         return None
     values = table.column(column)
@@ -118,7 +139,8 @@ def _labels(
         )
     unsplit = split or [""] * len(values)
     labels = [
-        None if part == UNLABELLED else as_name(value) or None for value, part in zip(values, unsplit, strict=True)
+        None if part == UNLABELLED else (as_name(value) or "").strip() or None
+        for value, part in zip(values, unsplit, strict=True)
     ]
     missing = labels.count(None)
     if nested:
@@ -130,10 +152,8 @@ def _labels(
 
 
 def _open(path: Path, columns: dict[str, str | None], reading: Reading, notes: list[str]) -> Table:
-    packed = path.suffix.lower() == ".gz"
-    kind = ENDINGS.get((path.with_suffix("") if packed else path).suffix.lower())
-    kind = kind or ("csv" if reading.delimiter is not None else None)
-    if kind is None or (packed and kind == "parquet"):
+    kind = kind_of(path) or ("csv" if reading.delimiter is not None else None)
+    if kind is None:
         raise InputError(
             f"{path} is of no known type: name it .csv, .tsv or .jsonl (with .gz if packed) or .parquet, "
             "or give a folder"

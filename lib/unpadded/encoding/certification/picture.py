@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
 
+from unpadded.common.glyphs import legible, make_legible
 from unpadded.encoding.certification.certificate import Certificate, shortened
 from unpadded.encoding.certification.items import length
 
@@ -43,6 +44,7 @@ def picture(certificate: Certificate) -> Figure:
     words = _words(certificate, int(figure.get_figwidth() * 11))
     axes.set_title(certificate.verdict, loc="left", fontweight="bold", pad=8 + 13 * len(words))
     axes.text(0, 1.01, "\n".join(words), transform=axes.transAxes, va="bottom", fontsize=8)
+    make_legible(figure)
     return figure
 
 
@@ -52,7 +54,7 @@ def _words(certificate: Certificate, width: int) -> list[str]:
     if certificate.smallest:
         texts = " | ".join(map(shortened, certificate.smallest[:3]))
         more = f" and {len(certificate.smallest) - 3} more" if len(certificate.smallest) > 3 else ""
-        lines += textwrap.wrap(f"smallest example: {texts}{more}", width)
+        lines += textwrap.wrap(legible(f"smallest example: {texts}{more}"), width)
     return [line.replace("$", r"\$") for line in lines]
 
 

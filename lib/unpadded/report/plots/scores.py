@@ -12,6 +12,7 @@ from unpadded.report.plots.palette import INK, MARKERS, POOLING_COLOURS
 from unpadded.report.plots.speed import nothing_measured
 from unpadded.report.plots.style import (
     as_drawn,
+    as_named,
     in_words,
     label_ends,
     method_colours,
@@ -184,7 +185,7 @@ def confusion_map(table: pd.DataFrame, *, title: str = "Topics (rows) and cluste
     axis.set(title=title, xlabel="cluster")
     figure.colorbar(image, label="share of the topic", shrink=0.8)
     largest = in_words(
-        {f"{as_drawn(topic)} in {shares.columns[row.argmax()]}": row.max() for topic, row in shares.iterrows()}
+        {f"{as_named(topic)} in {shares.columns[row.argmax()]}": row.max() for topic, row in shares.iterrows()}
     )
     return say(figure, title, f"Largest share of a topic's documents in one cluster: {largest}")
 

@@ -8,6 +8,7 @@ import textwrap
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import accumulate
 from pathlib import Path
 from unicodedata import category
 
@@ -21,6 +22,7 @@ from PIL.PngImagePlugin import PngInfo
 from scipy.optimize import isotonic_regression
 
 from unpadded.common import atomic_write
+from unpadded.common.glyphs import letter_drawn, make_legible
 from unpadded.report.plots.palette import BASELINE_GREYS, INK, POOLING_COLOURS, STYLE
 
 DPI = 192  # of a saved picture: two pixels for each of a page's 96 to the inch
@@ -36,6 +38,8 @@ def styled(function: Callable[..., Figure]) -> Callable[..., Figure]:
         with plt.rc_context(STYLE), _without_glyph_warnings():
             figure = function(*args, **kwargs)
             figure.canvas.draw()  # the style is gone when a notebook draws it later, so lay it out now
+            if make_legible(figure):
+                figure.canvas.draw()
         plt.close(figure)
         return figure
 
@@ -44,17 +48,30 @@ def styled(function: Callable[..., Figure]) -> Callable[..., Figure]:
 
 @contextmanager
 def _without_glyph_warnings() -> Iterator[None]:
-    """A character that no font of this machine has is drawn as a box; a warning for each would hide a notebook's output."""
+    """A character that its font lacks is written out before the picture is kept; a warning of each would hide the output."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
         yield
 
 
-def as_drawn(name: object, at_most: int = NAME_LENGTH) -> str:
-    """A name from the data as a figure shows it: in one line, cut with an ellipsis after `at_most` characters."""
-    words = " ".join(str(name).encode("utf-8", "replace").decode().split())
-    words = "".join("\N{REPLACEMENT CHARACTER}" if category(letter) == "Cc" else letter for letter in words)
+def as_named(name: object, at_most: int = NAME_LENGTH) -> str:
+    """A name from the data in one line, cut with an ellipsis after `at_most` characters."""
+    words = _in_line(name)
     return words if len(words) <= at_most else words[: at_most - 1] + "…"
+
+
+def as_drawn(name: object, at_most: int = NAME_LENGTH) -> str:
+    """The same as a figure shows it: what no font of this machine has is an escape, none of which is cut in two."""
+    letters = [letter_drawn(letter) for letter in _in_line(name)]
+    if sum(map(len, letters)) <= at_most:
+        return "".join(letters)
+    ends = [end for end in accumulate(map(len, letters)) if end < at_most]
+    return "".join(letters[: len(ends)]) + "…"
+
+
+def _in_line(name: object) -> str:
+    words = " ".join(str(name).encode("utf-8", "replace").decode().split())
+    return "".join("\N{REPLACEMENT CHARACTER}" if category(letter) == "Cc" else letter for letter in words)
 
 
 def panel_grid(n: int, *, columns: int = 2, width: float, height: float, **options) -> tuple[Figure, list]:

@@ -52,6 +52,9 @@ def execute_sweep(
         failures = []
         if not all(job.is_done() for job in plan.jobs.values()):
             failures = _perform(plan, jobs=jobs or default_jobs(), scheduler=scheduler, say=say)
+        for job in plan.jobs.values():
+            if job.is_done():
+                job.renew_page()
         if len(collect_scores(plan)):
             failures += _compare(plan, say=say)
         _summarise(plan, failures)
@@ -133,6 +136,7 @@ def _compare(plan: SweepPlan, *, say: Callable[[str], None]) -> list[Failure]:
     key = content_key(notebook, {}, [sha256_of(plan.folder / "scores.csv")], [])
     job = StageJob(stage, notebook, plan.folder, {}, key)
     if job.is_done():
+        job.renew_page()
         return []
     say(f"{COMPARE} ...")
     try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 
-from unpadded.common import InputError
+from unpadded.common import InputError, check_folder
 from unpadded.corpus import Corpus
 from unpadded.runs.notebook import check_parameters, declared_parameters, fits, nearest_or_all
 from unpadded.runs.profiles import PROFILES, STAGES, Stage
@@ -72,9 +72,10 @@ class SweepPlan:
 def plan_sweep(spec: SweepSpec, folder: Path, *, notebooks: Path = NOTEBOOKS) -> SweepPlan:
     """Plan a sweep into `folder`; executes and writes nothing.
 
-    Raises `InputError` as `checked_runs` does, and for a corpus that cannot be read.
+    Raises `InputError` as `checked_runs` does, for a corpus that cannot be read, and for a folder that can be none.
     """
     folder, corpora, planned = folder.resolve(), {}, []
+    check_folder(folder)
     for run in checked_runs(spec, folder, notebooks=notebooks):
         corpus = corpora.get(run.choice) or corpora.setdefault(run.choice, run.choice.load())
         jobs = [replace(job, folder=folder / "stages" / f"{job.stage.name}-{job.key[:12]}") for job in run.jobs(corpus)]
