@@ -13,9 +13,11 @@ from hypothesis import settings
 from smoke_run import finished_once, write_topics
 from unpadded.corpus.corpus import Corpus
 from unpadded.model.language_model import LanguageModel
+from unpadded.runs import skip_uri_grammar
 from unpadded.tokens.tokenized import tokenize
 
 torch.set_num_threads(1)
+skip_uri_grammar()  # for the tests that read notebooks, as the command line does
 
 # The same examples every time, so that a failure is of the change at hand; `--hypothesis-profile=default` draws new ones.
 settings.register_profile("same_examples", derandomize=True)
