@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import nbformat
@@ -13,6 +12,7 @@ import pandas as pd
 import psutil
 import pytest
 
+from process_tools import PATIENCE, gone, until
 from sweep_tools import command, comparable, execute_here, executions, sweep, write_corpus, write_notebooks, write_sweep
 from unpadded.common.errors import InputError
 from unpadded.runs import stage as stage_job
@@ -24,8 +24,6 @@ from unpadded.runs.sweeps.scores import collect_scores
 from unpadded.runs.sweeps.spec import read_spec
 
 pytestmark = pytest.mark.slow
-
-PATIENCE = 600  # seconds, on a machine that others use too
 
 
 @pytest.fixture(scope="module")
@@ -50,14 +48,6 @@ def uninterrupted(place: Path, file: Path, monkeypatch) -> pd.DataFrame:
     return comparable(plan.folder)
 
 
-def until(condition) -> None:
-    """Wait for a condition, a while."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
-
-
 def at_work(process: psutil.Process) -> list[psutil.Process]:
     """The Dask workers below a sweep that execute a notebook."""
     found = []
@@ -77,10 +67,6 @@ def finished(output: Path) -> int:
 def heed_interrupts() -> None:
     """As a terminal starts a process; what runs in the background of a script inherits that SIGINT is ignored."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def gone(processes: list[psutil.Process]) -> bool:
-    return all(not p.is_running() or p.status() == psutil.STATUS_ZOMBIE for p in processes)
 
 
 def test_kills_and_a_failure_cost_nothing_but_their_own_work(place, monkeypatch):
