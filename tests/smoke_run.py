@@ -5,10 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 from filelock import FileLock
 
 from unpadded.cli.main import main
 
+KEYS = ["corpus", "task", "method", "pooling", "postprocess", "metric"]
 # Small enough that a run is bounded by starting kernels.
 SMALL = ["-p", "01_train_language_model.epochs=1", "-p", "02_extract_embeddings.map_documents=40"]
 SMALL += ["-p", "04_speed_and_memory.memory_sizes=", "-p", "04_speed_and_memory.limit_mib=0"]
@@ -50,6 +52,12 @@ def finished_once(shared: Path, corpus: Path) -> Path:
             done = run(corpus, output)
             assert done.returncode == 0, done.stderr
     return output
+
+
+def comparable(folder: Path) -> pd.DataFrame:
+    """A run's scores without what differs from sitting to sitting."""
+    scores = pd.read_csv(folder / "scores.csv", keep_default_na=False)
+    return scores.drop(columns="seconds").sort_values(KEYS, ignore_index=True)
 
 
 def copied(finished: Path, target: Path) -> Path:

@@ -1,11 +1,10 @@
-"""Runs through the command line, as a user starts them: real notebooks, real kernels, real kills."""
+"""Runs through the command line, as a user starts them: real notebooks, real kernels (killed: test_killed_runs.py)."""
 
 import errno
 import io
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,9 +14,8 @@ import pandas as pd
 import pytest
 
 from conftest import make_texts
-from killed_run import Forks, kill_in_a_kernel
 from notebook_cells import leave_kernels_out, run_cells
-from smoke_run import command, copied, run_here
+from smoke_run import command, comparable, copied, run_here
 from unpadded.cli.main import main
 from unpadded.common.errors import InputError
 from unpadded.evaluation.scores import COLUMNS
@@ -26,8 +24,6 @@ from unpadded.runs.profiles import STAGES
 from unpadded.runs.run import CorpusChoice, Run
 
 pytestmark = pytest.mark.slow
-
-KEYS = ["corpus", "task", "method", "pooling", "postprocess", "metric"]
 
 
 @pytest.fixture(scope="session")
@@ -51,11 +47,6 @@ def beir_corpus(tmp_path_factory) -> Path:
 def finished(shared_run, tmp_path_factory) -> Path:
     """An uninterrupted run."""
     return copied(shared_run, tmp_path_factory.mktemp("runs") / "whole")
-
-
-def comparable(folder: Path) -> pd.DataFrame:
-    scores = pd.read_csv(folder / "scores.csv", keep_default_na=False)
-    return scores.drop(columns="seconds").sort_values(KEYS, ignore_index=True)
 
 
 def test_a_run_leaves_what_it_should(finished):
@@ -148,20 +139,6 @@ def test_another_corpus_in_the_same_folder_moves_the_first_aside(finished, tmp_p
     assert "v_measure" not in page
     (aside,) = (copy / "earlier").iterdir()
     pd.testing.assert_frame_equal(comparable(aside), comparable(finished))
-
-
-# What a run that is to be killed has left by then: it trains, encodes, is taught, scores.
-MOMENTS = ("checkpoints/*", "embeddings/*/shards.jsonl", "tuning_checkpoints/*", "scores/06_clustering.csv")
-
-
-def test_a_run_killed_again_and_again_ends_in_the_same_scores(finished, folders_corpus, tmp_path):
-    output = tmp_path / "killed"
-    kill_in_a_kernel(folders_corpus, output)
-    with Forks(folders_corpus, output) as forks:
-        assert [forks.kill_when(left) for left in MOMENTS] == [-signal.SIGKILL] * len(MOMENTS)
-        assert forks.to_the_end() == 0
-    pd.testing.assert_frame_equal(comparable(output), comparable(finished))
-    assert (output / "recommended.json").read_bytes() == (finished / "recommended.json").read_bytes()
 
 
 def test_a_beir_corpus_is_ranked_by_its_judgments(beir_corpus, tmp_path):
