@@ -24,10 +24,10 @@ run: env ## the main job: train, extract, evaluate on 20 Newsgroups, into output
 	$(BIN)/unpadded run --profile quick --output outputs/quick
 
 test: env lint ## lint and all tests
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-fast: env ## the rooms' unit tests, for while you work
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m 'not slow'
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m 'not slow'
 
 lab: env ## explore a run in JupyterLab, on this machine only (makes a small run where there is none)
 	$(BIN)/python -m unpadded.explore.lab

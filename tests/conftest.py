@@ -13,13 +13,32 @@ from hypothesis import settings
 from smoke_run import finished_once, write_topics
 from unpadded.corpus.corpus import Corpus
 from unpadded.model.language_model import LanguageModel
+from unpadded.runs import skip_uri_grammar
 from unpadded.tokens.tokenized import tokenize
 
 torch.set_num_threads(1)
+skip_uri_grammar()  # for the tests that read notebooks, as the command line does
 
 # The same examples every time, so that a failure is of the change at hand; `--hypothesis-profile=default` draws new ones.
 settings.register_profile("same_examples", derandomize=True)
 settings.load_profile("same_examples")
+
+
+# The files that take minutes, longest first: begun last, one of them would keep one process busy while the others wait.
+# Those that only read the shared run stand behind the one that makes it.
+LONGEST = ["runs/test_runs", "test_any_corpus", "runs/test_sweep_faults", "runs/test_killed_runs", "test_browser"]
+LONGEST += [
+    "test_commands",
+    "encoding/test_threads",
+    "embeddings/test_embedding_cluster",
+    "embeddings/test_embed_faults",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first; what there is within a file, and all others, stay in order."""
+    places = {Path(__file__).parent / f"{name}.py": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture(autouse=True)

@@ -2,13 +2,18 @@
 run's time. What a cell ends with is thrown away."""
 
 import json
-from contextlib import redirect_stdout
+from collections.abc import Mapping
+from contextlib import chdir, redirect_stdout
 from io import StringIO
 from pathlib import Path
 
 import matplotlib as mpl
+import pytest
 
 from unpadded.evaluation import concatenate, read_scores, write_scores
+from unpadded.runs import run as whole_run
+from unpadded.runs import stage as stage_job
+from unpadded.runs.profiles import PROFILES
 from unpadded.runs.run import NOTEBOOKS, CorpusChoice, Run
 
 
@@ -25,6 +30,20 @@ def execute_cells(name: str, parameters: dict) -> str:
         if "parameters" in cell["metadata"].get("tags", ()):
             scope |= parameters
     return said.getvalue()
+
+
+def execute_without_kernel(notebook: Path, target: Path, parameters: Mapping, *, log: Path, at_once: int = 1) -> None:
+    """What `unpadded.runs.notebook.execute` does for one of our notebooks; the copy that it leaves is the source."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with chdir(notebook.parent):  # parameters name places from there
+        execute_cells(notebook.stem, dict(parameters))
+    target.write_bytes(notebook.read_bytes())
+
+
+def leave_kernels_out(patched: pytest.MonkeyPatch) -> None:
+    """Let runs execute their notebooks in this process, one at a time: it has one working directory."""
+    patched.setattr(stage_job, "execute", execute_without_kernel)
+    patched.setattr(whole_run, "AT_ONCE", dict.fromkeys(PROFILES, 1))
 
 
 def run_cells(folder: Path, choice: CorpusChoice, *, but: tuple[str, ...] = ()) -> dict[str, str]:

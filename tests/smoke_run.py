@@ -5,11 +5,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 from filelock import FileLock
 
+from unpadded.cli.main import main
+
+KEYS = ["corpus", "task", "method", "pooling", "postprocess", "metric"]
 # Small enough that a run is bounded by starting kernels.
 SMALL = ["-p", "01_train_language_model.epochs=1", "-p", "02_extract_embeddings.map_documents=40"]
 SMALL += ["-p", "04_speed_and_memory.memory_sizes=", "-p", "04_speed_and_memory.limit_mib=0"]
+SMALL += ["-p", "04_speed_and_memory.sizes=1,16", "-p", "04_speed_and_memory.n_tokens=1500"]
+SMALL += ["-p", "03_padding.n_documents_measured=12", "-p", "03_padding.pads=1", "-p", "03_padding.small_tokens=4000"]
+SMALL += ["-p", "05_what_the_last_state_keeps.second_minutes=0.01"]
 
 
 def write_topics(root: Path, texts: list[str], labels: list[str]) -> Path:
@@ -28,26 +35,13 @@ def command(corpus: Path, output: Path) -> list[str]:
     ]
 
 
-# The same run without the studies of padding, speed and the last state, which score nothing.
-WITHOUT_STUDIES = """import sys
-from pathlib import Path
-from unpadded.common import ENVIRONMENT, set_defaults
-from unpadded.runs import NOTEBOOKS, CorpusChoice, Run, read_overrides
-from unpadded.runs.profiles import STAGES
-
-corpus, output, *given = sys.argv[1:]
-set_defaults(ENVIRONMENT)
-stages = [stage for stage in STAGES if stage.name[:2] not in ("03", "04", "05")]
-Run(Path(output), CorpusChoice(corpus), "smoke", read_overrides(given, NOTEBOOKS), stages=stages).execute()
-"""
-
-
-def without_studies(corpus: Path, output: Path) -> list[str]:
-    return [sys.executable, "-c", WITHOUT_STUDIES, str(corpus), str(output), SMALL[1], SMALL[3]]
-
-
 def run(corpus: Path, output: Path) -> subprocess.CompletedProcess:
     return subprocess.run(command(corpus, output), capture_output=True, text=True, check=False)
+
+
+def run_here(corpus: Path, output: Path, *more: str) -> int:
+    """The exit status of the same command in this process, which has imported everything; `more` are further arguments."""
+    return main([*command(corpus, output)[3:], *more])
 
 
 def finished_once(shared: Path, corpus: Path) -> Path:
@@ -58,6 +52,12 @@ def finished_once(shared: Path, corpus: Path) -> Path:
             done = run(corpus, output)
             assert done.returncode == 0, done.stderr
     return output
+
+
+def comparable(folder: Path) -> pd.DataFrame:
+    """A run's scores without what differs from sitting to sitting."""
+    scores = pd.read_csv(folder / "scores.csv", keep_default_na=False)
+    return scores.drop(columns="seconds").sort_values(KEYS, ignore_index=True)
 
 
 def copied(finished: Path, target: Path) -> Path:

@@ -33,9 +33,12 @@ SMALL = {
     "python -m pytest": ["{}", "tests/test_architecture.py", "-q", "-k", "hands_on"],
     "python benchmarks/encoding.py": [
         "{}",
-        *"--models small --documents 60 --lengths short --repeat 1 --no-growth".split(),
+        *"--models small --documents 60 --lengths short --repeat 1 --no-growth --threads 1".split(),
     ],
-    "python benchmarks/training.py": ["{}", *"--models default --steps 2 --repeat 1 --vocabulary 2000".split()],
+    "python benchmarks/training.py": [
+        "{}",
+        *"--models default --steps 2 --repeat 1 --vocabulary 2000 --threads 1".split(),
+    ],
     "python docs/api.py": ["python", "docs/api.py", "outputs/api"],
     "ruff": ["{}"],
     "lint-imports": ["{}"],
@@ -138,7 +141,7 @@ def test_make_test_lints_and_tests(clone):
         "ruff format --check .",
         "mypy",
         "lint-imports",
-        "python -m pytest -n auto --maxprocesses 4 --dist loadfile",
+        "python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder",
     ]
 
 

@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from fontTools.ttLib import TTFont
 from matplotlib import font_manager
 from matplotlib.colors import to_hex
@@ -153,6 +154,12 @@ def test_maps_keep_topics_together_and_repeat_with_their_seed():
     assert figure.get_label().endswith("Topics that lie together, of 3: mean 3, last 3.")
     assert [axis.get_title(loc="left") for axis in figure.axes] == ["mean", "last"]
     assert sorted(texts_of(figure.axes[0])) == ["3 of 3 topics lie together", "topic0", "topic1", "topic2"]
+
+
+def test_a_map_leaves_the_threads_of_who_asked_for_it():
+    torch.set_num_threads(1)
+    umap_coordinates(noise(20))
+    assert torch.get_num_threads() == 1
 
 
 def test_maps_of_bad_vectors_are_refused():

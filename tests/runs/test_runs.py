@@ -1,15 +1,12 @@
-"""Runs through the command line, as a user starts them: real notebooks, real kernels, real kills."""
+"""Runs through the command line, as a user starts them: real notebooks, real kernels (killed: test_killed_runs.py)."""
 
 import errno
 import io
 import json
 import os
-import random
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import nbformat
@@ -17,8 +14,8 @@ import pandas as pd
 import pytest
 
 from conftest import make_texts
-from notebook_cells import run_cells
-from smoke_run import command, copied, run, without_studies
+from notebook_cells import leave_kernels_out, run_cells
+from smoke_run import command, comparable, copied, run_here
 from unpadded.cli.main import main
 from unpadded.common.errors import InputError
 from unpadded.evaluation.scores import COLUMNS
@@ -27,8 +24,6 @@ from unpadded.runs.profiles import STAGES
 from unpadded.runs.run import CorpusChoice, Run
 
 pytestmark = pytest.mark.slow
-
-KEYS = ["corpus", "task", "method", "pooling", "postprocess", "metric"]
 
 
 @pytest.fixture(scope="session")
@@ -52,11 +47,6 @@ def beir_corpus(tmp_path_factory) -> Path:
 def finished(shared_run, tmp_path_factory) -> Path:
     """An uninterrupted run."""
     return copied(shared_run, tmp_path_factory.mktemp("runs") / "whole")
-
-
-def comparable(folder: Path) -> pd.DataFrame:
-    scores = pd.read_csv(folder / "scores.csv", keep_default_na=False)
-    return scores.drop(columns="seconds").sort_values(KEYS, ignore_index=True)
 
 
 def test_a_run_leaves_what_it_should(finished):
@@ -96,31 +86,26 @@ def test_pages_ask_the_network_for_nothing(finished):
         assert not re.findall(r'<link[^>]+href="(?:https?:)?//[^"]+"', page.read_text()), page.name
 
 
-def test_a_second_run_reuses_everything(finished, folders_corpus):
+def test_a_second_run_reuses_everything(finished, folders_corpus, capsys):
     before = {path: path.stat().st_mtime_ns for path in finished.glob("*.ipynb")}
-    done = run(folders_corpus, finished)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("reused") == len(STAGES)
+    assert run_here(folders_corpus, finished) == 0, capsys.readouterr().err
+    assert capsys.readouterr().out.count("reused") == len(STAGES)
     assert {path: path.stat().st_mtime_ns for path in finished.glob("*.ipynb")} == before
 
 
-def test_a_changed_parameter_reruns_only_what_depends_on_it(finished, folders_corpus, tmp_path):
+def test_a_changed_parameter_reruns_only_what_depends_on_it(finished, folders_corpus, tmp_path, capsys, monkeypatch):
     copy = shutil.copytree(finished, tmp_path / "copy")
-    done = subprocess.run(
-        [*command(folders_corpus, copy), "-p", "08_classification.postprocesses=l2"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    reused = [line.split()[1].rstrip(":") for line in done.stdout.splitlines() if "reused" in line]
+    leave_kernels_out(monkeypatch)
+    changed = ["-p", "08_classification.postprocesses=l2"]
+    assert run_here(folders_corpus, copy, *changed) == 0, capsys.readouterr().err
+    reused = [line.split()[1].rstrip(":") for line in capsys.readouterr().out.splitlines() if "reused" in line]
     assert set(reused) == {stage.name for stage in STAGES} - {"08_classification", "09_compare_runs"}
     scores = pd.read_csv(copy / "scores.csv", keep_default_na=False)
     assert "l2" in set(scores[scores.task == "classification"].postprocess)
     assert "l2" not in set(scores[scores.task == "clustering"].postprocess)
 
 
-def test_a_failing_notebook_leaves_the_others_and_the_page(finished, folders_corpus, tmp_path):
+def test_a_failing_notebook_leaves_the_others_and_the_page(finished, folders_corpus, tmp_path, capsys, monkeypatch):
     """A clustering of no seeds fails; the command that mends it executes what had no result, and nothing else."""
     copy = shutil.copytree(finished, tmp_path / "copy")
     broken = [*command(folders_corpus, copy), "-p", "06_clustering.n_seeds=0"]
@@ -132,42 +117,28 @@ def test_a_failing_notebook_leaves_the_others_and_the_page(finished, folders_cor
     assert "failed in cell" in page
     assert "09_compare_runs: not executed, because 06_clustering failed" in page
     assert set(pd.read_csv(copy / "scores.csv").task) == {"ranking", "classification"}
-    done = run(folders_corpus, copy)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("reused") == len(STAGES) - 1  # the comparison is still that of the first run, and as good
+    leave_kernels_out(monkeypatch)
+    assert run_here(folders_corpus, copy) == 0, capsys.readouterr().err
+    said = capsys.readouterr().out
+    assert said.count("reused") == len(STAGES) - 1  # the comparison is still that of the first run, and as good
     pd.testing.assert_frame_equal(comparable(copy), comparable(finished))
     assert "failed in cell" not in (copy / "index.html").read_text()
 
 
-def test_another_corpus_in_the_same_folder_moves_the_first_aside(finished, tmp_path):
+def test_another_corpus_in_the_same_folder_moves_the_first_aside(finished, tmp_path, capsys, monkeypatch):
     copy = shutil.copytree(finished, tmp_path / "copy")
     pd.DataFrame({"text": [f"{text} number{i}" for i, text in enumerate(make_texts(60)[0])]}).to_csv(
         tmp_path / "plain.csv"
     )
-    done = run(tmp_path / "plain.csv", copy)
-    assert done.returncode == 0, done.stderr
-    assert "06_clustering: left out" in done.stdout
+    leave_kernels_out(monkeypatch)
+    assert run_here(tmp_path / "plain.csv", copy) == 0, capsys.readouterr().err
+    assert "06_clustering: left out" in capsys.readouterr().out
     assert not (copy / "scores.csv").exists()
     page = (copy / "index.html").read_text()
     assert "What was left out" in page
     assert "v_measure" not in page
     (aside,) = (copy / "earlier").iterdir()
     pd.testing.assert_frame_equal(comparable(aside), comparable(finished))
-
-
-def test_a_run_killed_again_and_again_ends_in_the_same_scores(finished, folders_corpus, tmp_path):
-    output = tmp_path / "killed"
-    started = without_studies(folders_corpus, output)
-    moments = random.Random(0)
-    for _ in range(4):
-        process = subprocess.Popen(started, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(moments.uniform(6, 16))
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-    done = subprocess.run(started, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    pd.testing.assert_frame_equal(comparable(output), comparable(finished))
-    assert (output / "recommended.json").read_bytes() == (finished / "recommended.json").read_bytes()
 
 
 def test_a_beir_corpus_is_ranked_by_its_judgments(beir_corpus, tmp_path):

@@ -100,6 +100,9 @@ def _add_run_parser(commands) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
+    from unpadded.runs import skip_uri_grammar
+
+    skip_uri_grammar()
     from unpadded.runs import NOTEBOOKS, CorpusChoice, NotebookError, Run, read_overrides
 
     label = NO_LABEL if args.label == "" else args.label or ""
@@ -127,6 +130,9 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _report(args: argparse.Namespace) -> int:
+    from unpadded.runs import skip_uri_grammar
+
+    skip_uri_grammar()
     from unpadded.report import EXECUTED, is_sweep, write_report, write_sweep_report
     from unpadded.runs import NOTEBOOKS
 

@@ -13,6 +13,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from sklearn.decomposition import TruncatedSVD
 from sklearn.neighbors import NearestNeighbors
+from threadpoolctl import threadpool_limits
 
 from unpadded.common import InputError
 from unpadded.evaluation import Representation, check_vectors, told_apart
@@ -52,7 +53,8 @@ def umap_coordinates(vectors, *, seed: int = 0) -> tuple[np.ndarray, float]:
     model = UMAP(
         n_neighbors, metric="cosine", random_state=seed, n_jobs=1, n_epochs=200, init=init, precomputed_knn=knn
     )
-    with warnings.catch_warnings():
+    # numba's OpenMP gives the calling thread, and so torch, all cores from here on: what was set before is put back.
+    with threadpool_limits(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # umap's own deprecations, and its note that a seed means one thread
         coordinates = model.fit_transform(vectors)
     return np.asarray(coordinates, dtype=np.float32), time.perf_counter() - start
