@@ -3,6 +3,7 @@
 Screenshots go to outputs/screenshots, which git ignores and .ci/run keeps.
 """
 
+import base64
 import io
 import json
 import os
@@ -197,8 +198,9 @@ def _wait_until_up(address: str, server: subprocess.Popen, log: Path) -> None:
     raise AssertionError(log.read_text())
 
 
-def test_the_exploring_notebook_in_jupyterlab(browser, lab, tiny_model):
-    """All cells, a lasso and a click in one map seen in the next, a document of the list, a query, two texts compared."""
+@pytest.fixture(scope="module")
+def notebook(browser, lab):
+    """The exploring notebook in JupyterLab, all its cells run, for tests that look at it one after the other."""
     context = browser.new_context(viewport={"width": 1500, "height": 1100})
     page, problems = watched(context)
     page.set_default_timeout(PATIENCE)
@@ -206,10 +208,17 @@ def test_the_exploring_notebook_in_jupyterlab(browser, lab, tiny_model):
     page.get_by_text("Unpadded | Idle").wait_for()  # what is run while it connects is lost
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_text("Run All Cells", exact=True).click()
-
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / "lab-started.png")
     page.wait_for_function("document.querySelectorAll('.jp-OutputArea canvas').length >= 4")
+    yield page
+    assert not [problem for problem in problems if not problem.startswith("console: ")]
+    context.close()
+
+
+def test_the_exploring_notebook_in_jupyterlab(notebook, tiny_model):
+    """A lasso and a click in one map seen in the next, a document of the list, a query, two texts compared."""
+    page = notebook
     _draw_lasso(page)
     page.locator(".unpadded-selected").wait_for(state="attached")
     assert re.match(r"\d+ selected", page.locator(".unpadded-selected").text_content())
@@ -233,8 +242,50 @@ def test_the_exploring_notebook_in_jupyterlab(browser, lab, tiny_model):
 
     _compare_texts(page, tiny_model)
     page.screenshot(path=SCREENSHOTS / "lab-pair.png")
-    assert not [problem for problem in problems if not problem.startswith("console: ")]
-    context.close()
+
+
+def test_the_wheel_scrolls_the_page_over_a_map_and_zooms_one_that_was_clicked(notebook):
+    """And any map while Ctrl is held; a map that the pointer has left is one that was not clicked."""
+    page = notebook
+    first, second = _maps(page)
+    first.evaluate("canvas => canvas.scrollIntoView({block: 'center'})")
+    page.wait_for_timeout(1500)
+
+    assert _turned(page, first) == (True, False)
+    page.screenshot(path=SCREENSHOTS / "lab-wheel.png")
+    assert page.locator(".unpadded-scrolls").count() == 1  # says how to zoom
+    assert _turned(page, first, -200) == (True, False)
+    page.mouse.click(*_middle(first))
+    assert _turned(page, first) == (False, True)
+    page.mouse.move(*_middle(second))
+    assert _turned(page, first) == (True, False)
+    page.keyboard.down("Control")
+    assert _turned(page, second) == (False, True)
+    page.keyboard.up("Control")
+    page.get_by_role("button", name="Clear selection").click()
+
+
+def _turned(page, canvas, by: int = 200) -> tuple[bool, bool]:
+    """Turn the wheel over a map: whether the page scrolled, and whether the map's picture changed."""
+    page.wait_for_timeout(300)
+    page.mouse.move(*_middle(canvas))
+    page.wait_for_timeout(300)
+    before, top = _points_of(canvas), canvas.bounding_box()["y"]
+    page.mouse.wheel(0, by)
+    page.wait_for_timeout(1000)
+    moved = abs(canvas.bounding_box()["y"] - top) > 10
+    return moved, bool((before != _points_of(canvas)).any())
+
+
+def _points_of(canvas) -> np.ndarray:
+    """The pixels of a map itself, wherever it stands on the page and whatever is drawn over it, uint8 [height, width, 4]."""
+    png = canvas.evaluate("canvas => canvas.toDataURL().split(',')[1]")
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(png))).convert("RGBA"))
+
+
+def _middle(canvas) -> tuple[float, float]:
+    box = canvas.bounding_box()
+    return box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"]
 
 
 def _maps(page) -> list:

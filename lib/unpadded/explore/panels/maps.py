@@ -15,6 +15,7 @@ from sklearn.cluster import MiniBatchKMeans
 from unpadded.common import CONCAT
 from unpadded.explore import render
 from unpadded.explore.data import Explorable
+from unpadded.explore.panels.wheel import MAP_CLASS, WheelGuard
 from unpadded.report import limits_without_outliers, poolings_of, topic_colours
 
 HEIGHT = 340  # pixels of one map
@@ -45,7 +46,7 @@ class MapPanel:
         self._recolour(self.colour.value)
         self._show_selection(np.empty(0, int))
         buttons = widgets.HBox([self.colour, self.clear])
-        self.widget = widgets.VBox([buttons, self._legend, self._grid(), self._summary, self.list])
+        self.widget = widgets.VBox([WheelGuard(), buttons, self._legend, self._grid(), self._summary, self.list])
 
     @property
     def selected(self) -> np.ndarray:
@@ -144,7 +145,9 @@ class MapPanel:
         cells = []
         for pooling, scatter in self.scatters.items():
             name = widgets.HTML(f'<b style="font-size:1.05em">{pooling}</b>')
-            cells.append(widgets.VBox([name, scatter.widget], layout={"min_width": "0"}))
+            cell = widgets.VBox([name, scatter.widget], layout={"min_width": "0"})
+            cell.add_class(MAP_CLASS)
+            cells.append(cell)
         columns = "repeat(auto-fit, minmax(min(420px, 100%), 1fr))"  # two beside each other, four on a wide screen
         return widgets.GridBox(cells, layout={"grid_template_columns": columns, "grid_gap": "6px", "width": "100%"})
 
