@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         wrong_vectors,
     )
     from unpadded.studies.padding.pad_row import pad_row, row_norms
-    from unpadded.studies.padding.padded_reader import PLACEMENTS, PaddedReader
+    from unpadded.studies.padding.padded_reader import PLACEMENTS, READINGS, PaddedReader, batch_pads, read_padded
     from unpadded.studies.padding.predictions import measure_predictions
     from unpadded.studies.padding.study import (
         injection_effects,

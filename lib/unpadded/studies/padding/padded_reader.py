@@ -104,6 +104,20 @@ class PaddedReader:
             yield begin, self._encoder(ids[:, begin : begin + self.chunk_length])
 
 
+def read_padded(lm, documents: Sequence[np.ndarray], placement: str, n_pads, *, batch_size: int = 32) -> Readings:
+    """What `PaddedReader.read` gives, for a model of one direction or of both: then each part has both side by side.
+
+    That is the order in which `DocumentEncoder` lays them out. "before" and "behind" are meant in each direction's own
+    order of reading.
+    """
+    found = [PaddedReader(one, batch_size=batch_size).read(documents, placement, n_pads) for one in lm.directions]
+    joined: Readings = {}
+    for reading in READINGS:
+        parts = {part: np.concatenate([one[reading][part] for one in found], axis=1) for part in CONCAT}
+        joined[reading] = parts | {"concat": np.concatenate([parts[part] for part in CONCAT], axis=1)}
+    return joined
+
+
 class _MaskedPools:
     """Last, mean and max of the states where `mask` [n_rows, n_steps] is true, taken chunk by chunk."""
 
