@@ -16,11 +16,13 @@ import urllib.request
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from sweep_tools import perform_here, write_corpus, write_notebooks, write_sweep
 from tiny_run import make_run
+from unpadded.corpus.corpus import Corpus
 from unpadded.encoding.encoder import DocumentEncoder
 from unpadded.explore import render
 from unpadded.explore.lab import lab_command, register_kernel
@@ -263,6 +265,30 @@ def test_the_wheel_scrolls_the_page_over_a_map_and_zooms_one_that_was_clicked(no
     assert _turned(page, second) == (False, True)
     page.keyboard.up("Control")
     page.get_by_role("button", name="Clear selection").click()
+
+
+def test_a_column_colours_and_filters_the_maps_and_what_passes_is_saved_as_a_corpus(notebook, tiny, tmp_path):
+    page = notebook
+    _maps(page)[0].evaluate("canvas => canvas.scrollIntoView({block: 'center'})")
+    before = _points_of(_maps(page)[1])
+    page.get_by_label("Colour").select_option("stars")
+    page.get_by_text("missing", exact=False).first.wait_for()
+    page.wait_for_timeout(1500)
+    assert (_points_of(_maps(page)[1]) != before).any()
+    page.get_by_label("Filter by").select_option("shop")
+    page.locator("select[multiple]").first.select_option("east (45)")
+    page.get_by_text("45 of 90 documents pass: shop").wait_for()
+    page.wait_for_timeout(1500)
+    page.screenshot(path=SCREENSHOTS / "lab-filter.png")
+    path = tmp_path / "east.jsonl"
+    page.get_by_label("Take along").fill(str(path))
+    page.get_by_label("Take along").press("Enter")
+    page.get_by_role("button", name="Save selection").click()
+    page.locator(".unpadded-saved").wait_for()
+    table = pd.read_csv(tiny.parent / "tiny.csv")
+    assert Corpus.load(path).ids == table.id[table.shop == "east"].tolist()
+    page.get_by_role("button", name="Clear filters").click()
+    page.get_by_label("Colour").select_option("topic")
 
 
 def _turned(page, canvas, by: int = 200) -> tuple[bool, bool]:

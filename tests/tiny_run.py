@@ -27,6 +27,7 @@ from unpadded.tokens.tokenized import tokenize
 def make_run(folder: Path, documents: Corpus, lm: LanguageModel) -> Path:
     """Write a finished run about the documents to `folder`; return it."""
     table = pd.DataFrame({"id": documents.ids, "text": documents.texts, "label": documents.labels})
+    table = table.assign(**other_columns(len(documents)))
     folder.mkdir(parents=True)
     source = folder.parent / "tiny.csv"
     table.to_csv(source, index=False)
@@ -49,6 +50,16 @@ def make_run(folder: Path, documents: Corpus, lm: LanguageModel) -> Path:
     for name, picture in zip((EXTRACT, "06_clustering"), pictures, strict=True):
         nbformat.write(_executed(name, picture, scores), folder / f"{name}.ipynb")
     return folder
+
+
+def other_columns(n: int) -> dict[str, list]:
+    """A number, a date and a category of `n` documents, each missing now and then."""
+    days = pd.date_range("2024-01-01", periods=n).strftime("%Y-%m-%d")
+    return {
+        "stars": [None if i % 10 == 8 else i % 50 / 10 for i in range(n)],
+        "day": [None if i % 9 == 8 else days[i] for i in range(n)],
+        "shop": [("east", "west", None)[i % 4 % 3] for i in range(n)],
+    }
 
 
 def _spread(vectors: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ from unpadded.explore.data import Explorable, corpora_of, explorable_runs
 from unpadded.explore.explorer import Explorer
 from unpadded.explore.pairs import ALONE, compare_pair
 from unpadded.explore.panels import neighbours as neighbours_panel
-from unpadded.explore.panels.maps import LENGTH
+from unpadded.explore.panels.colours import LENGTH
 from unpadded.explore.search import Neighbours
 from unpadded.explore.words import STEPS, contributions, hidden_states, shared_words, weightiest_words
 from unpadded.model.language_model import LanguageModel
@@ -224,9 +224,9 @@ def test_words_of_a_very_long_document_are_not_weighed(explorer, monkeypatch):
 def test_every_colouring_colours_every_map(explorer):
     maps = explorer.panels["maps"]
     legends, palettes = {}, {}
-    for name in maps.colour.options:
-        maps.colour.value = name
-        legends[name] = maps._legend.value
+    for name in maps.colours.colour.options:
+        maps.colours.colour.value = name
+        legends[name] = maps.colours.legend.value
         (palettes[name],) = {str(scatter.widget.color) for scatter in maps.scatters.values()}
     assert list(legends) == ["topic", LENGTH, *(f"cluster of {pooling}" for pooling in STUDIED)]
     assert all(topic in legends["topic"] for topic in ("food", "space", "sport"))

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import ipywidgets as widgets
+import pandas as pd
 
 from unpadded.common import InputError
 from unpadded.explore import render
@@ -13,6 +14,7 @@ from unpadded.explore.data import Explorable, corpora_of, explorable_runs
 from unpadded.explore.panels.maps import MapPanel
 from unpadded.explore.panels.neighbours import NeighbourPanel
 from unpadded.explore.panels.pairs import PairPanel
+from unpadded.explore.selection import selection_frame
 
 
 class Explorer:
@@ -38,6 +40,12 @@ class Explorer:
         self._choose_run(corpus)
         self.run.observe(lambda _: self._choose_run(), names="value")
         self.corpus.observe(lambda _: self._open(), names="value")
+
+    @property
+    def selection(self) -> pd.DataFrame:
+        """What is selected on the maps, or else passes the filters: id, text, label, split and the file's own columns."""
+        maps = self.panels.get("maps")
+        return pd.DataFrame() if maps is None else selection_frame(maps.data, maps.chosen)
 
     def _choose_run(self, corpus: str = "") -> None:
         names = corpora_of(self.run.value)

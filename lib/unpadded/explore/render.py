@@ -83,7 +83,7 @@ def selection(points: pd.DataFrame, *, n_documents: int) -> str:
     if not len(points):
         words = "Draw around documents in one map to see them in all. "
         return f'<span style="{SOFT}">{words}{n_documents:,} documents on the maps.</span>'
-    topics = points["topic"].value_counts().head(6)
+    topics = points["topic"].astype(str).value_counts().head(6)
     named = ", ".join(f"{escape(topic)} {count}" for topic, count in topics.items() if topic)
     return f'<b class="unpadded-selected">{len(points):,} selected</b>{f": {named}" if named else ""}'
 
