@@ -272,7 +272,7 @@ def test_a_column_colours_and_filters_the_maps_and_what_passes_is_saved_as_a_cor
     _maps(page)[0].evaluate("canvas => canvas.scrollIntoView({block: 'center'})")
     before = _points_of(_maps(page)[1])
     page.get_by_label("Colour").select_option("stars")
-    page.get_by_text("missing", exact=False).first.wait_for()
+    page.locator(".unpadded-legend", has_text="missing").wait_for()
     page.wait_for_timeout(1500)
     assert (_points_of(_maps(page)[1]) != before).any()
     page.get_by_label("Filter by").select_option("shop")

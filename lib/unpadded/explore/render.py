@@ -95,7 +95,7 @@ def legend(colours: Mapping[str, str], counts: Mapping[str, int]) -> str:
         f'background:{colour}"></span> {escape(name)} <span style="{SOFT}">{counts.get(name, 0):,}</span></span>'
         for name, colour in colours.items()
     )
-    return f'<div style="display:flex;flex-wrap:wrap;gap:.1em 1.1em;line-height:1.5">{"".join(chips)}</div>'
+    return f'<div class="unpadded-legend" style="display:flex;flex-wrap:wrap;gap:.1em 1.1em;line-height:1.5">{"".join(chips)}</div>'
 
 
 def pair(table: pd.DataFrame, pads: Sequence[int]) -> str:
