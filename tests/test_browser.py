@@ -291,6 +291,28 @@ def test_a_column_colours_and_filters_the_maps_and_what_passes_is_saved_as_a_cor
     page.get_by_label("Colour").select_option("topic")
 
 
+def test_what_a_choice_changes_is_coloured_said_and_listed(notebook):
+    page = notebook
+    button = page.get_by_role("button", name="Show the changes")
+    button.evaluate("button => button.scrollIntoView({block: 'start'})")
+    page.get_by_label("Choice").select_option("mean: exact or padded before, read over all positions")
+    button.click()
+    page.locator(".unpadded-changes", has_text="differ on average").wait_for()
+    page.wait_for_timeout(1000)
+    page.screenshot(path=SCREENSHOTS / "lab-changes.png")
+    listed = page.locator("select option", has_text="tokens ·")
+    shares = [int(option.partition("%")[0]) for option in listed.all_text_contents()]
+    assert len(shares) == 45
+    assert shares == sorted(shares, reverse=True)
+    listed.nth(0).locator("..").select_option(index=1)
+    page.locator(".unpadded-results").wait_for(state="attached")
+    _maps(page)[0].evaluate("canvas => canvas.scrollIntoView({block: 'center'})")
+    page.wait_for_timeout(1500)
+    assert page.get_by_label("Colour").input_value().startswith("changed: mean: exact or padded")
+    page.screenshot(path=SCREENSHOTS / "lab-changes-map.png")
+    page.get_by_label("Colour").select_option("topic")
+
+
 def _turned(page, canvas, by: int = 200) -> tuple[bool, bool]:
     """Turn the wheel over a map: whether the page scrolled, and whether the map's picture changed."""
     page.wait_for_timeout(300)

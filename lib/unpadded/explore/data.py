@@ -47,6 +47,7 @@ def corpora_of(run: str | os.PathLike) -> list[str]:
 class Explorable:
     """One corpus of one run, opened: documents, tokens, vectors, model and maps."""
 
+    run: Path  # the run's folder
     corpus: Corpus
     tokens: TokenizedCorpus
     lm: LanguageModel
@@ -74,7 +75,7 @@ class Explorable:
         tokens = tokenized(corpus, lm.tokenizer).with_vocab(lm.vocab)
         maps = _maps(run, name, corpus, tokens, store)
         columns = columns_of(run, name, corpus)
-        return cls(corpus, tokens, lm, DocumentEncoder(lm, pooling="concat"), vectors, maps, columns)
+        return cls(run, corpus, tokens, lm, DocumentEncoder(lm, pooling="concat"), vectors, maps, columns)
 
     def __len__(self) -> int:
         return len(self.corpus)
