@@ -295,7 +295,7 @@ def test_what_a_choice_changes_is_coloured_said_and_listed(notebook):
     page = notebook
     button = page.get_by_role("button", name="Show the changes")
     button.evaluate("button => button.scrollIntoView({block: 'start'})")
-    page.get_by_label("Choice").select_option("mean: exact or padded before, read over all positions")
+    page.get_by_label("Choice").select_option("mean: exact or pads before the text, read over all positions")
     button.click()
     page.locator(".unpadded-changes", has_text="differ on average").wait_for()
     page.wait_for_timeout(1000)
@@ -308,7 +308,7 @@ def test_what_a_choice_changes_is_coloured_said_and_listed(notebook):
     page.locator(".unpadded-results").wait_for(state="attached")
     _maps(page)[0].evaluate("canvas => canvas.scrollIntoView({block: 'center'})")
     page.wait_for_timeout(1500)
-    assert page.get_by_label("Colour").input_value().startswith("changed: mean: exact or padded")
+    assert page.get_by_label("Colour").input_value().startswith("changed: mean: exact or pads")
     page.screenshot(path=SCREENSHOTS / "lab-changes-map.png")
     page.get_by_label("Colour").select_option("topic")
 

@@ -139,7 +139,7 @@ def test_the_panel_colours_the_maps_and_lists_the_most_changed(outputs):
     assert expected[listed].tolist() == sorted(expected, reverse=True)
     panel.list.value = listed[3]
     assert "Near the document" in near._about.value
-    panel.choice.value = "mean: exact or padded before, read over all positions"
+    panel.choice.value = "mean: exact or pads before the text, read over all positions"
     panel.compare()
     assert all(name in panel.result.value for name in ("pads", "tokens", "place", "rank correlation"))
     assert len(panel.list.options) == 1 + len(maps.points)

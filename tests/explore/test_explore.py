@@ -228,7 +228,7 @@ def test_every_colouring_colours_every_map(explorer):
         maps.colours.colour.value = name
         legends[name] = maps.colours.legend.value
         (palettes[name],) = {str(scatter.widget.color) for scatter in maps.scatters.values()}
-    assert list(legends) == ["topic", LENGTH, *(f"cluster of {pooling}" for pooling in STUDIED)]
+    assert list(legends) == ["topic", "stars", "day", "shop", LENGTH, *(f"cluster of {pooling}" for pooling in STUDIED)]
     assert all(topic in legends["topic"] for topic in ("food", "space", "sport"))
     assert palettes["topic"] != palettes[LENGTH]
     sizes = [int(size) for size in re.findall(r">(\d+)</span></span>", legends["cluster of concat"])]

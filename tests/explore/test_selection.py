@@ -18,6 +18,7 @@ from unpadded.explore.data import Explorable
 from unpadded.explore.explorer import Explorer
 from unpadded.explore.panels.colours import ALL
 from unpadded.explore.panels.filters import FilterPanel
+from unpadded.explore.panels.names import NONE, TOPICS, WORDS
 from unpadded.explore.selection import selection_frame, write_selection
 
 
@@ -103,6 +104,23 @@ def test_one_name_is_shown_against_the_rest(explorer):
     assert colours.legend.value.count(GREY) == 2
     colours.colour.value = "shop"
     assert colours.alone.value == ALL
+
+
+def test_names_stand_over_every_map_where_the_documents_are(explorer):
+    """Of the topics to begin with; of regions with words that their documents hold; of none."""
+    maps = explorer.panels["maps"]
+    assert maps.names.kind.options == (TOPICS, WORDS, NONE)
+    for scatter in maps.scatters.values():
+        assert set(scatter.widget.labels["label"]) == {"food", "space", "sport"}
+    maps.names.kind.value = WORDS
+    texts = " ".join(maps.data.corpus.texts)
+    for pooling, scatter in maps.scatters.items():
+        names = set(maps.points[f"name of {WORDS}, {pooling}"]) - {""}
+        assert set(scatter.widget.labels["label"]) == names
+        assert names
+        assert all(word in texts for name in names for word in name.split(", "))
+    maps.names.kind.value = NONE
+    assert all(scatter.widget.labels is None for scatter in maps.scatters.values())
 
 
 def test_filters_hold_together_and_hide_what_does_not_pass(explorer):

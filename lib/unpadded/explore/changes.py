@@ -130,6 +130,6 @@ def comparisons(data: Explorable) -> dict[str, Comparison]:
     for pooling in STUDIED:
         for placement, reading in ways:
             read = "read over all positions" if reading == "naive" else "read by length"
-            name = f"{pooling}: exact or padded {placement}, {read}"
+            name = f"{pooling}: exact or pads {placement}{'' if 'xxbos' in placement else ' the text'}, {read}"
             found[name] = lambda data, p=pooling, at=placement, how=reading: by_padding(data, p, at, how)
     return found

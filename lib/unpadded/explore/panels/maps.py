@@ -14,6 +14,7 @@ from unpadded.explore import render
 from unpadded.explore.data import Explorable
 from unpadded.explore.panels.colours import ColourPanel, named_columns
 from unpadded.explore.panels.filters import FilterPanel
+from unpadded.explore.panels.names import NamePanel
 from unpadded.explore.panels.selection import SelectionPanel
 from unpadded.explore.panels.wheel import MAP_CLASS, WheelGuard
 from unpadded.report import limits_without_outliers, poolings_of
@@ -35,6 +36,7 @@ class MapPanel:
         self._positions = pd.Series(self.points.index, index=self.points["row"])
         self.scatters = {pooling: self._scatter(pooling) for pooling in poolings_of(self.points)}
         self.colours = ColourPanel(data, self.points, self.scatters)
+        self.names = NamePanel(data, self.points, self.scatters)
         self.filters = FilterPanel(_filterable(data), n_documents=len(data), then=self._filter)
         self.taken = SelectionPanel(data, rows=lambda: self.chosen)
         self.clear = widgets.Button(description="Clear selection")
@@ -43,7 +45,7 @@ class MapPanel:
         self.list.observe(self._chosen, names="value")
         self.clear.on_click(lambda _: self.select([]))
         self._show_selection(np.empty(0, int))
-        menus = [self.colours.colour, self.colours.alone, self.clear]
+        menus = [self.colours.colour, self.colours.alone, self.names.kind, self.clear]
         above = [widgets.HBox(menus, layout={"flex_flow": "row wrap"}), self.colours.legend, self.filters.widget]
         below = [self._summary, self.list, self.taken.widget]
         self.widget = widgets.VBox([WheelGuard(), *above, self._grid(), *below])
