@@ -18,7 +18,7 @@ from unpadded.explore.data import Explorable
 from unpadded.explore.explorer import Explorer
 from unpadded.explore.panels.colours import ALL
 from unpadded.explore.panels.filters import FilterPanel
-from unpadded.explore.panels.names import NONE, TOPICS, WORDS
+from unpadded.explore.panels.names import NONE, TOPICS, WORDS, NamePanel
 from unpadded.explore.selection import selection_frame, write_selection
 
 
@@ -110,8 +110,12 @@ def test_names_stand_over_every_map_where_the_documents_are(explorer):
     """Of the topics to begin with; of regions with words that their documents hold; of none."""
     maps = explorer.panels["maps"]
     assert maps.names.kind.options == (TOPICS, WORDS, NONE)
-    for scatter in maps.scatters.values():
-        assert set(scatter.widget.labels["label"]) == {"food", "space", "sport"}
+    assert all(scatter.widget.labels is None for scatter in maps.scatters.values())  # no topic lies together
+    maps.points[["mean_x", "mean_y"]] = np.random.default_rng(0).standard_normal((45, 2))
+    maps.points.loc[maps.points.topic == "food", "mean_x"] += 20
+    names = NamePanel(maps.data, maps.points.filter(regex="^(?!name of )"), {"mean": maps.scatters["mean"]})
+    assert set(names._points[f"name of {TOPICS}, mean"][maps.points.topic == "food"]) == {"food"}
+    assert "food" not in set(names._points[f"name of {TOPICS}, mean"][maps.points.topic != "food"])
     maps.names.kind.value = WORDS
     texts = " ".join(maps.data.corpus.texts)
     for pooling, scatter in maps.scatters.items():

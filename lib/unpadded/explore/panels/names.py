@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from unpadded.explore.data import Explorable
-from unpadded.report import OUTSIDE, region_names
+from unpadded.report import OUTSIDE, region_names, topic_names
 
 TOPICS, WORDS, NONE = "topics", "words of regions", "none"
 NAME = "name of "  # before a kind's name in the table of the maps
@@ -33,21 +33,28 @@ class NamePanel:
             if column is None:
                 scatter.label(by=None)
             else:
-                nameless = [f"{column}:"] if (self._points[column] == "").any() else []
-                scatter.label(by=column, size=12, color="#000000", shadow_color="#ffffff", exclude=nameless)
+                scatter.label(by=column, size=12, color="#000000", shadow_color="#ffffff")
 
     def _column(self, pooling: str, kind: str) -> str | None:
         """The column with the name of each document's region or topic, "" for none; made when it is first asked for."""
         if kind == NONE:
             return None
-        column = NAME + (kind if kind == TOPICS else f"{kind}, {pooling}")
+        column = f"{NAME}{kind}, {pooling}"
         if column not in self._points:
-            names = self._points["topic"] if kind == TOPICS else self._regions(pooling)
+            names = self._topics(pooling) if kind == TOPICS else self._regions(pooling)
             self._points[column] = names.astype(str)
         return column if (self._points[column] != "").any() else None
 
+    def _topics(self, pooling: str) -> pd.Series:
+        """The topic of each document, where it lies together on this map: elsewhere a name would point at others."""
+        names = topic_names(self._places(pooling), self._points["topic"])
+        return self._points["topic"].astype(str).where(self._points["topic"].isin([name.words for name in names]), "")
+
+    def _places(self, pooling: str) -> np.ndarray:
+        return self._points[[f"{pooling}_x", f"{pooling}_y"]].to_numpy(float)
+
     def _regions(self, pooling: str) -> pd.Series:
-        xy = self._points[[f"{pooling}_x", f"{pooling}_y"]].to_numpy(float)
+        xy = self._places(pooling)
         texts = [self._data.corpus.texts[row][:BEGINNING] for row in self._points["row"]]
         regions, names = region_names(xy, texts)
         found = np.full(len(regions), "", dtype=object)
