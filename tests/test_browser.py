@@ -150,6 +150,8 @@ def test_the_hover_map_draws_and_names_the_document_pointed_at(browser, reports,
     canvas.wait_for()
     box = canvas.bounding_box()
     assert box["width"] > 600
+    assert "of 3 topics lie together" in page.locator("#map").get_attribute("aria-label")
+    assert page.get_by_label("Names").input_value() in ("topics", "words of regions")
     tip = page.locator("#vg-tooltip-element.visible")
     for step in range(2500):  # sweep over the first panel until a document is under the pointer
         page.mouse.move(box["x"] + 20 + 9 * (step % 50), box["y"] + 30 + 9 * (step // 50))
