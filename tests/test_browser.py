@@ -3,6 +3,7 @@
 Screenshots go to outputs/screenshots, which git ignores and .ci/run keeps.
 """
 
+import base64
 import io
 import json
 import os
@@ -15,11 +16,13 @@ import urllib.request
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from sweep_tools import perform_here, write_corpus, write_notebooks, write_sweep
 from tiny_run import make_run
+from unpadded.corpus.corpus import Corpus
 from unpadded.encoding.encoder import DocumentEncoder
 from unpadded.explore import render
 from unpadded.explore.lab import lab_command, register_kernel
@@ -147,6 +150,8 @@ def test_the_hover_map_draws_and_names_the_document_pointed_at(browser, reports,
     canvas.wait_for()
     box = canvas.bounding_box()
     assert box["width"] > 600
+    assert "of 3 topics lie together" in page.locator("#map").get_attribute("aria-label")
+    assert page.get_by_label("Names").input_value() in ("topics", "words of regions")
     tip = page.locator("#vg-tooltip-element.visible")
     for step in range(2500):  # sweep over the first panel until a document is under the pointer
         page.mouse.move(box["x"] + 20 + 9 * (step % 50), box["y"] + 30 + 9 * (step // 50))
@@ -197,8 +202,9 @@ def _wait_until_up(address: str, server: subprocess.Popen, log: Path) -> None:
     raise AssertionError(log.read_text())
 
 
-def test_the_exploring_notebook_in_jupyterlab(browser, lab, tiny_model):
-    """All cells, a lasso and a click in one map seen in the next, a document of the list, a query, two texts compared."""
+@pytest.fixture(scope="module")
+def notebook(browser, lab):
+    """The exploring notebook in JupyterLab, all its cells run, for tests that look at it one after the other."""
     context = browser.new_context(viewport={"width": 1500, "height": 1100})
     page, problems = watched(context)
     page.set_default_timeout(PATIENCE)
@@ -206,10 +212,17 @@ def test_the_exploring_notebook_in_jupyterlab(browser, lab, tiny_model):
     page.get_by_text("Unpadded | Idle").wait_for()  # what is run while it connects is lost
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_text("Run All Cells", exact=True).click()
-
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / "lab-started.png")
     page.wait_for_function("document.querySelectorAll('.jp-OutputArea canvas').length >= 4")
+    yield page
+    assert not [problem for problem in problems if not problem.startswith("console: ")]
+    context.close()
+
+
+def test_the_exploring_notebook_in_jupyterlab(notebook, tiny_model):
+    """A lasso and a click in one map seen in the next, a document of the list, a query, two texts compared."""
+    page = notebook
     _draw_lasso(page)
     page.locator(".unpadded-selected").wait_for(state="attached")
     assert re.match(r"\d+ selected", page.locator(".unpadded-selected").text_content())
@@ -233,8 +246,96 @@ def test_the_exploring_notebook_in_jupyterlab(browser, lab, tiny_model):
 
     _compare_texts(page, tiny_model)
     page.screenshot(path=SCREENSHOTS / "lab-pair.png")
-    assert not [problem for problem in problems if not problem.startswith("console: ")]
-    context.close()
+
+
+def test_the_wheel_scrolls_the_page_over_a_map_and_zooms_one_that_was_clicked(notebook):
+    """And any map while Ctrl is held; a map that the pointer has left is one that was not clicked."""
+    page = notebook
+    first, second = _maps(page)
+    first.evaluate("canvas => canvas.scrollIntoView({block: 'center'})")
+    page.wait_for_timeout(1500)
+
+    assert _turned(page, first) == (True, False)
+    page.screenshot(path=SCREENSHOTS / "lab-wheel.png")
+    assert page.locator(".unpadded-scrolls").count() == 1  # says how to zoom
+    assert _turned(page, first, -200) == (True, False)
+    page.mouse.click(*_middle(first))
+    assert _turned(page, first) == (False, True)
+    page.mouse.move(*_middle(second))
+    assert _turned(page, first) == (True, False)
+    page.keyboard.down("Control")
+    assert _turned(page, second) == (False, True)
+    page.keyboard.up("Control")
+    page.get_by_role("button", name="Clear selection").click()
+
+
+def test_a_column_colours_and_filters_the_maps_and_what_passes_is_saved_as_a_corpus(notebook, tiny, tmp_path):
+    page = notebook
+    _maps(page)[0].evaluate("canvas => canvas.scrollIntoView({block: 'center'})")
+    before = _points_of(_maps(page)[1])
+    page.get_by_label("Colour").select_option("stars")
+    page.locator(".unpadded-legend", has_text="missing").wait_for()
+    page.wait_for_timeout(1500)
+    assert (_points_of(_maps(page)[1]) != before).any()
+    page.get_by_label("Filter by").select_option("shop")
+    page.locator("select[multiple]").first.select_option("east (45)")
+    page.get_by_text("45 of 90 documents pass: shop").wait_for()
+    page.wait_for_timeout(1500)
+    page.screenshot(path=SCREENSHOTS / "lab-filter.png")
+    path = tmp_path / "east.jsonl"
+    page.get_by_label("Take along").fill(str(path))
+    page.get_by_label("Take along").press("Enter")
+    page.get_by_role("button", name="Save selection").click()
+    page.locator(".unpadded-saved").wait_for()
+    table = pd.read_csv(tiny.parent / "tiny.csv")
+    assert Corpus.load(path).ids == table.id[table.shop == "east"].tolist()
+    page.get_by_role("button", name="Clear filters").click()
+    page.get_by_label("Colour").select_option("topic")
+
+
+def test_what_a_choice_changes_is_coloured_said_and_listed(notebook):
+    page = notebook
+    button = page.get_by_role("button", name="Show the changes")
+    button.evaluate("button => button.scrollIntoView({block: 'start'})")
+    page.get_by_label("Choice").select_option("mean: exact or pads before the text, read over all positions")
+    button.click()
+    page.locator(".unpadded-changes", has_text="differ on average").wait_for()
+    page.wait_for_timeout(1000)
+    page.screenshot(path=SCREENSHOTS / "lab-changes.png")
+    listed = page.locator("select option", has_text="tokens ·")
+    shares = [int(option.partition("%")[0]) for option in listed.all_text_contents()]
+    assert len(shares) == 45
+    assert shares == sorted(shares, reverse=True)
+    listed.nth(0).locator("..").select_option(index=1)
+    page.locator(".unpadded-results").wait_for(state="attached")
+    _maps(page)[0].evaluate("canvas => canvas.scrollIntoView({block: 'center'})")
+    page.wait_for_timeout(1500)
+    assert page.get_by_label("Colour").input_value().startswith("changed: mean: exact or pads")
+    page.screenshot(path=SCREENSHOTS / "lab-changes-map.png")
+    page.get_by_label("Colour").select_option("topic")
+
+
+def _turned(page, canvas, by: int = 200) -> tuple[bool, bool]:
+    """Turn the wheel over a map: whether the page scrolled, and whether the map's picture changed."""
+    page.wait_for_timeout(300)
+    page.mouse.move(*_middle(canvas))
+    page.wait_for_timeout(300)
+    before, top = _points_of(canvas), canvas.bounding_box()["y"]
+    page.mouse.wheel(0, by)
+    page.wait_for_timeout(1000)
+    moved = abs(canvas.bounding_box()["y"] - top) > 10
+    return moved, bool((before != _points_of(canvas)).any())
+
+
+def _points_of(canvas) -> np.ndarray:
+    """The pixels of a map itself, wherever it stands on the page and whatever is drawn over it, uint8 [height, width, 4]."""
+    png = canvas.evaluate("canvas => canvas.toDataURL().split(',')[1]")
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(png))).convert("RGBA"))
+
+
+def _middle(canvas) -> tuple[float, float]:
+    box = canvas.bounding_box()
+    return box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"]
 
 
 def _maps(page) -> list:

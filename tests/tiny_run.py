@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pandas as pd
 
 from unpadded.common.files import write_json
@@ -26,6 +27,7 @@ from unpadded.tokens.tokenized import tokenize
 def make_run(folder: Path, documents: Corpus, lm: LanguageModel) -> Path:
     """Write a finished run about the documents to `folder`; return it."""
     table = pd.DataFrame({"id": documents.ids, "text": documents.texts, "label": documents.labels})
+    table = table.assign(**other_columns(len(documents)))
     folder.mkdir(parents=True)
     source = folder.parent / "tiny.csv"
     table.to_csv(source, index=False)
@@ -36,8 +38,7 @@ def make_run(folder: Path, documents: Corpus, lm: LanguageModel) -> Path:
         corpus, DocumentEncoder(lm), folder / "embeddings" / corpus.name, tokens=tokens, pooling=CONCAT
     )
     rows = range(0, len(corpus), 2)
-    # UMAP would take the tests' time; its maps are about so wide.
-    maps = {pooling: 100 * store.to_numpy(pooling)[rows, 1:3] for pooling in STUDIED}
+    maps = {pooling: _spread(store.to_numpy(pooling)[rows]) for pooling in STUDIED}
     save_map(map_table(corpus, rows, maps, lengths=tokens.lengths), map_path(folder, corpus.name))
     write_json(folder / "run.json", _summary(corpus, source))
     scores = _scores(corpus)
@@ -49,6 +50,21 @@ def make_run(folder: Path, documents: Corpus, lm: LanguageModel) -> Path:
     for name, picture in zip((EXTRACT, "06_clustering"), pictures, strict=True):
         nbformat.write(_executed(name, picture, scores), folder / f"{name}.ipynb")
     return folder
+
+
+def other_columns(n: int) -> dict[str, list]:
+    """A number, a date and a category of `n` documents, each missing now and then."""
+    days = pd.date_range("2024-01-01", periods=n).strftime("%Y-%m-%d")
+    return {
+        "stars": [None if i % 10 == 8 else i % 50 / 10 for i in range(n)],
+        "day": [None if i % 9 == 8 else days[i] for i in range(n)],
+        "shop": [("east", "west", None)[i % 4 % 3] for i in range(n)],
+    }
+
+
+def _spread(vectors: np.ndarray) -> np.ndarray:
+    """A map without UMAP, which would take the tests' time: the two numbers that vary most, about as wide as its maps."""
+    return 100 * vectors[:, np.argsort(vectors.var(axis=0))[-2:]]
 
 
 def _summary(corpus: Corpus, source: Path) -> dict:

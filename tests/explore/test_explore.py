@@ -17,14 +17,16 @@ from tiny_run import make_run
 from unpadded.common.errors import InputError
 from unpadded.common.names import CONCAT, STUDIED
 from unpadded.encoding.certification import twin_of
+from unpadded.encoding.encoder import DocumentEncoder
 from unpadded.explore import lab, render
 from unpadded.explore.data import Explorable, corpora_of, explorable_runs
 from unpadded.explore.explorer import Explorer
 from unpadded.explore.pairs import ALONE, compare_pair
 from unpadded.explore.panels import neighbours as neighbours_panel
-from unpadded.explore.panels.maps import LENGTH
+from unpadded.explore.panels.colours import LENGTH
 from unpadded.explore.search import Neighbours
 from unpadded.explore.words import STEPS, contributions, hidden_states, shared_words, weightiest_words
+from unpadded.model.language_model import LanguageModel
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +145,28 @@ def test_padding_changes_similarities_and_no_padding_changes_none(data):
         compare_pair(data.encoder, ["words", " \n"])
 
 
+def test_a_model_of_both_directions_is_padded_in_both(data):
+    """What the pads make of it is what the engine makes of the pads as tokens, before each direction's own beginning."""
+    vocab, sizes = data.lm.vocab, {"emb_sz": 12, "n_hid": 20, "n_layers": 1}
+    forward, backward = (
+        LanguageModel(LanguageModel.new(vocab, sizes).module, vocab, direction=name) for name in ("forward", "backward")
+    )
+    both = forward.with_backward(backward)
+    texts, pads = ["the rocket launch", "salt and butter"], [both.awd_lstm.pad_token] * 30
+    table, _ = compare_pair(DocumentEncoder(both), texts)
+    np.testing.assert_allclose(table.to_numpy(), table[[ALONE] * 4].to_numpy(), atol=1e-6)
+    padded, _ = compare_pair(DocumentEncoder(both), texts, extra=30)
+    ids = [list(tokens) for tokens in both.numericalize(texts)]
+    halves = [
+        DocumentEncoder(forward).encode_tokens([pads + tokens for tokens in ids], pooling=list(CONCAT)),
+        DocumentEncoder(backward).encode_tokens([tokens + pads for tokens in ids], pooling=list(CONCAT)),
+    ]
+    for pooling in STUDIED:
+        parts = CONCAT if pooling == "concat" else (pooling,)
+        whole = np.concatenate([half[part] for half in halves for part in parts], axis=1)
+        assert padded.loc[pooling, "pads before"] == pytest.approx(cosine_similarity(whole)[0, 1], abs=1e-5)
+
+
 def widgets_of(box) -> list:
     return [box, *(found for child in getattr(box, "children", ()) for found in widgets_of(child))]
 
@@ -200,11 +224,11 @@ def test_words_of_a_very_long_document_are_not_weighed(explorer, monkeypatch):
 def test_every_colouring_colours_every_map(explorer):
     maps = explorer.panels["maps"]
     legends, palettes = {}, {}
-    for name in maps.colour.options:
-        maps.colour.value = name
-        legends[name] = maps._legend.value
+    for name in maps.colours.colour.options:
+        maps.colours.colour.value = name
+        legends[name] = maps.colours.legend.value
         (palettes[name],) = {str(scatter.widget.color) for scatter in maps.scatters.values()}
-    assert list(legends) == ["topic", LENGTH, *(f"cluster of {pooling}" for pooling in STUDIED)]
+    assert list(legends) == ["topic", "stars", "day", "shop", LENGTH, *(f"cluster of {pooling}" for pooling in STUDIED)]
     assert all(topic in legends["topic"] for topic in ("food", "space", "sport"))
     assert palettes["topic"] != palettes[LENGTH]
     sizes = [int(size) for size in re.findall(r">(\d+)</span></span>", legends["cluster of concat"])]

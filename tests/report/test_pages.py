@@ -177,11 +177,14 @@ def test_the_hover_map_has_a_panel_a_pooling_and_the_documents_once(report):
     points = load_map(map_path(report, "tiny"))
     spec = hover_chart(points)
     assert [panel["title"]["text"] for panel in spec["concat"]] == ["last", "mean", "max", "concat"]
-    (rows,) = list(spec["datasets"].values()) if "datasets" in spec else [spec["data"]["values"]]
-    assert len(rows) == len(points) == 45
-    assert {parameter["name"] for parameter in spec["params"]} == {"pointed", "chosen"}
+    assert len(spec["data"]["values"]) == len(points) == 45
+    assert {parameter["name"] for parameter in spec["params"]} == {"pointed", "chosen", "names"}
     no_topics = hover_chart(points.assign(topic=""))
-    assert no_topics["concat"][0]["encoding"]["color"]["field"] == "tokens"
+    dots, *words = no_topics["concat"][0]["layer"]
+    assert dots["encoding"]["color"]["field"] == "tokens"
+    assert "shape" not in dots["encoding"]
+    for layer in words:
+        assert {name["kind"] for name in no_topics["datasets"][layer["data"]["name"]]} == {"words of regions"}
 
 
 def test_a_run_without_maps_has_no_map_page(tmp_path):

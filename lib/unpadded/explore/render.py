@@ -83,7 +83,7 @@ def selection(points: pd.DataFrame, *, n_documents: int) -> str:
     if not len(points):
         words = "Draw around documents in one map to see them in all. "
         return f'<span style="{SOFT}">{words}{n_documents:,} documents on the maps.</span>'
-    topics = points["topic"].value_counts().head(6)
+    topics = points["topic"].astype(str).value_counts().head(6)
     named = ", ".join(f"{escape(topic)} {count}" for topic, count in topics.items() if topic)
     return f'<b class="unpadded-selected">{len(points):,} selected</b>{f": {named}" if named else ""}'
 
@@ -95,7 +95,8 @@ def legend(colours: Mapping[str, str], counts: Mapping[str, int]) -> str:
         f'background:{colour}"></span> {escape(name)} <span style="{SOFT}">{counts.get(name, 0):,}</span></span>'
         for name, colour in colours.items()
     )
-    return f'<div style="display:flex;flex-wrap:wrap;gap:.1em 1.1em;line-height:1.5">{"".join(chips)}</div>'
+    style = "display:flex;flex-wrap:wrap;gap:.1em 1.1em;line-height:1.5"
+    return f'<div class="unpadded-legend" style="{style}">{"".join(chips)}</div>'
 
 
 def pair(table: pd.DataFrame, pads: Sequence[int]) -> str:
@@ -113,6 +114,29 @@ def pair(table: pd.DataFrame, pads: Sequence[int]) -> str:
         f"Cosines. Padded as a batch of the two would be: {pads[0]} pads for the first text, {pads[1]} for the second."
     )
     return f'<table class="unpadded-pair"><tr>{head}</tr>{"".join(rows)}</table><div style="{SOFT}">{note}</div>'
+
+
+def changes(
+    name: str, table: pd.DataFrame, reasons: Mapping[str, float], quarters: Mapping[str, pd.DataFrame], *, k: int
+) -> str:
+    """What a choice changes: how much on average, which columns go with it (rank correlations), and the mean by quarter."""
+    known = table["changed"].dropna()
+    none, half = (known == 0).mean(), (known >= 0.5).mean()
+    said = (
+        f"<b>{escape(name)}</b>: of the {k} nearest others, {known.mean():.0%} differ on average over {len(known):,} "
+        f"documents; none for {none:.0%} of them, half or more for {half:.0%}."
+    )
+    parts = [f'<div class="unpadded-changes">{said}</div>']
+    for column, correlation in reasons.items():
+        cells = "".join(
+            f'<td style="{CELL}">{row["from"]:,.0f} to {row["to"]:,.0f}<br><b>{row.changed:.0%}</b></td>'
+            for _, row in quarters[column].iterrows()
+        )
+        said = f'<span style="{SOFT}">rank correlation {correlation:+.2f}</span>'
+        parts.append(f'<tr><th style="text-align:left">{escape(column)}<br>{said}</th>{cells}</tr>')
+    rows = "".join(parts[1:])
+    note = f'<div style="{SOFT}">Mean share changed in each quarter of the documents, by what may explain it.</div>'
+    return parts[0] + (f"<table>{rows}</table>{note}" if rows else "")
 
 
 def problem(error: Exception) -> str:

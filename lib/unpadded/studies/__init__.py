@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from unpadded.studies.last_state.probes import fade, locate, perturb, remembered, topic_probe
     from unpadded.studies.last_state.samples import draw_sample, unread_documents
     from unpadded.studies.last_state.tables import everywhere, last_layer, with_intervals
-    from unpadded.studies.padding.effects import UNPADDED, choose_documents
+    from unpadded.studies.padding.effects import UNPADDED, choose_documents, neighbours_kept
     from unpadded.studies.padding.fastai_batches import (
         cells_read,
         chunk_batch,
@@ -20,7 +20,14 @@ if TYPE_CHECKING:
         wrong_vectors,
     )
     from unpadded.studies.padding.pad_row import pad_row, row_norms
-    from unpadded.studies.padding.padded_reader import PLACEMENTS, PaddedReader
+    from unpadded.studies.padding.padded_reader import (
+        PLACEMENTS,
+        READINGS,
+        PaddedReader,
+        batch_pads,
+        read_padded,
+        shuffled_batches,
+    )
     from unpadded.studies.padding.predictions import measure_predictions
     from unpadded.studies.padding.study import (
         injection_effects,

@@ -21,6 +21,20 @@ def is_beir(path: Path) -> bool:
     return _find(path, "corpus.jsonl") is not None
 
 
+def read_beir_columns(path: Path, *, encoding: str | None = None) -> tuple[list[str], dict[str, list[Any]]]:
+    """The ids of a BEIR folder's documents, and the values of every key beside id, title and text; what BEIR keeps under
+    "metadata" is a column each."""
+    rows = read_jsonl(_need(path, "corpus.jsonl"), encoding=encoding, notes=[])
+    known = {"_id", "title", "text", "metadata"}
+    inner = [row["metadata"] if isinstance(row.get("metadata"), dict) else {} for row in rows]
+    joined = [
+        meta | {key: value for key, value in row.items() if key not in known}
+        for meta, row in zip(inner, rows, strict=True)
+    ]
+    names = dict.fromkeys(name for row in joined for name in row)
+    return _ids(rows, path, "document id"), {name: [row.get(name) for row in joined] for name in names}
+
+
 def read_beir(path: Path, *, encoding: str | None = None) -> Documents:
     """Read a BEIR folder. A document is its title and its text, unless the text begins with the title.
 

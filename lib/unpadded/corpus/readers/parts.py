@@ -1,11 +1,12 @@
 """A folder of one table a part: train.csv, valid.csv, ..., as data sets are handed around."""
 
 from pathlib import Path
+from typing import Any
 
 from unpadded.common import InputError, is_clutter
 from unpadded.corpus.documents import Documents
 from unpadded.corpus.readers.decoding import readable
-from unpadded.corpus.readers.tabular import Reading, kind_of, read_table
+from unpadded.corpus.readers.tabular import Reading, kind_of, read_columns, read_table
 from unpadded.corpus.splits import TRAIN, UNLABELLED, part_called
 from unpadded.corpus.validation import listing
 
@@ -59,6 +60,20 @@ def read_parts(folder: Path, tables: dict[str, Path], *, columns: dict[str, str 
         notes=tuple(map(readable, notes)),
         where=f"the folder {folder}",
     )
+
+
+def read_columns_of_parts(
+    tables: dict[str, Path], *, columns: dict[str, str | None], reading: Reading
+) -> tuple[list[str], dict[str, list[Any]]]:
+    """The ids of the tables' documents, as `read_parts` gives them, and their other columns; None where a table lacks one."""
+    ids: list[str] = []
+    others: dict[str, list[Any]] = {}
+    for path in tables.values():
+        own, values = read_columns(path, columns=columns, reading=reading)
+        for name in others.keys() | values.keys():
+            others.setdefault(name, [None] * len(ids)).extend(values.get(name, [None] * len(own)))
+        ids += [f"{readable(_stem(path))}/{id}" for id in own]
+    return ids, others
 
 
 def _stem(path: Path) -> str:

@@ -2,15 +2,16 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from unpadded.common import InputError
 from unpadded.corpus.documents import Documents
-from unpadded.corpus.readers.beir import is_beir, read_beir
+from unpadded.corpus.readers.beir import is_beir, read_beir, read_beir_columns
 from unpadded.corpus.readers.folders import read_folder
-from unpadded.corpus.readers.parts import read_parts, tables_of_parts
-from unpadded.corpus.readers.tabular import Reading, read_table
+from unpadded.corpus.readers.parts import read_columns_of_parts, read_parts, tables_of_parts
+from unpadded.corpus.readers.tabular import Reading, read_columns, read_table
 
-__all__ = ["Reading", "read", "read_beir", "read_folder", "read_table", "refuse_columns"]
+__all__ = ["Reading", "read", "read_beir", "read_folder", "read_other_columns", "read_table", "refuse_columns"]
 
 
 def read(path: Path, *, columns: dict[str, str | None], reading: Reading) -> Documents:
@@ -26,6 +27,20 @@ def read(path: Path, *, columns: dict[str, str | None], reading: Reading) -> Doc
     refuse_columns(columns, f"the folder {path}", reading)
     read_it = read_beir if is_beir(path) else read_folder
     return without_labels(read_it(path, encoding=reading.encoding), columns)
+
+
+def read_other_columns(
+    path: Path, *, columns: dict[str, str | None], reading: Reading
+) -> tuple[list[str], dict[str, list[Any]]]:
+    """The ids of a source's documents, and what it says of them in columns that `read` does not take, by name.
+
+    Empty for a folder of texts. Raises `InputError` as `read` does.
+    """
+    if path.is_file():
+        return read_columns(path, columns=columns, reading=reading)
+    if is_beir(path):
+        return read_beir_columns(path, encoding=reading.encoding)
+    return read_columns_of_parts(tables_of_parts(path), columns=columns, reading=reading)
 
 
 def without_labels(documents: Documents, columns: dict[str, str | None]) -> Documents:

@@ -89,6 +89,21 @@ def kind_of(path: Path) -> str | None:
     return None if packed and kind == "parquet" else kind
 
 
+def read_columns(
+    path: Path, *, columns: dict[str, str | None], reading: Reading = Reading()
+) -> tuple[list[str], dict[str, list[Any]]]:
+    """The ids of a table's documents, as `read_table` gives them, and the values of the columns that it does not take.
+
+    Columns without a name, and of a name that another has, are left out.
+    """
+    table = _open(path, columns, reading, [])
+    chosen = {field: _choose(path, table, field, name) for field, name in columns.items()}
+    n = len(table.column(chosen["text"] or ""))
+    ids = [str(row) for row in range(1, n + 1)] if chosen["id"] is None else table.column(chosen["id"])
+    others = [name for name in table.names if name and name not in chosen.values() and table.names.count(name) == 1]
+    return [as_name(value) or "" for value in ids], {name: table.column(name) for name in others}
+
+
 def read_jsonl(path: Path, *, encoding: str | None = None, notes: list[str] | None = None) -> list[dict[str, Any]]:
     """The objects of a JSONL file, blank lines skipped; fractions as they are written. Raises `InputError` naming the line
     that is no object."""

@@ -9,49 +9,60 @@ import ipywidgets as widgets
 import jscatter
 import numpy as np
 import pandas as pd
-from matplotlib.colors import to_hex
-from sklearn.cluster import MiniBatchKMeans
 
-from unpadded.common import CONCAT
 from unpadded.explore import render
 from unpadded.explore.data import Explorable
-from unpadded.report import limits_without_outliers, poolings_of, topic_colours
+from unpadded.explore.panels.colours import ColourPanel, named_columns
+from unpadded.explore.panels.filters import FilterPanel
+from unpadded.explore.panels.names import NamePanel
+from unpadded.explore.panels.selection import SelectionPanel
+from unpadded.explore.panels.wheel import MAP_CLASS, WheelGuard
+from unpadded.report import limits_without_outliers, poolings_of
 
 HEIGHT = 340  # pixels of one map
 MOST_LISTED = 500  # documents of a selection in the list
-N_CLUSTERS = 12  # where no topics say how many there are
-LENGTH = "length (tokens, logarithmic)"
 
 
 class MapPanel:
     """The maps of an opened corpus with their colours, the selection and its list.
 
     `on_document` is called with the row of a document that was clicked, or chosen in the list. `selected` gives the rows
-    selected; `select(rows)` selects those of them that are on the maps.
+    selected; `select(rows)` selects those of them that are on the maps. `chosen` gives the rows that are taken along.
     """
 
     def __init__(self, data: Explorable, *, on_document: Callable[[int], None]):
-        self._data, self._on_document, self._busy = data, on_document, False
+        self.data, self._on_document, self._busy = data, on_document, False
         self.points = _without_outliers(data.maps.reset_index(drop=True))
         self._positions = pd.Series(self.points.index, index=self.points["row"])
         self.scatters = {pooling: self._scatter(pooling) for pooling in poolings_of(self.points)}
-        self.colour = widgets.Dropdown(options=self._colourings(), description="Colour")
+        self.colours = ColourPanel(data, self.points, self.scatters)
+        self.names = NamePanel(data, self.points, self.scatters)
+        self.filters = FilterPanel(_filterable(data), n_documents=len(data), then=self._filter)
+        self.taken = SelectionPanel(data, rows=lambda: self.chosen)
         self.clear = widgets.Button(description="Clear selection")
-        self._legend, self._summary = widgets.HTML(), widgets.HTML()
+        self._summary = widgets.HTML()
         self.list = widgets.Select(rows=6, layout={"width": "100%", "display": "none"})
         self.list.observe(self._chosen, names="value")
-        self.colour.observe(lambda change: self._recolour(change["new"]), names="value")
         self.clear.on_click(lambda _: self.select([]))
-        self._recolour(self.colour.value)
         self._show_selection(np.empty(0, int))
-        buttons = widgets.HBox([self.colour, self.clear])
-        self.widget = widgets.VBox([buttons, self._legend, self._grid(), self._summary, self.list])
+        menus = [self.colours.colour, self.colours.alone, self.names.kind, self.clear]
+        above = [widgets.HBox(menus, layout={"flex_flow": "row wrap"}), self.colours.legend, self.filters.widget]
+        below = [self._summary, self.list, self.taken.widget]
+        self.widget = widgets.VBox([WheelGuard(), *above, self._grid(), *below])
 
     @property
     def selected(self) -> np.ndarray:
         """Rows of the selected documents in the corpus, int64."""
         positions = next(iter(self.scatters.values())).widget.selection
         return self.points["row"].to_numpy()[_as_positions(positions)]
+
+    @property
+    def chosen(self) -> np.ndarray:
+        """Rows of the documents that are selected and pass the filters; where none is selected, of all that pass a filter."""
+        selected, kept = self.selected, self.filters.kept
+        if len(selected):
+            return selected[kept[selected]]
+        return np.flatnonzero(kept) if self.filters.active else np.empty(0, int)
 
     def select(self, rows: Sequence[int]) -> None:
         """Select the documents at `rows` of the corpus on every map; those that are not on the maps are left out."""
@@ -110,43 +121,28 @@ class MapPanel:
         if not self._busy and change["new"] is not None and change["new"] >= 0:
             self._on_document(change["new"])
 
-    def _colourings(self) -> list[str]:
-        topics = ["topic"] if self.points["topic"].nunique() > 1 else []
-        return [*topics, LENGTH, *(f"cluster of {pooling}" for pooling in self.scatters)]
-
-    def _recolour(self, name: str) -> None:
-        if name == LENGTH:
-            values = np.log10(np.maximum(self.points["tokens"], 1))
-            self._colour_all(name, values, "viridis", norm=(float(values.min()), float(values.max()) + 1e-6))
-            self._legend.value = f"dark: {self.points['tokens'].min():,} tokens, light: {self.points['tokens'].max():,}"
-            return
-        values = self.points["topic"] if name == "topic" else self._clusters(name.removeprefix("cluster of "))
-        colours = {str(topic): to_hex(colour) for topic, colour in topic_colours(sorted(set(values))).items()}
-        self._colour_all(name, values.astype("category"), colours)
-        self._legend.value = render.legend(colours, values.value_counts().to_dict())
-
-    def _colour_all(self, name: str, values: pd.Series, colours, **options) -> None:
-        self.points[name] = values
+    def _filter(self) -> None:
+        """Show on the maps what passes the filters."""
+        kept = self.filters.kept[self.points["row"].to_numpy()]
+        shown = np.flatnonzero(kept) if self.filters.active else None
         for scatter in self.scatters.values():
-            scatter.color(by=name, map=colours, **options)
-
-    def _clusters(self, pooling: str) -> pd.Series:
-        """k-means of one pooling's vectors, as many clusters as there are topics; the same colours on every map."""
-        n_topics = self.points["topic"].nunique()
-        rows = self.points["row"].to_numpy()
-        parts = CONCAT if pooling == "concat" else (pooling,)
-        vectors = np.concatenate([self._data.vectors[part][rows] for part in parts], axis=1)
-        k = min(n_topics if n_topics > 1 else N_CLUSTERS, len(rows))
-        found = MiniBatchKMeans(k, n_init=1, random_state=0, batch_size=4096).fit_predict(vectors)
-        return pd.Series([f"{cluster + 1:02d}" for cluster in found], dtype="str")
+            scatter.filter(shown)
 
     def _grid(self) -> widgets.GridBox:
         cells = []
         for pooling, scatter in self.scatters.items():
             name = widgets.HTML(f'<b style="font-size:1.05em">{pooling}</b>')
-            cells.append(widgets.VBox([name, scatter.widget], layout={"min_width": "0"}))
+            cell = widgets.VBox([name, scatter.widget], layout={"min_width": "0"})
+            cell.add_class(MAP_CLASS)
+            cells.append(cell)
         columns = "repeat(auto-fit, minmax(min(420px, 100%), 1fr))"  # two beside each other, four on a wide screen
         return widgets.GridBox(cells, layout={"grid_template_columns": columns, "grid_gap": "6px", "width": "100%"})
+
+
+def _filterable(data: Explorable) -> dict[str, pd.Series]:
+    """What documents can be filtered by: their topic, their length, and the columns of the corpus's file."""
+    topics = {} if data.corpus.labels is None else {"topic": pd.Series(data.corpus.labels, dtype=object)}
+    return topics | {"tokens": pd.Series(np.asarray(data.tokens.lengths, float))} | named_columns(data)
 
 
 def _without_outliers(points: pd.DataFrame) -> pd.DataFrame:

@@ -12,10 +12,12 @@ from markupsafe import Markup
 from matplotlib.colors import to_hex
 
 from unpadded.common import read_json
+from unpadded.report.maps.regions import apart, region_names, seen, topic_names
 from unpadded.report.maps.tables import limits_without_outliers, load_map, map_path, poolings_of
-from unpadded.report.maps.umap_maps import sample_documents, topic_colours
+from unpadded.report.maps.umap_maps import sample_documents, topic_colours, topic_shapes
 from unpadded.report.rendering import write_html
 
+KINDS, NO_NAMES = ("topics", "words of regions"), "none"  # what stands over a map
 MOST = 2000  # points: with four maps this is what a phone still draws at once
 
 
@@ -35,12 +37,17 @@ def write_map_page(folder: Path) -> Path | None:
         corpus=found.stem,
         n_documents=len(shown),
         chart=hover_chart(shown),
+        seen=" ".join(seen(shown, pooling, _texts(shown)) for pooling in poolings_of(shown)),
         vega=_vega(),
     )
 
 
 def hover_chart(points: pd.DataFrame) -> dict:
-    """Vega-Lite of a map table (`map_table`): a panel a pooling, the document pointed at large in all of them."""
+    """Vega-Lite of a map table (`map_table`): a panel a pooling, the document pointed at large in all of them.
+
+    Topics of one hue differ in shape. Over the points stand names, by a menu: of the topics that lie together, or the words of
+    the map's regions.
+    """
     import altair as alt  # imported late: it takes a second, and only this page needs it
 
     pointed = alt.selection_point(name="pointed", on="pointerover", fields=["row"], empty=False, clear="pointerout")
@@ -48,23 +55,60 @@ def hover_chart(points: pd.DataFrame) -> dict:
     shared = {
         "color": _colour(alt, points),
         "opacity": alt.when(pointed).then(alt.value(1)).when(chosen).then(alt.value(0.65)).otherwise(alt.value(0.06)),
-        "size": alt.when(pointed).then(alt.value(220)).otherwise(alt.value(14)),
+        "size": alt.when(pointed).then(alt.value(220)).otherwise(alt.value(18)),
+        **_shape(alt, points),
         "tooltip": [alt.Tooltip(f"{name}:N") for name in ("title", "beginning", "topic")] + [alt.Tooltip("tokens:Q")],
     }
     data = alt.InlineData(values=_records(points), name="documents")
-    panels = []
-    for pooling in poolings_of(points):
+    named, panels = {pooling: _names(points, pooling) for pooling in poolings_of(points)}, []
+    kinds = sorted({record["kind"] for records in named.values() for record in records}, key=KINDS.index)
+    shown = alt.param(
+        name="names", value=(kinds or [NO_NAMES])[0], bind=alt.binding_select(options=[*kinds, NO_NAMES], name="Names ")
+    )
+    for pooling, records in named.items():
         x, y = (
             channel(f"{pooling}_{name}:Q", axis=None, scale=alt.Scale(domain=_domain(points[f"{pooling}_{name}"])))
             for name, channel in (("x", alt.X), ("y", alt.Y))
         )
-        chart = alt.Chart(title=alt.Title(pooling, anchor="start")).mark_circle(clip=True)
-        panels.append(chart.encode(x, y, **shared))
+        dots = alt.Chart().mark_point(clip=True, filled=True).encode(x, y, **shared)
+        words = alt.Chart(alt.InlineData(values=records)).transform_filter("datum.kind == names")
+        words = words.encode(x.copy(), y.copy(), alt.Text("words:N"))
+        # Twice: the page draws the first as a rim in the background's colour, so that the words can be read over points.
+        layers = [dots, *(words.mark_text(clip=True, fontSize=11) for _ in ("rim", "name"))]
+        panels.append(alt.layer(*layers, title=alt.Title(pooling, anchor="start")))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Automatically deduplicated")  # one selection for all panels is what is meant
-        chart = alt.concat(*panels, data=data, spacing=20, background="transparent").add_params(pointed, chosen)
+        chart = alt.concat(*panels, data=data, spacing=20, background="transparent").add_params(pointed, chosen, shown)
     chart = chart.configure_legend(orient="bottom", symbolLimit=60, labelLimit=150)
     return chart.configure_view(stroke=None).to_dict()
+
+
+def _names(points: pd.DataFrame, pooling: str) -> list[dict]:
+    """What stands over a map: words, kind, and the coordinates under the names of its columns."""
+    x, y = f"{pooling}_x", f"{pooling}_y"
+    xy = points[[x, y]].to_numpy(float)
+    found = dict(zip(KINDS, (topic_names(xy, points["topic"]), region_names(xy, _texts(points))[1]), strict=True))
+    return [
+        {"words": name.words, "kind": kind, x: round(name.x, 3), y: round(name.y, 3)}
+        for kind, names in found.items()
+        for name in apart(names, xy)
+    ]
+
+
+def _texts(points: pd.DataFrame) -> list[str]:
+    """What of each text the table has: its beginning."""
+    return (points["title"] + " " + points["beginning"]).tolist()
+
+
+def _shape(alt, points: pd.DataFrame) -> dict:
+    topics = sorted(set(points["topic"]))
+    if len(topics) < 2:
+        return {}
+    return {
+        "shape": alt.Shape(
+            "topic:N", scale=alt.Scale(domain=topics, range=list(topic_shapes(topics).values())), title=None
+        )
+    }
 
 
 def _domain(values: pd.Series) -> list[float]:

@@ -24,6 +24,7 @@ from unpadded.report.plots.style import as_drawn, in_words, panel_grid, say, sty
 
 FEWEST = 4  # documents of a map
 N_NEIGHBORS = 15  # UMAP's own default
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 
 
 def sample_documents(n: int, *, n_sample: int = 3000, seed: int = 0) -> np.ndarray:
@@ -113,19 +114,33 @@ def topic_colours(topics: Sequence[str]) -> dict[str, tuple]:
 
     Hues are Okabe and Ito's, used again after the seventh; topics of the same hue differ in lightness, dark to light.
     """
-    families = list(dict.fromkeys(str(topic).split(".")[0] for topic in topics))
-    hues: dict[int, list[str]] = {}
-    for number, topic in enumerate(topics):
-        place = families.index(str(topic).split(".")[0]) if len(families) > 1 else number
-        hues.setdefault(place % len(TOPIC_COLOURS), []).append(topic)
     colours = {}
-    for hue, members in hues.items():
+    for hue, members in _by_hue(topics).items():
         shades = np.linspace(-0.45, 0.25, len(members)) if len(members) > 1 else [0.0]
         for shade, topic in zip(shades, members, strict=True):
             towards = np.full(3, float(shade > 0))  # white or black
             mixed = (1 - abs(shade)) * np.array(to_rgb(TOPIC_COLOURS[hue])) + abs(shade) * towards
             colours[topic] = (*mixed.tolist(), 1.0)
     return colours
+
+
+def topic_shapes(topics: Sequence[str]) -> dict[str, str]:
+    """A shape (Vega's name) per topic: topics of one hue have different shapes, as far as SHAPES go."""
+    return {
+        topic: SHAPES[place % len(SHAPES)]
+        for members in _by_hue(topics).values()
+        for place, topic in enumerate(members)
+    }
+
+
+def _by_hue(topics: Sequence[str]) -> dict[int, list[str]]:
+    """The topics of each hue, by its position in TOPIC_COLOURS."""
+    families = list(dict.fromkeys(str(topic).split(".")[0] for topic in topics))
+    hues: dict[int, list[str]] = {}
+    for number, topic in enumerate(topics):
+        place = families.index(str(topic).split(".")[0]) if len(families) > 1 else number
+        hues.setdefault(place % len(TOPIC_COLOURS), []).append(topic)
+    return hues
 
 
 def neighbourhood_purity(xy: np.ndarray, labels: Sequence[str]) -> pd.DataFrame:

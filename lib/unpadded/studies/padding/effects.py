@@ -127,14 +127,14 @@ def cosine_distance(reference: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 
 def neighbours(vectors: np.ndarray, *, k: int = NEIGHBOURS) -> np.ndarray:
     """The `k` nearest other rows of each row by cosine, int [n, min(k, n - 1)]; equal ones in the documents' order."""
-    n = len(vectors)
+    n = vectors.shape[0]
     return first_documents(
         cosine_scorer(vectors, vectors), n, n, depth=min(k, n - 1), excluded=[np.array([i]) for i in range(n)]
     )
 
 
 def neighbours_kept(before: np.ndarray, after: np.ndarray, *, k: int = NEIGHBOURS) -> np.ndarray:
-    """Share of each document's `k` nearest by cosine that stay among them, float64 [n]; inputs [n, width]."""
+    """Share of each document's `k` nearest by cosine that stay among them, float64 [n]; inputs [n, width], also sparse."""
     old, new = (neighbours(vectors, k=k) for vectors in (before, after))
     return (old[:, :, None] == new[:, None]).any(axis=2).mean(axis=1)
 

@@ -37,12 +37,16 @@ def place_pads(tokens: np.ndarray, placement: str, n_pads: int, *, pad_id: int =
 def batch_pads(lengths: Sequence[int], *, batch_size: int = 32, seed: int = 0) -> np.ndarray:
     """How many pads each document gets in shuffled minibatches: int64 [n], up to the longest of its batch."""
     lengths = np.asarray(lengths, dtype=np.int64)
-    order = np.random.default_rng(seed).permutation(len(lengths))
     pads = np.zeros(len(lengths), np.int64)
-    for start in range(0, len(order), batch_size):
-        batch = order[start : start + batch_size]
+    for batch in shuffled_batches(len(lengths), batch_size=batch_size, seed=seed):
         pads[batch] = lengths[batch].max() - lengths[batch]
     return pads
+
+
+def shuffled_batches(n: int, *, batch_size: int = 32, seed: int = 0) -> list[np.ndarray]:
+    """The positions of the documents of each minibatch, in its order, of `n` documents that are shuffled."""
+    order = np.random.default_rng(seed).permutation(n)
+    return [order[start : start + batch_size] for start in range(0, n, batch_size)]
 
 
 class PaddedReader:
@@ -102,6 +106,20 @@ class PaddedReader:
         self._encoder.reset()
         for begin in range(0, ids.shape[1], self.chunk_length):
             yield begin, self._encoder(ids[:, begin : begin + self.chunk_length])
+
+
+def read_padded(lm, documents: Sequence[np.ndarray], placement: str, n_pads, *, batch_size: int = 32) -> Readings:
+    """What `PaddedReader.read` gives, for a model of one direction or of both: then each part has both side by side.
+
+    That is the order in which `DocumentEncoder` lays them out. "before" and "behind" are meant in each direction's own
+    order of reading.
+    """
+    found = [PaddedReader(one, batch_size=batch_size).read(documents, placement, n_pads) for one in lm.directions]
+    joined: Readings = {}
+    for reading in READINGS:
+        parts = {part: np.concatenate([one[reading][part] for one in found], axis=1) for part in CONCAT}
+        joined[reading] = parts | {"concat": np.concatenate([parts[part] for part in CONCAT], axis=1)}
+    return joined
 
 
 class _MaskedPools:

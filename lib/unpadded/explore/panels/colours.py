@@ -1,0 +1,121 @@
+"""How the maps are coloured: by topic, by any column, by length, by cluster, or by what another panel found out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import ipywidgets as widgets
+import jscatter
+import numpy as np
+import pandas as pd
+from matplotlib.colors import to_hex
+from sklearn.cluster import MiniBatchKMeans
+
+from unpadded.common import CONCAT
+from unpadded.explore import render
+from unpadded.explore.colours import GREY, Colouring, colouring, is_telling
+from unpadded.explore.data import Explorable
+from unpadded.report import topic_colours
+
+N_CLUSTERS = 12  # where no topics say how many there are
+TOPIC, LENGTH, CLUSTER = "topic", "length (tokens, logarithmic)", "cluster of "
+ALL = "all together"
+COLOUR = "colour: "  # before a colouring's name in the table of the maps, where no column of that name can be
+
+
+class ColourPanel:
+    """Menus for the colours of the maps and for one of their names against the rest, and the legend.
+
+    `points` is the table that the `scatters` draw; it gets a column for each colouring. `colour_by` adds one.
+    """
+
+    def __init__(self, data: Explorable, points: pd.DataFrame, scatters: Mapping[str, jscatter.Scatter]):
+        self._data, self._points, self._scatters, self._busy = data, points, scatters, False
+        self._columns = {name: values for name, values in named_columns(data).items() if is_telling(values)}
+        self._extra: dict[str, pd.Series] = {}
+        self._shown: Colouring | None = None
+        self.colour = widgets.Dropdown(options=self._names(), description="Colour")
+        self.alone = widgets.Dropdown(options=[ALL], description="Show")
+        self.legend = widgets.HTML()
+        self.colour.observe(lambda _: self._recolour(), names="value")
+        self.alone.observe(lambda _: self._busy or self._paint(), names="value")
+        self._recolour()
+
+    def colour_by(self, name: str, values: pd.Series) -> None:
+        """Colour the maps by `values`, one a document of the corpus, and offer them among the colours from now on."""
+        self._extra[name] = values
+        with self._quietly():
+            self.colour.options = self._names()
+            self.colour.value = name
+        self._recolour()
+
+    def _names(self) -> list[str]:
+        topics = [TOPIC] if self._points["topic"].nunique() > 1 else []
+        return [*topics, *self._columns, *self._extra, LENGTH, *(CLUSTER + pooling for pooling in self._scatters)]
+
+    def _recolour(self) -> None:
+        if self._busy:
+            return
+        name = self.colour.value
+        self._shown = None if name == LENGTH else self._colouring(name)
+        with self._quietly():
+            self.alone.options = [
+                ALL,
+                *(name for name, count in (self._shown.counts if self._shown else {}).items() if count),
+            ]
+            self.alone.value = ALL
+        self._paint()
+
+    def _colouring(self, name: str) -> Colouring:
+        if name == TOPIC or name.startswith(CLUSTER):
+            values = self._points["topic"] if name == TOPIC else self._clusters(name.removeprefix(CLUSTER))
+            found = topic_colours(sorted(set(values)))
+            return Colouring(values.astype(str), {str(topic): to_hex(colour) for topic, colour in found.items()})
+        values = self._extra.get(name, self._columns.get(name))
+        return colouring(values.iloc[self._points["row"]].reset_index(drop=True))
+
+    def _paint(self) -> None:
+        """Colour the maps as was chosen, or one of its names against the rest in grey."""
+        if self._shown is None:
+            tokens = self._points["tokens"]
+            values = np.log10(np.maximum(tokens, 1))
+            self._colour_all(values, "viridis", norm=(float(values.min()), float(values.max()) + 1e-6))
+            self.legend.value = f"dark: {tokens.min():,} tokens, light: {tokens.max():,}"
+            return
+        colours = self._shown.colours
+        if self.alone.value != ALL:
+            colours = {name: colour if name == self.alone.value else GREY for name, colour in colours.items()}
+        self._colour_all(self._shown.names.astype("category"), colours)
+        self.legend.value = render.legend(colours, self._shown.counts)
+
+    def _colour_all(self, values: pd.Series, colours, **options) -> None:
+        name = COLOUR + self.colour.value
+        self._points[name] = values
+        for scatter in self._scatters.values():
+            scatter.color(by=name, map=colours, **options)
+
+    def _clusters(self, pooling: str) -> pd.Series:
+        """k-means of one pooling's vectors, as many clusters as there are topics; the same colours on every map."""
+        n_topics = self._points["topic"].nunique()
+        rows = self._points["row"].to_numpy()
+        parts: Sequence[str] = CONCAT if pooling == "concat" else (pooling,)
+        vectors = np.concatenate([self._data.vectors[part][rows] for part in parts], axis=1)
+        k = min(n_topics if n_topics > 1 else N_CLUSTERS, len(rows))
+        found = MiniBatchKMeans(k, n_init=1, random_state=0, batch_size=4096).fit_predict(vectors)
+        return pd.Series([f"{cluster + 1:02d}" for cluster in found], dtype="str")
+
+    @contextmanager
+    def _quietly(self) -> Iterator[None]:
+        """What the menus report while they are filled asks for nothing."""
+        self._busy = True
+        try:
+            yield
+        finally:
+            self._busy = False
+
+
+def named_columns(data: Explorable) -> dict[str, pd.Series]:
+    """The columns of the corpus's file by the names that the menus have: those of the explorer's own are told apart."""
+    own = (TOPIC, LENGTH, "tokens")
+    return {f"column {name}" if name in own else str(name): values for name, values in data.columns.items()}
