@@ -74,6 +74,7 @@ class Reader:
 def _engine(awd_lstm, *, dtype: torch.dtype, device: torch.device, allow_tf32: bool):
     """The engine for a model of this size, on this device."""
     check_finite(awd_lstm)
+    narrow = dtype == torch.float32 and max(getattr(rnn, "module", rnn).hidden_size for rnn in awd_lstm.rnns) <= NARROW
     if device.type == "cpu" and dtype != torch.float16:
         try:
             with extras_needed():  # here, because the compiler takes as long to import as all the rest
@@ -82,10 +83,10 @@ def _engine(awd_lstm, *, dtype: torch.dtype, device: torch.device, allow_tf32: b
         except MissingExtraError as error:
             if dtype == torch.int8:
                 raise
-            warnings.warn(f"{error} Until then documents are read more slowly.", stacklevel=2)
+            if narrow:
+                warnings.warn(f"{error} Until then a narrow model is read more slowly.", stacklevel=2)
         else:
-            narrow = max(getattr(rnn, "module", rnn).hidden_size for rnn in awd_lstm.rnns) <= NARROW
-            if narrow and dtype == torch.float32:
+            if narrow:
                 return CompiledLSTM(awd_lstm)
             if has_tiles(dtype):
                 return TiledLSTM(awd_lstm, dtype=dtype)

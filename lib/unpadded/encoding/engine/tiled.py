@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -63,10 +62,7 @@ class TiledLSTM:
 
     device = torch.device("cpu")
     # Ways of working that a certificate tries, as keywords of `read`; none changes a vector.
-    CONFIGURATIONS = tuple(
-        {"slots": slots, "chunk_length": steps, "threads": threads}
-        for slots, steps, threads in product((1, 7, None), (5, None), (1, 3))
-    )
+    CONFIGURATIONS = tuple({"slots": n, "chunk_length": steps} for n in (1, 2, 7, None) for steps in (1, 5, None))
 
     def __init__(self, awd_lstm: nn.Module, *, dtype: torch.dtype = torch.float32, table_bytes: int = 40 << 20):
         layers = read_layers(awd_lstm)
