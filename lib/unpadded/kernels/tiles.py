@@ -9,7 +9,7 @@ which product it is: float32; uint16, the bits of bfloat16 (AVX-512-BF16), in pa
 from functools import cache
 
 from llvmlite import binding, ir
-from numba import types
+from numba import config, types
 from numba.extending import intrinsic
 
 COLUMNS = 4  # vector registers side by side
@@ -19,6 +19,10 @@ F32 = ir.FloatType()
 
 @cache
 def _features() -> frozenset[str]:
+    """What the processor can do for which numba compiles: this one, unless NUMBA_CPU_FEATURES says otherwise."""
+    told = config.CPU_FEATURES
+    if told is not None:
+        return frozenset(name[1:] for name in told.split(",") if name.startswith("+"))
     return frozenset(name for name, there in dict(binding.get_host_cpu_features()).items() if there)
 
 
