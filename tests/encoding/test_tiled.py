@@ -78,8 +78,9 @@ def test_the_table_of_frequent_tokens_changes_no_bit(precision):
 
 
 @needs_bytes
-def test_int8_is_near_float32_and_certified():
-    lm, documents = random_model(200, 33, 70, 2), random_documents([1, 60, 17, 5, 33, 2] * 6, n_tokens=200)
+@pytest.mark.parametrize("shape", [(32, 64, 1), (33, 70, 2), (19, 130, 3)])
+def test_int8_is_near_float32_and_certified(shape):
+    lm, documents = random_model(200, *shape), random_documents([1, 60, 17, 5, 33, 2] * 6, n_tokens=200)
     encoder = DocumentEncoder(lm, "concat", precision="int8")
     bytes_, exact = encoder.encode_tokens(documents), DocumentEncoder(lm, "concat").encode_tokens(documents)
     cosines = (bytes_ * exact).sum(1) / np.linalg.norm(bytes_, axis=1) / np.linalg.norm(exact, axis=1)
@@ -114,7 +115,7 @@ def _products_of(tile):
 @needs_bytes
 def test_states_of_nothing_are_read_in_int8():
     """A model whose first states are zero: no scale is divided by."""
-    lm = random_model(20, 8, 12, 2)
+    lm = random_model(50, 8, 12, 2, seed=9)
     for parameter in lm.awd_lstm.parameters():
         parameter.data.zero_()
     assert not DocumentEncoder(lm, precision="int8").encode_tokens(random_documents([3, 9])).any()

@@ -32,7 +32,8 @@ ZERO = np.int64(0)
 SIGNLESS, LEAST = np.int32(0x7FFFFFFF), np.float32(1e-30)
 TO_WHOLE = np.float32(
     3 << 22
-)  # a sum with it has no fraction: it is rounded to the nearest whole number, the even one of two
+)  # a sum with it has no fraction: it is the nearest whole number more, the even one of two
+NOTHING = TO_WHOLE.view(np.int32)  # its bits; those of the sum are as much more as the whole number is
 
 
 @compiled
@@ -223,9 +224,9 @@ def _prepared(weights, state, out, facts):
                 return
             inverse, total = MOST / top, np.int32(0)
             for j in range(len(out)):
-                whole = np.float32(state[j] * inverse + TO_WHOLE).view(np.int32)
-                out[j] = np.uint8(whole)  # the last byte, in two's complement
-                total += (whole << np.int32(24)) >> np.int32(24)
+                whole = np.int32(np.float32(state[j] * inverse + TO_WHOLE).view(np.int32) - NOTHING)
+                out[j] = np.uint8(whole)  # in two's complement
+                total += whole
             facts[0] = top / MOST
             facts[1] = np.int32(OFFSET * total).view(np.float32)
 
