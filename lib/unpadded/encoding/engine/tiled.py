@@ -16,9 +16,10 @@ from unpadded.encoding.pooling import PoolSettings
 from unpadded.encoding.schedule import Backlog, Block, Schedule
 from unpadded.kernels import COLUMNS, LANES, has_bfloat16_tiles, has_float32_tiles, has_int8_tiles, run_together
 
-# Rows that keep the products busy: whole tiles, few enough for their states to stay in a core's own cache; and fewer.
+# Slots of a thread: whole tiles of rows, few enough for their states to stay in a core's own cache; and fewer.
 LADDER = (48, 36, 24, 18, 12, 6, 4, 3, 2, 1)
-BLOCK_ROWS = 2048  # states of a layer that are held
+OWN_SLOTS = 12  # of each thread, from which on it is better to share slots than units
+BLOCK_ROWS = 4096  # states of a layer that are held
 FEW_ROWS = 4  # a product of few rows waits for the weights, which takes as long as this many rows more
 STEP_WORK = 2e5  # multiply-adds in the time in which threads meet and states are made ready
 SHARED_WORK = 1 << 22  # multiply-adds of a block from which a second thread is worth its start
@@ -65,11 +66,10 @@ class TiledLSTM:
     CONFIGURATIONS = tuple({"slots": n, "chunk_length": steps} for n in (1, 2, 7, None) for steps in (1, 5, None))
 
     def __init__(self, awd_lstm: nn.Module, *, dtype: torch.dtype = torch.float32, table_bytes: int = 40 << 20):
-        layers = read_layers(awd_lstm)
+        layers = read_layers(awd_lstm, lanes=LANES)
         self.widths = [layer.width for layer in layers]
         self._first = np.cumsum([0, *(layer.padded for layer in layers)])  # unit of each layer
         self._model = _packed(read_embedding(awd_lstm), layers, input_widths(awd_lstm, layers), dtype)
-        self.padded = max(layer.padded for layer in layers)
         sizes = self._model.sizes
         self.work = int((4 * sizes[:, 1] * sizes.sum(axis=1)).sum())  # multiply-adds of a token
         self._n_kept = min(len(self._model.embedding), max(table_bytes // (16 * int(sizes[0, 1])), 1))
@@ -88,7 +88,7 @@ class TiledLSTM:
         schedule = Schedule(backlogs)
         if not len(schedule.lengths):
             return
-        chosen = _plan(self.work, schedule.lengths, slots, chunk_length)
+        chosen = _plan(self.work, schedule.lengths, slots, chunk_length, threads or torch.get_num_threads())
         schedule.open(chosen.ladder[0])
         states = _States(self, pools, chosen)
         with _one_more_call():
@@ -151,26 +151,35 @@ class _States:
         model = tuple(model._replace(sizes=model.sizes[: self._layers]))
         states = (self._h, self._c, self._states)
         pooling = (self._pooled, self._weights, self._pools, self._wanted, tuple(out))
-        rest = (_as_arrays(block), model, *states, *pooling)
-        run_together(n_threads, lambda part, counter: read_block(part, n_threads, counter, *rest))
+        n_groups = n_threads if block.ids.shape[1] >= OWN_SLOTS * n_threads else 1
+        groups, n_parts = _groups_of(block, n_groups), n_threads // n_groups
+
+        def run(thread: int, counter: np.ndarray) -> None:
+            group, part = divmod(thread, n_parts)
+            read_block(part, n_parts, counter, groups[group], model, *states, *pooling)
+
+        run_together(n_threads, run)
         return {part: array for part, array in zip(PARTS, out, strict=True) if part in self._parts}
 
 
-def _plan(work: int, lengths: np.ndarray, slots: int | None, chunk_length: int | None) -> Plan:
+def _plan(work: int, lengths: np.ndarray, slots: int | None, chunk_length: int | None, n_threads: int) -> Plan:
     """How many slots, for documents of `lengths`, longest first, and how many steps a block."""
     if slots is None:
-        slots = LADDER[cheapest(LADDER, lengths, FEW_ROWS + STEP_WORK / work)]
+        ladder = (*(LADDER[0] * n for n in range(n_threads, 1, -1)), *LADDER)
+        slots = ladder[cheapest(ladder, lengths, FEW_ROWS + STEP_WORK / work)]
     return Plan((min(slots, BLOCK_ROWS),), BLOCK_ROWS, chunk_length)
 
 
-def _as_arrays(block: Block) -> tuple:
-    """The block as `read_block` takes it."""
+def _groups_of(block: Block, n_groups: int) -> list[tuple]:
+    """The block as `read_block` takes it, once for each group of its slots."""
     shape = block.ids.shape
     begins, pools = (_marked(events, np.zeros(shape, bool), True) for events in (block.starts, block.pools))
     ends = _marked(block.ends, np.full(shape, -1), np.arange(len(block.finished)))
-    order = np.argsort(-block.used, kind="stable")
-    live = np.searchsorted(-block.used[order], -np.arange(shape[0]), side="left")
-    return block.ids, order, live, begins, pools, ends, block.lengths
+    by_end = np.argsort(-block.used, kind="stable")
+    orders = [np.ascontiguousarray(by_end[group::n_groups]) for group in range(n_groups)]
+    lives = [np.searchsorted(-block.used[order], -np.arange(shape[0]), side="left") for order in orders]
+    rest = (begins, pools, ends, block.lengths)
+    return [(block.ids, order, live, *rest) for order, live in zip(orders, lives, strict=True)]
 
 
 def _marked(events: list[np.ndarray], array: np.ndarray, values) -> np.ndarray:

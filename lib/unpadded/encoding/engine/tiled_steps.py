@@ -1,8 +1,9 @@
-"""The machine code of wide models: a block of steps of all slots, layer by layer, whose units are shared among threads.
+"""The machine code of wide models: a block of steps, layer by layer, whose slots or units are shared among threads.
 
-A thread has units of its own in every layer: it multiplies the states of all slots with the weights of its units, and meets
-the others once a step. A number is added up in one order (`kernels/tiles.py`), whatever the slots, the steps of a block and
-the threads, and its functions are those of `numba_math`; so a document's bits depend on the document alone.
+Where there are many slots, a thread has slots of its own. Where there are few, it has units of its own in every layer: it
+multiplies the states of all slots with the weights of its units, and meets the others once a step. A number is added up in
+one order (`kernels/tiles.py`), whatever the slots, the steps of a block and the threads, and its functions are those of
+`numba_math`; so a document's bits depend on the document alone.
 """
 
 import numpy as np
@@ -30,18 +31,17 @@ CHUNK_ROWS = 48  # rows of an input product at least, where a block has as many:
 MOST, OFFSET = np.float32(127), np.int32(128)  # of a byte; what is added to the bytes of weights, which have no sign
 ZERO = np.int64(0)
 SIGNLESS, LEAST = np.int32(0x7FFFFFFF), np.float32(1e-30)
-TO_WHOLE = np.float32(
-    3 << 22
-)  # a sum with it has no fraction: it is the nearest whole number more, the even one of two
+# A sum with it has no fraction: it is the nearest whole number more, the even one of two.
+TO_WHOLE = np.float32(3 << 22)
 NOTHING = TO_WHOLE.view(np.int32)  # its bits; those of the sum are as much more as the whole number is
 
 
 @compiled
 def read_block(part, n_parts, counter, block, model, h, c, states, pooled, token_weights, pools, wanted, out):
-    """Run `part` of `n_parts` of a block; all parts have to run at once, each in a thread.
+    """Run `part` of `n_parts` of a block for some of its slots; all parts have to run at once, each in a thread.
 
-    `block`: ids [n_steps, n_slots]; the slots, those that run out of documents last first; how many of them are live at each
-    step; at which of them a document begins, and at which its pooling, bool [n_steps, n_slots]; the row of `out` that a
+    `block`: ids [n_steps, n_slots]; the slots to run, those that run out of documents last first; how many of them are live at
+    each step; at which of them a document begins, and at which its pooling, bool [n_steps, n_slots]; the row of `out` that a
     document which ends there takes, else -1; its number of pooled tokens. `model`: `tiled.Packed`. `h`, `c`: float32
     [n_slots, units of all layers] before the block, and after it. `states`: room for all states of the block, float32.
     `pooled`: for each pooled layer its number, its first unit and its width in `out`. `pools`: sums, weighted sums, maxima
@@ -50,7 +50,7 @@ def read_block(part, n_parts, counter, block, model, h, c, states, pooled, token
     ids, order, live, begins = block[:4]
     sizes, weights, scales = model[0], model[3], model[4]
     n_steps, n_slots = ids.shape
-    most = max(n_slots, CHUNK_ROWS)
+    most = max(len(order), CHUNK_ROWS)
     rows = (
         np.empty((most, sizes.max()), weights.dtype),  # factors as the product takes them
         np.empty((most, 2), np.float32),  # the scale of a row of bytes, and what their offset adds up to
@@ -89,21 +89,12 @@ def read_block(part, n_parts, counter, block, model, h, c, states, pooled, token
                 meet(counter, meeting, n_parts)
             begin = end
         if part == 0:
-            for slot in range(n_slots):
+            for slot in order:
                 _copy(hidden[n_steps - 1], slot, ZERO, h, slot, unit, width)
         for i in range(len(pooled)):
             if pooled[i, 0] == layer:
-                _pool(
-                    range(part, n_slots, n_parts),
-                    pooled[i, 1],
-                    pooled[i, 2],
-                    block,
-                    hidden,
-                    token_weights,
-                    pools,
-                    wanted,
-                    out,
-                )
+                slots = order[part::n_parts]
+                _pool(slots, pooled[i, 1], pooled[i, 2], block, hidden, token_weights, pools, wanted, out)
         at += 4 * (n_in + width) * width
         unit += width
         below = hidden
