@@ -1,4 +1,4 @@
-"""One document alone, a few together, and a service's requests, against fastai's loop, all in this process and taking turns."""
+"""One document alone, a few together, and a service's requests, against fastai's loop, in one process and taking turns."""
 
 import argparse
 import threading
