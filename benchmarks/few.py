@@ -22,6 +22,7 @@ SHAPES = {"narrow": (200, 200, 1), "default": (400, 400, 1), "full": (400, 1152,
 LENGTHS = (1, 10, 100, 400, 2000)
 CALLERS = (1, 2, 8)
 REQUEST = 20  # tokens
+SETTLED = 0.03  # seconds until OpenMP's threads, which the loop uses, wait no longer with a core of their own
 
 
 def encoders(lm: LanguageModel) -> dict[str, DocumentEncoder]:
@@ -42,6 +43,7 @@ def seconds_of(methods: dict[str, Callable], n_turns: int) -> dict[str, np.ndarr
     seconds = {name: np.empty(n_turns) for name in methods}
     for turn in range(n_turns):
         for name, method in methods.items():
+            time.sleep(SETTLED)
             start = time.perf_counter()
             method()
             seconds[name][turn] = time.perf_counter() - start

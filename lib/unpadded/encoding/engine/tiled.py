@@ -22,7 +22,7 @@ OWN_SLOTS = 12  # of each thread, from which on it is better to share slots than
 BLOCK_ROWS = 4096  # states of a layer that are held
 FEW_ROWS = 4  # a product of few rows waits for the weights, which takes as long as this many rows more
 STEP_WORK = 2e5  # multiply-adds in the time in which threads meet and states are made ready
-SHARED_WORK = 1 << 22  # multiply-adds of a block from which a second thread is worth its start
+SHARED_WORK = 3 << 24  # multiply-adds of a block from which a second thread is worth its start
 ALIGNMENT = 64  # bytes
 # numbers that a group of four bytes holds
 GROUPS = {torch.float32: (1, np.float32), torch.bfloat16: (2, np.uint16), torch.int8: (4, np.uint8)}
