@@ -197,13 +197,13 @@ def compare(lm: LanguageModel, name: str, documents: list[torch.Tensor], options
         )
         if method in vectors:
             error = np.abs(vectors[method][some] - expected).max(axis=1)
-            alone = runs[method]([documents[i] for i in some])  # the same documents in other batches
-            changed = (alone != vectors[method][some]).any(axis=1).sum()
+            again = some[::2]  # in other batches: every second document of the sample, and nothing between
+            changed = (runs[method]([documents[i] for i in again]) != vectors[method][again]).any(axis=1).sum()
             rows[-1] |= {
                 "peak MiB": round(memory[method]),
                 "largest error": f"{error.max():.1e}",
                 "wrong documents": f"{(error > WRONG).sum()} of {len(some)}",
-                "other bits in other batches": f"{changed} of {len(some)}",
+                "other bits in other batches": f"{changed} of {len(again)}",
             }
     return rows
 

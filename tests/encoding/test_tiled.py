@@ -77,6 +77,16 @@ def test_the_table_of_frequent_tokens_changes_no_bit(precision):
     assert np.array_equal(read(whole, documents), first)
 
 
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_states_are_those_that_are_pooled(precision):
+    engine = TiledLSTM(random_model(50, 9, 40, 2).awd_lstm, dtype=getattr(torch, precision))
+    (document,) = random_documents([37])
+    states, pooled = engine.states(document), read(engine, [document]).reshape(3, -1)
+    assert states.shape == (37, 9)
+    assert np.array_equal(states[-1], pooled[0])
+    assert np.array_equal(states.max(axis=0), pooled[2])
+
+
 @needs_bytes
 @pytest.mark.parametrize("shape", [(32, 64, 1), (33, 70, 2), (19, 130, 3)])
 def test_int8_is_near_float32_and_certified(shape):

@@ -13,7 +13,7 @@ from unpadded.encoding.engine.tiled_steps import fill_table, read_block
 from unpadded.encoding.engine.weights import LayerWeights, input_widths, read_embedding, read_layers
 from unpadded.encoding.planning import Plan, cheapest
 from unpadded.encoding.pooling import PoolSettings
-from unpadded.encoding.schedule import Backlog, Block, Schedule
+from unpadded.encoding.schedule import Backlog, Block, Schedule, backlogs_of
 from unpadded.kernels import COLUMNS, LANES, has_bfloat16_tiles, has_float32_tiles, has_int8_tiles, run_together
 
 # Slots of a thread: whole tiles of rows, few enough for their states to stay in a core's own cache; and fewer.
@@ -101,6 +101,16 @@ class TiledLSTM:
                 if len(block.finished):
                     yield block.finished, parts
 
+    def states(self, tokens: np.ndarray) -> np.ndarray:
+        """The last layer's states after each token of a document, float32 [n_tokens, width]."""
+        last, n = len(self.widths) - 1, len(tokens)
+        schedule = Schedule(backlogs_of([tokens], np.array([n])))
+        schedule.open(1)
+        states = _States(self, PoolSettings(("last",), [last]), Plan((1,), n))
+        states.advance(schedule.next_block(lambda n_slots: n), self._model, 1)
+        before, end = (int(n * first) for first in self._first[last:])
+        return states.of_block[before:end].reshape(n, -1)[:, : self.widths[last]]
+
     def _n_threads(self, block: Block) -> int:
         """Threads for a block: torch's number of them, shared with the calls that run now; one where the work is little."""
         enough = self.work * int(block.used.sum()) > SHARED_WORK
@@ -134,7 +144,7 @@ class _States:
         self._h, self._c = np.zeros((n_slots, units), np.float32), np.zeros((n_slots, units), np.float32)
         size = (n_slots, self._width)
         self._pools = (np.zeros(size), np.zeros(size), np.zeros(size, np.float32), np.zeros(size))
-        self._states = np.empty(0, np.float32)
+        self.of_block = np.empty(0, np.float32)
         self._wanted = np.array([part in pools.parts for part in PARTS])
 
     def keep(self, slots: np.ndarray) -> None:
@@ -145,11 +155,11 @@ class _States:
     def advance(self, block: Block, model: Packed, n_threads: int) -> dict[str, np.ndarray]:
         """Run a block; returns the pooled documents that end in it, the layers side by side."""
         needed = block.ids.size * self._h.shape[1]
-        if len(self._states) < needed:
-            self._states = np.empty(needed, np.float32)
+        if len(self.of_block) < needed:
+            self.of_block = np.empty(needed, np.float32)
         out = [np.empty((len(block.finished) if part in self._parts else 0, self._width), np.float32) for part in PARTS]
         model = tuple(model._replace(sizes=model.sizes[: self._layers]))
-        states = (self._h, self._c, self._states)
+        states = (self._h, self._c, self.of_block)
         pooling = (self._pooled, self._weights, self._pools, self._wanted, tuple(out))
         n_groups = n_threads if block.ids.shape[1] >= OWN_SLOTS * n_threads else 1
         groups, n_parts = _groups_of(block, n_groups), n_threads // n_groups
