@@ -121,16 +121,14 @@ def methods_of(lm: LanguageModel, documents: list[torch.Tensor], options) -> dic
     """Method -> a function from documents to float32 [n, 3 * width], each peer with its best size of batches."""
     found = {}
     for precision in options.precisions:
-        # The encoder is made in its run: packing the weights is part of its time and of its memory.
-        def encode(some: list[torch.Tensor], precision: str = precision) -> np.ndarray:
-            return DocumentEncoder(lm, "concat", precision=precision).encode_tokens([ids.numpy() for ids in some])
-
         try:
-            encode(documents[:1])
+            encoder = DocumentEncoder(
+                lm, "concat", precision=precision
+            )  # made once, as the sessions of the runtimes are
         except InputError as error:
             print(error)
-        else:
-            found[f"unpadded {precision}"] = encode
+            continue
+        found[f"unpadded {precision}"] = partial(_by_us, encoder)
     if options.callers:
         found[f"unpadded float32, {CALLERS} callers"] = lambda some: by_callers(lm, [ids.numpy() for ids in some])
     for name in options.runtimes:
@@ -147,6 +145,10 @@ def methods_of(lm: LanguageModel, documents: list[torch.Tensor], options) -> dic
         size = best_size(method, documents, CLOCKS[options.clock], SIZES)
         found[f"{name} ({size})"] = partial(method, size=size)
     return found
+
+
+def _by_us(encoder: DocumentEncoder, documents: list[torch.Tensor]) -> np.ndarray:
+    return encoder.encode_tokens([ids.numpy() for ids in documents])
 
 
 def _by_runtime(runtime: OnnxLSTM, documents: list[torch.Tensor], size: int) -> np.ndarray:
@@ -177,6 +179,7 @@ def compare(lm: LanguageModel, name: str, documents: list[torch.Tensor], options
         rate = (clock() - start) / sum(len(documents[i]) for i in some)
         seconds["loop"].append(rate * n_tokens)
         for method, run in runs.items():
+            run(documents[:1])  # compiled code is there
             with PeakMemory() as peak:
                 start = clock()
                 vectors[method] = run(documents)

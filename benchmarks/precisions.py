@@ -70,7 +70,9 @@ def of_judged(lm: LanguageModel, precision: str, folder: Path) -> dict[str, floa
     run = []
     for name, scores in zip(corpus.queries, queries @ documents.T, strict=True):
         run += [ir_measures.ScoredDoc(name, corpus.ids[i], float(scores[i])) for i in np.argsort(-scores)[:100]]
-    qrels = [ir_measures.Qrel(q, d, int(grade)) for q, judged in corpus.qrels.items() for d, grade in judged.items()]
+    qrels = [
+        ir_measures.Qrel(q, d, int(grade)) for q, judged in corpus.relevance.items() for d, grade in judged.items()
+    ]
     return {"ndcg_at_10": ir_measures.calc_aggregate([ir_measures.nDCG @ 10], qrels, run)[ir_measures.nDCG @ 10]}
 
 
