@@ -9,8 +9,10 @@ import ctypes
 import gc
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,11 +21,21 @@ import torch
 from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_lm_config
 from fastai.text.models.core import get_language_model
 
+from records import keep
 from unpadded import DocumentEncoder, LanguageModel
-from unpadded.studies import PEERS, WRONG, loop, product_rate, spread_sample, work_of_token
+from unpadded.common import InputError, MissingExtraError
+from unpadded.studies import PEERS, WRONG, OnnxLSTM, OpenVinoLSTM, loop, product_rate, spread_sample, work_of_token
 
 MODELS = {"full": (400, 1152, 3), "default": (400, 400, 1), "small": (60, 120, 1)}
 SIZES = (32, 128, 512)  # batch sizes that each peer may choose from
+RUNTIMES = {  # others' LSTM operators, with the batch sizes that each may choose from
+    "ONNX Runtime float32": OnnxLSTM,
+    "ONNX Runtime int8": partial(OnnxLSTM, int8=True),
+    "OpenVINO float32": OpenVinoLSTM,
+    "OpenVINO bfloat16": partial(OpenVinoLSTM, precision="bf16"),
+}
+RUNTIME_SIZES = (4, 8, 16, 32, 64, 128)
+PRECISIONS = ("float32", "bfloat16", "int8")
 CALLERS = 2  # threads that share an encoder
 LOOPED = 12_000  # tokens of the documents that the loop runs over, with the full-size model
 
@@ -82,12 +94,12 @@ class PeakMemory:
         self.mib = (self._most - self._before) / 2**20
 
 
-def best_size(method: Callable, awd_lstm, documents: list[torch.Tensor], clock: Callable) -> int:
+def best_size(method: Callable, documents: list, clock: Callable, sizes: Sequence[int]) -> int:
     """The batch size with which a peer is fastest on an eighth of the documents, or 64 of them."""
     sample, seconds = documents[:: max(min(len(documents) // 64, 8), 1)], {}
-    for size in SIZES:
+    for size in sizes:
         start = clock()
-        method(awd_lstm, sample, size=size)
+        method(sample, size=size)
         seconds[size] = clock() - start
     return min(seconds, key=seconds.get)
 
@@ -105,53 +117,97 @@ def by_callers(lm: LanguageModel, documents: list[np.ndarray]) -> np.ndarray:
     return vectors
 
 
+def methods_of(lm: LanguageModel, documents: list[torch.Tensor], options) -> dict[str, Callable]:
+    """Method -> a function from documents to float32 [n, 3 * width], each peer with its best size of batches."""
+    found = {}
+    for precision in options.precisions:
+        try:
+            encoder = DocumentEncoder(
+                lm, "concat", precision=precision
+            )  # made once, as the sessions of the runtimes are
+        except InputError as error:
+            print(error)
+            continue
+        found[f"unpadded {precision}"] = partial(_by_us, encoder)
+    if options.callers:
+        found[f"unpadded float32, {CALLERS} callers"] = lambda some: by_callers(lm, [ids.numpy() for ids in some])
+    for name in options.runtimes:
+        try:
+            runtime = RUNTIMES[name](lm)
+        except MissingExtraError as error:
+            print(error)
+            continue
+        method = partial(_by_runtime, runtime)
+        size = best_size(method, documents, CLOCKS[options.clock], RUNTIME_SIZES)
+        found[f"{name} ({size})"] = partial(method, size=size)
+    for name in options.peers:
+        method = partial(_by_fastai, PEERS[name], lm.awd_lstm)
+        size = best_size(method, documents, CLOCKS[options.clock], SIZES)
+        found[f"{name} ({size})"] = partial(method, size=size)
+    return found
+
+
+def _by_us(encoder: DocumentEncoder, documents: list[torch.Tensor]) -> np.ndarray:
+    return encoder.encode_tokens([ids.numpy() for ids in documents])
+
+
+def _by_runtime(runtime: OnnxLSTM, documents: list[torch.Tensor], size: int) -> np.ndarray:
+    return runtime.vectors([ids.numpy() for ids in documents], size=size)
+
+
+def _by_fastai(method: Callable, awd_lstm, documents: list[torch.Tensor], size: int) -> np.ndarray:
+    return method(awd_lstm, documents, size=size).numpy()
+
+
 def compare(lm: LanguageModel, name: str, documents: list[torch.Tensor], options) -> list[dict]:
-    """One row a method: the best of `options.repeat` turns, in which all methods run one after the other."""
+    """One row a method: `options.repeat` turns, in which all methods run one after the other.
+
+    "times the loop" has the best turn of each; "of its turns" is the least, the median and the most of all turns.
+    """
     clock, awd_lstm = CLOCKS[options.clock], lm.awd_lstm
     n_tokens = sum(map(len, documents))
     weights = work_of_token(lm)
     some = spread_sample(documents, LOOPED * 20_000_000 // max(weights, 2_000_000))
-    arrays = [tokens.numpy() for tokens in documents]
-    # The encoder is made in its run: packing the weights is part of its time and of its memory.
-    runs = {"unpadded float32": lambda: torch.from_numpy(DocumentEncoder(lm, "concat").encode_tokens(arrays))}
-    runs[f"unpadded float32, {CALLERS} callers"] = lambda: torch.from_numpy(by_callers(lm, arrays))
-    if options.bfloat16:
-        runs["unpadded bfloat16"] = lambda: torch.from_numpy(
-            DocumentEncoder(lm, "concat", precision="bfloat16").encode_tokens(arrays)
-        )
-    for peer, method in ((peer, PEERS[peer]) for peer in options.peers):
-        size = best_size(method, awd_lstm, documents, clock)
-        runs[f"{peer} ({size})"] = lambda method=method, size=size: method(awd_lstm, documents, size=size)
-    seconds, memory, vectors = {}, {}, {}
-    limits = dict.fromkeys(["float32", *(["bfloat16"] if options.bfloat16 else [])], 0.0)
+    runs = methods_of(lm, documents, options)
+    seconds, memory, vectors = {"loop": []}, {}, {}
+    limits = {"float32": 0.0, "bfloat16": 0.0}
     for _ in range(options.repeat):
         for precision in limits:
             limits[precision] = max(limits[precision], product_rate(clock, dtype=getattr(torch, precision)))
         start = clock()
-        expected = loop(awd_lstm, [documents[i] for i in some])
+        expected = loop(awd_lstm, [documents[i] for i in some]).numpy()
         rate = (clock() - start) / sum(len(documents[i]) for i in some)
-        seconds["loop"] = min(seconds.get("loop", np.inf), rate * n_tokens)
+        seconds["loop"].append(rate * n_tokens)
         for method, run in runs.items():
+            run(documents[:1])  # compiled code is there
             with PeakMemory() as peak:
                 start = clock()
-                vectors[method] = run()
-                seconds[method] = min(seconds.get(method, np.inf), clock() - start)
+                vectors[method] = run(documents)
+                seconds.setdefault(method, []).append(clock() - start)
             memory[method] = max(memory.get(method, 0), peak.mib)
     rows = []
     for method, spent in seconds.items():
-        limit = limits["bfloat16" if method.endswith("bfloat16") else "float32"]
-        error = (vectors[method][some] - expected).abs().amax(1) if method in vectors else torch.zeros(len(some))
+        limit = limits["bfloat16" if "bfloat16" in method or "int8" in method else "float32"]
+        turns = np.sort(np.array(seconds["loop"]) / spent)
         rows.append(
             {
                 "lengths": name,
                 "method": method,
-                "tokens/s to loop": round(seconds["loop"] / spent, 2),
-                "share of limit": round(weights * n_tokens / spent / limit, 3),
-                "peak MiB": round(memory[method]) if method in memory else None,
-                "largest error": f"{error.max().item():.1e}",
-                "wrong documents": f"{int((error > WRONG).sum())} of {len(some)}",
+                "times the loop": round(min(seconds["loop"]) / min(spent), 2),
+                "of its turns": f"{turns[0]:.2f} {np.median(turns):.2f} {turns[-1]:.2f}",
+                "share of limit": round(weights * n_tokens / min(spent) / limit, 3),
             }
         )
+        if method in vectors:
+            error = np.abs(vectors[method][some] - expected).max(axis=1)
+            again = some[::2]  # in other batches: every second document of the sample, and nothing between
+            changed = (runs[method]([documents[i] for i in again]) != vectors[method][again]).any(axis=1).sum()
+            rows[-1] |= {
+                "peak MiB": round(memory[method]),
+                "largest error": f"{error.max():.1e}",
+                "wrong documents": f"{(error > WRONG).sum()} of {len(some)}",
+                "other bits in other batches": f"{changed} of {len(again)}",
+            }
     return rows
 
 
@@ -191,7 +247,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--clock", choices=CLOCKS, default="wall")
     parser.add_argument("--repeat", type=int, default=2)
-    parser.add_argument("--bfloat16", action="store_true")
+    parser.add_argument("--precisions", nargs="*", choices=PRECISIONS, default=list(PRECISIONS), help="of ours")
+    parser.add_argument("--callers", action="store_true", help=f"ours from {CALLERS} threads, too")
+    parser.add_argument("--runtimes", nargs="*", choices=RUNTIMES, default=list(RUNTIMES), help="other LSTM operators")
+    parser.add_argument("--records", type=Path, help="a table of records (Markdown) to put the rows into")
     parser.add_argument(
         "--peers", nargs="*", choices=PEERS, default=list(PEERS), help="(none: ours and the loop alone)"
     )
@@ -209,7 +268,10 @@ def main() -> None:
             n = options.documents or {"full": 300, "default": 2000, "small": 6000}[name]
             documents = make_documents(lengths(distribution, n, rng), options.vocabulary, rng)
             print(f"{distribution}: {n} documents, {sum(map(len, documents))} tokens", flush=True)
-            print(pd.DataFrame(compare(lm, distribution, documents, options)).to_string(index=False), flush=True)
+            table = pd.DataFrame(compare(lm, distribution, documents, options))
+            print(table.to_string(index=False), flush=True)
+            if options.records:
+                keep(options.records, table, model="/".join(map(str, MODELS[name])), threads=options.threads)
     if options.growth:
         print("\nGrowth, AWD-LSTM 60/120/1", flush=True)
         print(growth(make_model(MODELS["small"], 2_000), options).to_string(index=False), flush=True)

@@ -5,6 +5,7 @@ What is put in the place of what is said once, in `SMALL`: the commands of the M
 
 import json
 import os
+import runpy
 import shutil
 import stat
 import subprocess
@@ -33,7 +34,7 @@ SMALL = {
     "python -m pytest": ["{}", "tests/test_architecture.py", "-q", "-k", "hands_on"],
     "python benchmarks/encoding.py": [
         "{}",
-        *"--models small --documents 60 --lengths short --repeat 1 --no-growth --threads 1".split(),
+        *"--models small --documents 60 --lengths short --repeat 1 --no-growth --threads 1 --precisions float32".split(),
     ],
     "python benchmarks/training.py": [
         "{}",
@@ -261,3 +262,23 @@ def test_pip_installs_the_clone_and_an_environment_without_a_network(clone, tmp_
     target = ["install", "--no-deps", "--target", "site", "unpadded"]
     subprocess.run([*installed, *pip, *target], cwd=tmp_path, check=True, capture_output=True)
     assert (tmp_path / "site" / "unpadded" / "encoding" / "encoder.py").is_file()
+
+
+def test_one_document_alone_is_measured_and_kept_among_the_records(tmp_path):
+    """Twice: the rows of the second run take the places of those of the first, and of nobody else."""
+    options = "--models narrow --lengths 1 --turns 2 --requests 4 --vocabulary 100 --records".split()
+    path = tmp_path / "RECORDS.md"
+    command = [sys.executable, "benchmarks/few.py", *options, str(path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "callers" in done.stdout
+    assert "unpadded float32" in done.stdout
+    records = runpy.run_path(str(ROOT / "benchmarks" / "records.py"))
+    rows = records["read"](path)
+    assert set(rows.method) >= {"loop", "unpadded float32"}
+    assert set(rows.model) == {"200/200/1"}
+    other = rows.iloc[:1].assign(lengths="another mix")
+    records["keep"](path, other, model="400/400/1", threads=2)
+    assert len(records["read"](path)) == len(rows) + 1
+    records["keep"](path, other.assign(method="new"), model="400/400/1", threads=2)
+    assert records["read"](path).method.tolist() == [*rows.method, "new"]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import unpadded.encoding.direction as reader_module
+import unpadded.encoding.engine.tiled as tiled_module
 import unpadded.encoding.schedule as schedule_module
 from encoder_tools import fastai_loop, random_documents, random_model
 from unpadded.common.errors import InputError
@@ -26,10 +27,12 @@ from unpadded.kernels.products import PANEL, RowProduct
 SHAPES = [(7, 11, 1), (7, 11, 2), (33, 31, 3), (16, 40, 4)]
 
 
-@pytest.fixture(params=["stepped", "compiled"], autouse=True)
+@pytest.fixture(params=["stepped", "tiled", "compiled"], autouse=True)
 def kernel(request, monkeypatch):
     """Which engine the models of a test take; their own size would make all of them narrow."""
-    monkeypatch.setattr(reader_module, "NARROW", 0 if request.param == "stepped" else 10**6)
+    monkeypatch.setattr(reader_module, "NARROW", 10**6 if request.param == "compiled" else 0)
+    if request.param == "stepped":
+        monkeypatch.setattr(tiled_module, "has_tiles", lambda dtype: False)
     return request.param
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from unpadded.cli.values import add_reading_options, positive_number, reading_of
 from unpadded.common import comma_list
 
-PRECISIONS = ("float32", "bfloat16", "float16")
+PRECISIONS = ("float32", "bfloat16", "int8", "float16")
 
 
 def add_embed_parser(subparsers) -> argparse.ArgumentParser:
@@ -30,7 +30,10 @@ def add_embed_parser(subparsers) -> argparse.ArgumentParser:
     add_reading_options(parser)
     add("--pooling", default="concat", help="last, mean, max, concat, or several with commas (default: concat)")
     add(
-        "--precision", default="float32", choices=PRECISIONS, help="of the computation, not of the file (float16: CUDA)"
+        "--precision",
+        default="float32",
+        choices=PRECISIONS,
+        help="of the computation, not of the file (int8: CPU, float16: CUDA)",
     )
     add("--device", default="cpu", help="cpu, cuda or cuda:1 (default: cpu)")
     add("--layer", type=int, metavar="N", help="LSTM layer, from 0 (default: the last)")

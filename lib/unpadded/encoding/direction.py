@@ -14,7 +14,7 @@ from unpadded.encoding.pooling import PoolSettings
 from unpadded.encoding.schedule import Backlog
 from unpadded.model import check_finite
 
-NARROW = 200  # units; up to here compiled code is faster than a matrix library's calls (benchmarks/README.md)
+NARROW = 128  # units; up to here a core is faster with a few documents of its own (benchmarks/README.md)
 
 
 class Reader:
@@ -74,15 +74,26 @@ class Reader:
 def _engine(awd_lstm, *, dtype: torch.dtype, device: torch.device, allow_tf32: bool):
     """The engine for a model of this size, on this device."""
     check_finite(awd_lstm)
-    narrow = max(getattr(rnn, "module", rnn).hidden_size for rnn in awd_lstm.rnns) <= NARROW
-    if narrow and device.type == "cpu" and dtype == torch.float32:
+    narrow = dtype == torch.float32 and max(getattr(rnn, "module", rnn).hidden_size for rnn in awd_lstm.rnns) <= NARROW
+    if device.type == "cpu" and dtype != torch.float16:
         try:
             with extras_needed():  # here, because the compiler takes as long to import as all the rest
                 from unpadded.encoding.engine.narrow import CompiledLSTM
-
-            return CompiledLSTM(awd_lstm)
+                from unpadded.encoding.engine.tiled import TiledLSTM, has_tiles
         except MissingExtraError as error:
-            warnings.warn(f"{error} Until then a narrow model is read more slowly.", stacklevel=2)
+            if dtype == torch.int8:
+                raise
+            if narrow:
+                warnings.warn(f"{error} Until then a narrow model is read more slowly.", stacklevel=2)
+        else:
+            if narrow:
+                return CompiledLSTM(awd_lstm)
+            if has_tiles(dtype):
+                return TiledLSTM(awd_lstm, dtype=dtype)
+    if dtype == torch.int8:
+        raise InputError(
+            "Precision 'int8' needs a CPU that multiplies bytes (AVX-512-VNNI or AVX-VNNI): give 'float32'."
+        )
     return StreamingLSTM(awd_lstm, dtype=dtype, device=device, allow_tf32=allow_tf32)
 
 

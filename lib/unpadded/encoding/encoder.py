@@ -28,7 +28,8 @@ class DocumentEncoder:
     `lm`: a `LanguageModel`. The module is read and never run; when it is trained on, the encoder follows. With a model of
     both directions each pooling has the forward and the backward model's vector side by side.
     `pooling`: "last", "mean", "max", "weighted_mean" or "concat" (last, mean and max side by side).
-    `precision`: what the factors of the matrix products are rounded to: "float32", "bfloat16" or, on CUDA, "float16".
+    `precision`: what the factors of the matrix products are rounded to: "float32", "bfloat16", on CUDA "float16", on a CPU
+    that multiplies bytes "int8" (each row of weights and each state by a scale of its own; the sums are exact).
     `layer`: whose states are pooled, an index, or "all" for every layer's side by side. `token_weights`: float array
     [vocabulary] for the weighted mean, e.g. inverse document frequencies. `device`: where to compute, the CPU unless said.
     `slots` (documents in flight) and `chunk_length` (steps of a block) are chosen from the model and the documents, and a
@@ -61,6 +62,8 @@ class DocumentEncoder:
         self.device, self.allow_tf32 = checked_device(device), allow_tf32
         if precision == "float16" and self.device.type != "cuda":
             raise InputError(f"Precision 'float16' is CUDA's alone, and the device is {device}: give 'bfloat16'.")
+        if precision == "int8" and self.device.type != "cpu":
+            raise InputError(f"Precision 'int8' is the CPU's alone, and the device is {device}: give 'float16'.")
         self._configuration = _checked_configuration(slots=slots, chunk_length=chunk_length)
         options = {"dtype": PRECISIONS[precision], "device": self.device, "allow_tf32": allow_tf32}
         self.readers = [Reader(model, layer, **options) for model in lm.directions]

@@ -39,7 +39,7 @@ def plan(engine, lengths: np.ndarray, *, slots: int | None = None, chunk_length:
     ladder = _ladder(slots or most)
     if slots is None:
         a_step = FEW_ROWS + STEP_OVERHEAD / engine.work
-        ladder = ladder[_cheapest(ladder, np.sort(lengths)[::-1], a_step) :]
+        ladder = ladder[cheapest(ladder, np.sort(lengths)[::-1], a_step) :]
     return Plan(ladder, block_rows, chunk_length)
 
 
@@ -58,7 +58,7 @@ def _ladder(most: int) -> tuple[int, ...]:
     return (most, *(n for n in reversed(rungs) if n < most))
 
 
-def _cheapest(ladder: Sequence[int], lengths: np.ndarray, a_step: float) -> int:
+def cheapest(ladder: Sequence[int], lengths: np.ndarray, a_step: float) -> int:
     """Which rung to start from: with fewer slots a step is cheaper, but there are more steps to do.
 
     `lengths`: most first. A step of n slots costs n rows and `a_step` rows. With n slots the documents end together

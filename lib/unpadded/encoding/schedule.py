@@ -21,7 +21,7 @@ class Block:
     `ids`: int64 [n_steps, n_slots], 0 where a slot has no document. `starts[t]` and `ends[t]`: the slots whose document
     has its first or last token at step t, int64 arrays; `pools[t]`: those whose document is pooled from step t on.
     `finished`: the positions of the documents that end here, in the order of `ends`, and `lengths` their numbers of pooled
-    tokens.
+    tokens. `used`: steps of each slot until there was no document for it, int64 [n_slots].
     """
 
     ids: np.ndarray
@@ -30,6 +30,7 @@ class Block:
     ends: list[np.ndarray]
     finished: np.ndarray
     lengths: np.ndarray
+    used: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,8 @@ class Schedule:
             starts.append(_events(filled, running))
         n = int(filled.max(initial=0))
         starts, pools, ends = (_sorted(events) for events in (starts, pools, ends))
-        return Block(ids[:n], *(_by_step(events, n) for events in (starts, pools, ends)), ends[:, 2], ends[:, 3])
+        by_step = (_by_step(events, n) for events in (starts, pools, ends))
+        return Block(ids[:n], *by_step, ends[:, 2], ends[:, 3], filled)
 
     def _write(self, ids: np.ndarray, filled: np.ndarray, slots: np.ndarray) -> np.ndarray:
         """Write the next tokens of `slots` below what is `filled`, as many as there are and fit.

@@ -11,7 +11,7 @@ from torch.nn.functional import linear
 
 from unpadded.kernels.cpu import has_packed_mkl, onednn_has_bfloat16, onednn_is_fast
 
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "int8": torch.int8}
 PANEL = 64  # rows of the reference product
 _PROBES = 3  # distinct rows tried in every position (not a power of two: each one meets each place of a kernel's tile)
 

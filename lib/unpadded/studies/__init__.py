@@ -6,6 +6,7 @@ from unpadded.common.lazy import hand_on
 
 if TYPE_CHECKING:
     from unpadded.studies.batches.encoders import everybodys_encoders
+    from unpadded.studies.batches.onnx_lstm import OnnxLSTM, OpenVinoLSTM
     from unpadded.studies.last_state.probes import fade, locate, perturb, remembered, topic_probe
     from unpadded.studies.last_state.samples import draw_sample, unread_documents
     from unpadded.studies.last_state.tables import everywhere, last_layer, with_intervals

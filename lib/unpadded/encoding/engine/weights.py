@@ -15,13 +15,15 @@ LANES = 32  # widths are padded to whole vector registers: torch's vector and sc
 class LayerWeights:
     """One LSTM layer as torch has it, float32, its four gates one below the other: i, f, g, o (input, forget, cell, output).
 
-    `input` [4 * width, n_in], `recurrent` [4 * width, width], `input_bias` and `recurrent_bias` [4 * width].
+    `input` [4 * width, n_in], `recurrent` [4 * width, width], `input_bias` and `recurrent_bias` [4 * width]. `lanes`: the
+    engine's layouts have zero units behind the layer's own, up to a multiple of it.
     """
 
     input: torch.Tensor
     recurrent: torch.Tensor
     input_bias: torch.Tensor
     recurrent_bias: torch.Tensor
+    lanes: int = LANES
 
     @property
     def width(self) -> int:
@@ -30,8 +32,8 @@ class LayerWeights:
 
     @property
     def padded(self) -> int:
-        """Number of units with zero units behind them, to a multiple of `LANES`; their states stay zero."""
-        return -(-self.width // LANES) * LANES
+        """Number of units with the zero units behind them, whose states stay zero."""
+        return -(-self.width // self.lanes) * self.lanes
 
     def laid_out(self, matrix: torch.Tensor, n_columns: int) -> torch.Tensor:
         """`matrix` [4 * width, n] padded to [4 * padded, n_columns], gates in the order i, f, o, g.
@@ -45,14 +47,14 @@ class LayerWeights:
         return out.view(4 * self.padded, n_columns)
 
 
-def read_layers(awd_lstm: nn.Module, device: torch.device | None = None) -> list[LayerWeights]:
+def read_layers(awd_lstm: nn.Module, device: torch.device | None = None, lanes: int = LANES) -> list[LayerWeights]:
     """The layers of a fastai AWD_LSTM on `device`; tensors that are there already are shared with the module.
 
     Raises `InputError` for a bidirectional model and for layers that are not one-layer LSTMs.
     """
     if getattr(awd_lstm, "n_dir", 1) != 1:
         raise InputError("The AWD_LSTM is bidirectional, which cannot be streamed: give one model per direction.")
-    return [_read_layer(rnn, number, device) for number, rnn in enumerate(awd_lstm.rnns)]
+    return [_read_layer(rnn, number, device, lanes) for number, rnn in enumerate(awd_lstm.rnns)]
 
 
 def input_widths(awd_lstm: nn.Module, layers: Sequence[LayerWeights]) -> list[int]:
@@ -70,7 +72,7 @@ def versions(awd_lstm: nn.Module) -> tuple:
     return tuple((p.data_ptr(), 0 if p.is_inference() else p._version) for p in awd_lstm.parameters(recurse=True))
 
 
-def _read_layer(rnn: nn.Module, number: int, device: torch.device | None) -> LayerWeights:
+def _read_layer(rnn: nn.Module, number: int, device: torch.device | None, lanes: int) -> LayerWeights:
     lstm = getattr(rnn, "module", rnn)
     if not isinstance(lstm, nn.LSTM) or lstm.num_layers != 1 or lstm.bidirectional or lstm.proj_size:
         raise InputError(f"Layer {number} is a {type(lstm).__name__}, not a one-directional LSTM: give an AWD_LSTM.")
@@ -79,7 +81,7 @@ def _read_layer(rnn: nn.Module, number: int, device: torch.device | None) -> Lay
     recurrent = lstm.weight_hh_l0 if recurrent is None else recurrent
     none = recurrent.new_zeros(4 * lstm.hidden_size)
     biases = (lstm.bias_ih_l0, lstm.bias_hh_l0) if lstm.bias else (none, none)
-    return LayerWeights(*_float32((lstm.weight_ih_l0, recurrent, *biases), device))
+    return LayerWeights(*_float32((lstm.weight_ih_l0, recurrent, *biases), device), lanes)
 
 
 def _float32(tensors: Sequence[torch.Tensor], device: torch.device | None) -> list[torch.Tensor]:

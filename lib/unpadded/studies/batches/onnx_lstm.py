@@ -1,4 +1,4 @@
-"""A language model's LSTM in ONNX Runtime: padded batches, each document with its length."""
+"""A language model's LSTM in ONNX Runtime and in OpenVINO: padded batches, each document with its length."""
 
 import logging
 import tempfile
@@ -16,7 +16,7 @@ OPSET = 17
 
 
 class OnnxLSTM:
-    """The mean of the last layer's states, from ONNX Runtime's LSTM operator; `int8`: dynamically quantised.
+    """The last layer's states from ONNX Runtime's LSTM operator; `int8`: dynamically quantised.
 
     Raises `MissingExtraError` where onnx or onnxruntime is not installed.
     """
@@ -41,16 +41,52 @@ class OnnxLSTM:
                     logging.disable(logging.NOTSET)
             self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
+    def _states(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """float32 [longest, n, width] of ids [longest, n]; those behind a document's length mean nothing."""
+        return self._session.run(None, {"ids": ids, "lengths": lengths})[0]
+
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """float32 [n, width]: the padded steps are left out of the mean."""
-        documents = self._lm.numericalize(list(texts))
-        lengths = np.array([len(ids) for ids in documents], np.int32)
+        """float32 [n, width], the mean of the states of each text, in one batch: the padded steps are left out."""
+        width = self._lm.awd_lstm.rnns[-1].module.hidden_size
+        return self._pooled(self._lm.numericalize(list(texts)))[:, width : 2 * width]
+
+    def vectors(self, documents: Sequence[np.ndarray], *, size: int) -> np.ndarray:
+        """Last, mean and max of token ids side by side, float32 [n, 3 * width], in batches of `size` sorted by length."""
+        order = np.argsort([-len(tokens) for tokens in documents], kind="stable")
+        batches = [order[begin : begin + size] for begin in range(0, len(order), size)]
+        pooled = np.concatenate([self._pooled([documents[i] for i in batch]) for batch in batches])
+        return pooled[np.argsort(order)]
+
+    def _pooled(self, documents: Sequence[np.ndarray]) -> np.ndarray:
+        lengths = np.array([len(tokens) for tokens in documents], np.int32)
         ids = np.zeros((lengths.max(), len(documents)), np.int64)
         for column, tokens in enumerate(documents):
             ids[: len(tokens), column] = tokens
-        (states,) = self._session.run(None, {"ids": ids, "lengths": lengths})  # [longest, n, width]
-        text = np.arange(len(ids))[:, None] < lengths
-        return (states * text[..., None]).sum(0) / lengths[:, None]
+        states = self._states(ids, lengths)
+        text = (np.arange(len(ids))[:, None] < lengths)[..., None]
+        parts = (
+            states[lengths - 1, np.arange(len(lengths))],
+            np.where(text, states, 0).sum(0) / lengths[:, None],
+            np.where(text, states, -np.inf).max(0),
+        )
+        return np.concatenate(parts, axis=1).astype(np.float32)
+
+
+class OpenVinoLSTM(OnnxLSTM):
+    """The same from OpenVINO; `precision`: "f32" or "bf16". Raises `MissingExtraError` where it is not installed."""
+
+    def __init__(self, lm: LanguageModel, *, precision: str = "f32"):
+        with extras_needed():
+            import onnx
+            import openvino
+        self._lm = lm
+        settings = {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": torch.get_num_threads()}
+        core = openvino.Core()
+        model = core.read_model(onnx.ModelProto.SerializeToString(_graph(lm)))
+        self._model = core.compile_model(model, "CPU", settings)
+
+    def _states(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        return self._model({"ids": ids, "lengths": lengths})[0]
 
 
 def _graph(lm: LanguageModel):
