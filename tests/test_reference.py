@@ -1,6 +1,7 @@
 """What the README and the notebooks say is what the reference run found."""
 
 import re
+import runpy
 from pathlib import Path
 
 import nbformat
@@ -204,3 +205,19 @@ def test_the_answer_about_batches_counts_the_verdicts_of_its_executed_copy():
         "not\nrepeatable",
     ):
         assert words.replace("\n", " ") in " ".join(answer.split())
+
+
+def test_the_readmes_speeds_are_those_of_the_records():
+    records = runpy.run_path(str(ROOT / "benchmarks" / "records.py"))["read"](ROOT / "benchmarks" / "RECORDS.md")
+    rows = records[(records.model == "400/400/1") & (records.lengths == "lognormal") & (records.threads == "2")]
+    times = dict(
+        zip(rows.method.str.replace(r" \(.*", "", regex=True), rows["times the loop"].astype(float), strict=True)
+    )
+    (said,) = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| How fast?")]
+    ours = (f"{times['unpadded ' + name]:.1f}" for name in ("float32", "bfloat16", "int8"))
+    assert "{} times the loop over single documents in float32, {} in bfloat16, {} in int8".format(*ours) in said
+    peers = {name: value for name, value in times.items() if not name.startswith(("unpadded", "loop"))}
+    fastest = max(peers, key=peers.get)
+    assert fastest == "ONNX Runtime int8"
+    assert f"ONNX Runtime's int8, has {peers[fastest]:.1f}" in said
+    assert times["unpadded int8"] > 1.3 * peers[fastest]

@@ -17,12 +17,15 @@ from encoder_tools import random_documents, random_model
 from unpadded.encoding.encoder import DocumentEncoder
 from unpadded.encoding.engine.narrow import CompiledLSTM
 from unpadded.encoding.engine.stream import StreamingLSTM
+from unpadded.encoding.engine.tiled import TiledLSTM, has_tiles
 from unpadded.model.language_model import LanguageModel
 
 pytestmark = pytest.mark.slow
 N_TOKENS = 3_000
 LIMIT = 120  # seconds in which no call should still be under way
 MODELS = {"narrow": (20, 33, 2), "wide": (64, 250, 2), "one wide layer": (300, 300, 1)}
+
+PRECISIONS = ["float32", "bfloat16", *(["int8"] if has_tiles(torch.int8) else [])]
 
 
 def both_directions(sizes) -> LanguageModel:
@@ -40,7 +43,7 @@ def model(name: str, directions: str) -> LanguageModel:
 @pytest.fixture(autouse=True)
 def few_tokens_in_the_tables(monkeypatch):
     """So that a vocabulary of 3,000 has rare tokens, as one of 30,000 has with the usual size of the table."""
-    for engine in (StreamingLSTM, CompiledLSTM):
+    for engine in (StreamingLSTM, CompiledLSTM, TiledLSTM):
         monkeypatch.setitem(engine.__init__.__kwdefaults__, "table_bytes", 1 << 20)
 
 
@@ -59,7 +62,7 @@ def in_threads(calls: list, n_threads: int) -> list:
 
 
 @pytest.mark.parametrize("directions", ["forward", "both"])
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("name", MODELS)
 @settings(deadline=None, max_examples=4)
 @given(data=st.data(), n_threads=st.sampled_from([2, 8]), seed=st.integers(0, 999))

@@ -23,7 +23,10 @@ def _features() -> frozenset[str]:
     told = config.CPU_FEATURES
     if told is not None:
         return frozenset(name[1:] for name in told.split(",") if name.startswith("+"))
-    return frozenset(name for name, there in dict(binding.get_host_cpu_features()).items() if there)
+    try:
+        return frozenset(name for name, there in dict(binding.get_host_cpu_features()).items() if there)
+    except RuntimeError:  # LLVM does not know
+        return frozenset()
 
 
 def has_float32_tiles() -> bool:
