@@ -221,3 +221,12 @@ def test_the_readmes_speeds_are_those_of_the_records():
     assert fastest == "ONNX Runtime int8"
     assert f"ONNX Runtime's int8, has {peers[fastest]:.1f}" in said
     assert times["unpadded int8"] > 1.3 * peers[fastest]
+
+
+def test_the_readmes_price_of_int8_is_what_was_measured():
+    prices = pd.read_csv(REFERENCE / "speed" / "precisions.csv").set_index("precision")
+    exact, rounded = prices.loc["float32"], prices.loc["int8"]
+    said = (ROOT / "README.md").read_text()
+    assert f"goes from {exact.perplexity:.2f} to {rounded.perplexity:.2f}, and no score by more than 0.002" in said
+    assert rounded.perplexity < 1.01 * exact.perplexity
+    assert (exact - rounded).drop("perplexity").abs().max() < 0.002
