@@ -1,4 +1,4 @@
-"""Training speed and quality per minute: plain fastai `fit` against ours, same model, batch and data, in one process.
+"""Training speed and quality per minute: fastai's `fit`, plain and under autocast, against ours, all in one process.
 
 Prints tokens/s with the share of the matrix-product limit. With `--data DIR`, a folder with train.txt, valid.txt and
 test.txt of words between spaces (WikiText-2's form), and `--minutes`: with `--compare` the validation loss of both methods
@@ -59,6 +59,17 @@ class Pace(Callback):
         if self.done == WARM_UP + self.steps:
             self.rate = self.tokens / (self.clock() - self.began)
             raise CancelFitException()
+
+
+class Autocast(Callback):
+    """The stronger peer: fastai's `fit` under torch's bfloat16."""
+
+    def before_batch(self):
+        self.low = torch.autocast("cpu", torch.bfloat16)
+        self.low.__enter__()
+
+    def after_loss(self):
+        self.low.__exit__(None, None, None)
 
 
 class Limit(Callback):
@@ -143,17 +154,23 @@ def speeds(name: str, settings: TrainingSettings, options) -> list[dict]:
     clock = CLOCKS[options.clock]
     corpus = zipf_corpus(settings.max_vocab - 9, settings.batch_size * settings.window * (options.steps + 9) + 50_000)
     vocab = corpus.build_vocab(max_size=settings.max_vocab, min_count=1)
-    rates, precision = {"fastai fit": 0.0, "unpadded": 0.0}, "float32"
+    fits = {"fastai fit": [], "fastai fit, autocast": [Autocast()]}
+    rates, precision = dict.fromkeys([*fits, "unpadded"], 0.0), "float32"
     for _ in range(options.repeat):
-        learn, pace = fastai_learner(corpus.with_vocab(vocab), vocab, settings), Pace(options.steps, clock)
-        with learn.no_bar(), learn.no_logging():
-            learn.fit(1, cbs=pace)
-        rates["fastai fit"] = max(rates["fastai fit"], pace.rate)
+        for fit, callbacks in fits.items():
+            learn, pace = fastai_learner(corpus.with_vocab(vocab), vocab, settings), Pace(options.steps, clock)
+            with learn.no_bar(), learn.no_logging():
+                learn.fit(1, cbs=[pace, *callbacks])
+            rates[fit] = max(rates[fit], pace.rate)
         pace = Pace(options.steps, clock)
         lm = train(corpus, settings, progress=False, callbacks=(pace,))
         rates["unpadded"], precision = max(rates["unpadded"], pace.rate), lm.card["precision"]
-    limits = {kind: 2 * product_rate(clock, dtype=getattr(torch, kind)) for kind in {"float32", precision}}
-    done = {"fastai fit": (len(vocab), "float32"), "unpadded": (settings.negatives or len(vocab), precision)}
+    limits = {kind: 2 * product_rate(clock, dtype=getattr(torch, kind)) for kind in ("float32", "bfloat16", precision)}
+    done = {
+        "fastai fit": (len(vocab), "float32"),
+        "fastai fit, autocast": (len(vocab), "bfloat16"),
+        "unpadded": (settings.negatives or len(vocab), precision),
+    }
     return [
         {
             "model": f"{name} {settings.emb_sz}/{settings.n_hid}/{settings.n_layers}, {len(vocab)} words",

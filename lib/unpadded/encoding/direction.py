@@ -14,7 +14,7 @@ from unpadded.encoding.pooling import PoolSettings
 from unpadded.encoding.schedule import Backlog
 from unpadded.model import check_finite
 
-NARROW = 128  # units; up to here a core is faster with a few documents of its own (benchmarks/README.md)
+NARROW = 128  # units; up to here a step is so little work that a core is faster with a few documents of its own
 
 
 class Reader:

@@ -1,1 +1,1 @@
-"""Slots that carry one document's state each: products of torch for wide models, compiled code for narrow ones."""
+"""Slots that carry one document's state each: compiled code for narrow and for wide models, torch's products elsewhere."""
