@@ -68,8 +68,10 @@ def test_a_documents_bits_are_its_own(precision, shape, lengths, slots, chunk_le
 def test_the_table_of_frequent_tokens_changes_no_bit(precision):
     """Ten tokens are in it once it saves what it costs; the others are computed as they come."""
     awd_lstm = random_model(50, 24, 40, 2).awd_lstm
-    documents = random_documents([60, 3, 17, 1, 30])
-    whole, part = (TiledLSTM(awd_lstm, dtype=getattr(torch, precision), table_bytes=16 * 64 * n) for n in (10**4, 10))
+    documents, width = random_documents([60, 3, 17, 1, 30]), -(-40 // LANES) * LANES
+    whole, part = (
+        TiledLSTM(awd_lstm, dtype=getattr(torch, precision), table_bytes=16 * width * n) for n in (10**4, 10)
+    )
     first = read(whole, documents)  # made while it reads
     assert len(whole._model.table) == 50
     assert np.array_equal(read(part, documents), first)

@@ -201,7 +201,7 @@ class Opened:
 @given(texts=st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\0")), min_size=1, max_size=5))
 def test_any_texts_come_back(tmp_path_factory, ending, texts):
     path = tmp_path_factory.mktemp("texts") / f"selection.{ending}"
-    labels = [None, "a", "b, c", 'd "e"', "f\n"][: len(texts)]
+    labels = [None, "a", "b, c", 'd "e"', "f\ng"][: len(texts)]
     corpus = Corpus("any", [f"id {i}" for i in range(len(texts))], texts, labels=labels)
     write_selection(Opened(corpus, pd.DataFrame({"label": range(len(texts))}, dtype=float)), range(len(texts)), path)
     found = Corpus.load(path)

@@ -8,7 +8,7 @@ from unpadded.common.errors import InputError
 # An extra -> the top-level modules of it that the library imports; a test compares this with pyproject.toml.
 MODULES = {
     "subword": "sentencepiece",
-    "narrow": "numba",
+    "narrow": "llvmlite numba",
     "corpora": "platformdirs pyarrow",
     "search": "bm25s usearch",  # bm25s is in evaluate, too
     "cluster": "accelerate dask distributed",
