@@ -35,6 +35,7 @@ SMALL = {
     "python benchmarks/encoding.py": [
         "{}",
         *"--models small --documents 60 --lengths short --repeat 1 --no-growth --threads 1 --precisions float32".split(),
+        *("--runtimes", "ONNX Runtime int8", "OpenVINO float32"),
     ],
     "python benchmarks/training.py": [
         "{}",

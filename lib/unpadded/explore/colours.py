@@ -56,9 +56,8 @@ def as_text(value: float | pd.Timestamp | str) -> str:
         return f"{value:%Y-%m-%d}" if value == value.normalize() else f"{value:%Y-%m-%d %H:%M}"
     if isinstance(value, str):
         return value
-    return (
-        f"{value:,.0f}" if float(value).is_integer() and abs(value) >= 1000 else f"{value + 0.0:.4g}"
-    )  # + 0.0: -0 is 0
+    number = float(value) + 0.0  # so that -0 is 0
+    return f"{number:,.0f}" if number.is_integer() and abs(number) >= 1000 else f"{number:.4g}"
 
 
 def _of_categories(values: pd.Series) -> Colouring:
