@@ -17,9 +17,9 @@ COLUMNS = [*KEY, "times the loop", "of its turns", "other bits in other batches"
 HEAD = """# Records
 
 Times as fast as fastai's loop over single documents, all methods of a table in one process and taking turns: the best turn of
-each (of few documents together the median), and the least, the median and the most of all turns. Written by `benchmarks/encoding.py --records benchmarks/RECORDS.md`
-and `benchmarks/few.py --records benchmarks/RECORDS.md`; the commit is the one that was measured. In brackets: the batch size,
-the fastest of those that the method may choose from.
+each (of few documents together the median), and the least, the median and the most of all turns. Written by
+`benchmarks/encoding.py --records benchmarks/RECORDS.md` and `benchmarks/few.py --records benchmarks/RECORDS.md`; the commit is
+the one that was measured. In brackets: the batch size, the fastest of those that the method may choose from.
 
 """
 
