@@ -15,10 +15,11 @@ from unpadded.explore.panels.changes import ChangePanel
 from unpadded.explore.panels.maps import MapPanel
 from unpadded.explore.panels.neighbours import NeighbourPanel
 from unpadded.explore.panels.pairs import PairPanel
+from unpadded.explore.quiet import Quiet
 from unpadded.explore.selection import selection_frame
 
 
-class Explorer:
+class Explorer(Quiet):
     """The widgets of `explore.ipynb`: `chooser`, `maps`, `neighbours`, `pairs` and `changes`, each for a cell of its own.
 
     `run` is the folder of a run; without one, the largest below `outputs`. Raises `InputError` where there is none.
@@ -38,7 +39,6 @@ class Explorer:
         self.maps, self.neighbours, self.pairs, self.changes = boxes
         self.chooser = widgets.VBox([widgets.HBox([self.run, self.corpus]), self._about])
         self.panels: dict[str, MapPanel | NeighbourPanel | PairPanel | ChangePanel] = {}
-        self._busy = False
         self._choose_run(corpus)
         self.run.observe(lambda _: self._choose_run(), names="value")
         self.corpus.observe(lambda _: self._open(), names="value")
@@ -51,10 +51,9 @@ class Explorer:
 
     def _choose_run(self, corpus: str = "") -> None:
         names = corpora_of(self.run.value)
-        self._busy = True  # a new list of corpora changes the choice, more than once
-        self.corpus.options = names
-        self.corpus.value = corpus or names[0]
-        self._busy = False
+        with self._quietly():  # a new list of corpora changes the choice, more than once
+            self.corpus.options = names
+            self.corpus.value = corpus or names[0]
         self._open()
 
     def _open(self) -> None:

@@ -77,7 +77,7 @@ def read_block(part, n_parts, counter, block, model, h, c, states, pooled, token
                 for r in range(live[step]):
                     slot = order[r]
                     if begins[step, slot]:
-                        _clear(weights, rows[0][r, :width], rows[1][r])
+                        _clear(rows[0][r, :width], rows[1][r])
                         _fill(c, slot, unit + own[0] * LANES, (own[1] - own[0]) * LANES, np.float32(0))
                     else:
                         before = hidden[step - 1, slot] if step else h[slot, unit : unit + width]
@@ -225,7 +225,7 @@ def _prepared(weights, state, out, facts):
 
 
 @compiled
-def _clear(weights, out, facts):
+def _clear(out, facts):
     """As `_prepare` of zeros."""
     for j in range(len(out)):
         out[j] = 0

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 import ipywidgets as widgets
 import jscatter
@@ -16,6 +15,7 @@ from unpadded.common import CONCAT
 from unpadded.explore import render
 from unpadded.explore.colours import GREY, Colouring, colouring, is_telling
 from unpadded.explore.data import Explorable
+from unpadded.explore.quiet import Quiet
 from unpadded.report import topic_colours
 
 N_CLUSTERS = 12  # where no topics say how many there are
@@ -24,14 +24,14 @@ ALL = "all together"
 COLOUR = "colour: "  # before a colouring's name in the table of the maps, where no column of that name can be
 
 
-class ColourPanel:
+class ColourPanel(Quiet):
     """Menus for the colours of the maps and for one of their names against the rest, and the legend.
 
     `points` is the table that the `scatters` draw; it gets a column for each colouring. `colour_by` adds one.
     """
 
     def __init__(self, data: Explorable, points: pd.DataFrame, scatters: Mapping[str, jscatter.Scatter]):
-        self._data, self._points, self._scatters, self._busy = data, points, scatters, False
+        self._data, self._points, self._scatters = data, points, scatters
         self._columns = {name: values for name, values in named_columns(data).items() if is_telling(values)}
         self._extra: dict[str, pd.Series] = {}
         self._shown: Colouring | None = None
@@ -104,15 +104,6 @@ class ColourPanel:
         k = min(n_topics if n_topics > 1 else N_CLUSTERS, len(rows))
         found = MiniBatchKMeans(k, n_init=1, random_state=0, batch_size=4096).fit_predict(vectors)
         return pd.Series([f"{cluster + 1:02d}" for cluster in found], dtype="str")
-
-    @contextmanager
-    def _quietly(self) -> Iterator[None]:
-        """What the menus report while they are filled asks for nothing."""
-        self._busy = True
-        try:
-            yield
-        finally:
-            self._busy = False
 
 
 def named_columns(data: Explorable) -> dict[str, pd.Series]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 import ipywidgets as widgets
 import jscatter
@@ -17,13 +16,14 @@ from unpadded.explore.panels.filters import FilterPanel
 from unpadded.explore.panels.names import NamePanel
 from unpadded.explore.panels.selection import SelectionPanel
 from unpadded.explore.panels.wheel import MAP_CLASS, WheelGuard
+from unpadded.explore.quiet import Quiet
 from unpadded.report import limits_without_outliers, poolings_of
 
 HEIGHT = 340  # pixels of one map
 MOST_LISTED = 500  # documents of a selection in the list
 
 
-class MapPanel:
+class MapPanel(Quiet):
     """The maps of an opened corpus with their colours, the selection and its list.
 
     `on_document` is called with the row of a document that was clicked, or chosen in the list. `selected` gives the rows
@@ -31,7 +31,7 @@ class MapPanel:
     """
 
     def __init__(self, data: Explorable, *, on_document: Callable[[int], None]):
-        self.data, self._on_document, self._busy = data, on_document, False
+        self.data, self._on_document = data, on_document
         self.points = _without_outliers(data.maps.reset_index(drop=True))
         self._positions = pd.Series(self.points.index, index=self.points["row"])
         self.scatters = {pooling: self._scatter(pooling) for pooling in poolings_of(self.points)}
@@ -95,15 +95,6 @@ class MapPanel:
             for scatter in self.scatters.values():
                 if scatter.widget is not source:
                     setattr(scatter.widget, name, value.astype(np.uint32) if name == "selection" else value)
-
-    @contextmanager
-    def _quietly(self) -> Iterator[None]:
-        """What the widgets report while they are changed here asks for nothing."""
-        self._busy = True
-        try:
-            yield
-        finally:
-            self._busy = False
 
     def _show_selection(self, positions: np.ndarray) -> None:
         points = self.points.iloc[positions]
