@@ -17,7 +17,8 @@ from unpadded.training import checkpoint
 from unpadded.training.objective import LanguageModelObjective
 from unpadded.training.tuning import halves, halves_found, loop
 from unpadded.training.tuning.objective import TuningObjective, contrastive_loss, relation_loss
-from unpadded.training.tuning.pieces import PieceLoader, document_topics, grouped, two_pieces
+from unpadded.training.tuning.pieces import PieceLoader, grouped, two_pieces
+from unpadded.training.tuning.teacher import document_topics, ngrams_of
 
 pytestmark = pytest.mark.slow
 
@@ -76,6 +77,29 @@ def test_pieces_are_as_alike_as_their_documents_are_in_a_latent_semantic_analysi
     np.testing.assert_array_equal(likeness, likeness[:7, :7].repeat(2, 2))
     copies = np.flatnonzero(np.isin(order, [0, 6]))
     np.testing.assert_allclose(likeness[np.ix_(copies, copies)], 1, atol=1e-6)
+
+
+def test_tokens_are_taken_apart_into_the_pieces_of_words_and_marks_are_not():
+    vectorized = ngrams_of(["xxmaj", "▁xxbos", "wing", "wings", "of"])
+    assert vectorized.sum(axis=1).ravel().tolist()[0] == [0, 0, 4 + 3 + 2, 5 + 4 + 3, 2 + 1]
+    shared = (vectorized @ vectorized.T).toarray()
+    assert shared[2, 3] == 3 + 2 + 1  # " wi", "win", "ing", " win", "wing", " wing"
+    assert shared[2, 4] == 0
+
+
+def test_documents_that_share_no_word_but_its_stem_are_alike():
+    about = [f"the {a} of a {b}" for a in ("wings", "winged", "winging") for b in ("plane", "planes", "planed")]
+    others = [f"the {a} of a {b}" for a in ("cooking", "cooked", "cooks") for b in ("carrot", "carrots", "carroty")]
+    topics = document_topics(tokenize([*about, *others]), 2)
+    cosines = topics @ topics.T
+    assert cosines[:9, :9].min() > 0.8
+    assert cosines[9:, 9:].min() > 0.8
+    assert cosines[:9, 9:].max() < 0.3
+
+
+def test_there_are_no_more_topics_than_a_small_corpus_can_have(tiny_tokens):
+    few = tiny_tokens.select(range(60))
+    assert document_topics(few, 200).shape == (60, 20)
 
 
 def test_documents_of_the_same_words_have_no_topics():

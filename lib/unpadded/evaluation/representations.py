@@ -122,14 +122,14 @@ def compared(
     poolings: str = "",
     postprocesses: str = "",
     queries: bool = False,
-    words: str = "lsa",
+    words: str = "",
     seed: int = 0,
 ) -> list[Representation]:
     """What an evaluation compares: a run's chosen representations, the models' after each chosen post-processing.
 
     Rows are the corpus's documents and, with `queries`, its queries behind them. `words`: the baseline that `lm_words` is
-    joined with. Transformers are fitted on training documents only, once for all evaluations of the run. Raises `InputError`
-    where the run's vectors are of other documents or queries, or of the same in another order.
+    joined with (empty: an LSA). Transformers are fitted on training documents only, once for all evaluations of the run.
+    Raises `InputError` where the run's vectors are of other documents or queries, or of the same in another order.
     """
     found = prepared(corpus, run, poolings=poolings, postprocesses=postprocesses, words=words, seed=seed)
     n_rows = len(corpus) + (len(corpus.queries or ()) if queries else 0)
@@ -142,7 +142,7 @@ def prepared(
     *,
     poolings: str = "",
     postprocesses: str = "",
-    words: str = "lsa",
+    words: str = "",
     seed: int = 0,
 ) -> list[Representation]:
     """What `compared` gives, of all rows: documents, queries and the pieces that a choice is made by."""

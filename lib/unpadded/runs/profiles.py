@@ -48,7 +48,7 @@ STAGES = (
         parameters={
             "smoke": {"emb_sz": 64, "n_hid": 64, "max_vocab": 4_000, "epochs": 2, "batch_size": 16, "negatives": 256},
             # As many passes as the minutes allow, so that a small corpus gets more of them.
-            "quick": {"epochs": 10, "max_minutes": 1.5},
+            "quick": {"epochs": 10, "max_minutes": 1.25},
             "reference": {"epochs": 4, "max_minutes": 90.0},
         },
     ),
@@ -71,7 +71,7 @@ STAGES = (
         keeps=("tuning_checkpoints", "tuned_model", "embeddings_tuned", "representations_tuned"),
         parameters={
             "smoke": {"tune_minutes": 0.0, "tune_epochs": 2} | WITH_IDF,
-            "quick": {"also": "lee", "tune_minutes": 3.0} | WITH_IDF,
+            "quick": {"also": "lee", "tune_minutes": 2.5} | WITH_IDF,
             "reference": {"also": REFERENCE_CORPORA, "tune_minutes": 10.0, "each_minutes": 3.0},
         },
     ),

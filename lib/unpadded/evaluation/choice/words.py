@@ -1,4 +1,4 @@
-"""`lm_words`: the tuned model's vectors and the words' own, LSA or TF-IDF, side by side.
+"""`lm_words`: the tuned model's vectors and the words' own, an LSA or TF-IDF, side by side.
 
 The cosine of two such rows is a weighted sum of the parts' cosines, so that a search by them is the fusion of two searches.
 Cosines of one kind of vectors lie far apart and those of another close together, which would decide the sum: each part is
@@ -17,6 +17,7 @@ from sklearn.preprocessing import normalize
 
 from unpadded.evaluation.scores import FitRecord, Representation
 
+WORDS = ("lsa_ngrams", "lsa")  # what is joined with the model's vectors: the first that there is
 N_PAIRS = 20_000  # random pairs of training documents whose cosines' spread is taken
 
 Matrix = np.ndarray | sparse.spmatrix
@@ -27,15 +28,16 @@ def joined_with_words(
     *,
     ids: Sequence[str],
     train: Sequence[int] | np.ndarray,
-    words: str = "lsa",
+    words: str = "",
     pooling: str = "mean",
 ) -> list[Representation]:
-    """`lm_words`: `pooling` of the tuned model, plain and IDF-weighted, beside the baseline `words`.
+    """`lm_words`: `pooling` of the tuned model, plain and IDF-weighted, beside the baseline `words`, or the first of WORDS.
 
     The vectors are made when they are asked for: float32, sparse where the words' are. What is fitted is fitted on the rows
     `train`, whose `ids` are recorded. Nothing where there are no such words or no tuned model.
     """
-    beside = next((r for r in representations if r.method == words), None)
+    by_name = {r.method: r for r in representations}
+    beside = next((by_name[name] for name in ([words] if words else WORDS) if name in by_name), None)
     of_model = [r for r in representations if r.method == "lm_tuned" and r.pooling == pooling]
     if beside is None:
         return []

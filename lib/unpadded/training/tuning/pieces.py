@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from unpadded.common import InputError
-from unpadded.tokens import TokenizedCorpus, count_matrix, document_frequencies
+from unpadded.tokens import TokenizedCorpus
 from unpadded.training.distributed import n_processes, rank
+from unpadded.training.tuning.teacher import document_topics
 
 LEAST_STEPS = 40  # steps of a pass: a pass over a small corpus reads it several times
 GROUPS = 4  # of pieces of similar length, so that little of the work is done on what fills them up
@@ -154,17 +155,3 @@ def grouped(pieces: Sequence[np.ndarray], *, pad: int, n_groups: int = GROUPS) -
             table[row, : lengths[i]] = pieces[i]
         tables.append(torch.from_numpy(table))
     return Pieces(tuple(tables), torch.from_numpy(lengths[order]), torch.from_numpy(np.argsort(order, kind="stable")))
-
-
-def document_topics(corpus: TokenizedCorpus, width: int, *, seed: int = 0) -> np.ndarray:
-    """Latent semantic analysis (Deerwester et al., 1990) of the documents, float32 [n, width or fewer], unit length."""
-    from sklearn.decomposition import TruncatedSVD
-    from sklearn.preprocessing import normalize
-
-    counts = count_matrix(corpus, len(corpus.types))
-    idf = np.log((1 + len(corpus)) / (1 + document_frequencies(counts))).astype(np.float32)
-    weighted = normalize(counts.multiply(idf).tocsr())
-    width = min(width, min(weighted.shape) - 1)
-    if not weighted.count_nonzero() or width < 1:  # every document has the same words: nothing tells them apart
-        return np.zeros((len(corpus), 1), np.float32)
-    return normalize(TruncatedSVD(width, random_state=seed).fit_transform(weighted)).astype(np.float32)

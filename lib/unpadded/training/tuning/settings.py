@@ -23,8 +23,8 @@ class TuningSettings:
     "max"; take the one that will be used. The weighted mean teaches the plain mean as well.
 
     `relations` is how much it counts that two pieces stand to each other as their documents do in a latent semantic
-    analysis of `topics` dimensions; `contrast` how much it counts that each piece finds the other one of its document among
-    all (`temperature` divides cosines there, and documents whose cosine is above `near_duplicate` are not told apart);
+    analysis of at most `topics` dimensions; `contrast` how much it counts that each piece finds the other one of its document
+    among all (`temperature` divides cosines there, and documents whose cosine is above `near_duplicate` are not told apart);
     `language_weight` how much the next word counts, without which the perplexity rises. `dropout` multiplies fastai's
     probabilities, `clip` bounds the gradient's norm.
     """
@@ -32,7 +32,7 @@ class TuningSettings:
     max_minutes: float = 3.0
     epochs: int = 60
     batch_size: int = 128
-    piece_length: int = 48
+    piece_length: int = 32
     deletion: float = 0.33
     pooling: str = "weighted_mean"
     relations: float = 1.0
@@ -41,7 +41,7 @@ class TuningSettings:
     temperature: float = 0.07
     near_duplicate: float = 0.95
     language_weight: float = 0.0
-    learning_rate: float = 1e-3
+    learning_rate: float = 1e-2
     warmup: float = 0.1  # share of the training spent reaching the peak learning rate
     weight_decay: float = 0.01
     clip: float = 1.0
