@@ -192,7 +192,7 @@ def test_every_name_in_a_score_table_is_explained():
     assert first_column(page, "Ranking") == {*ranking.METRICS, "spearman"}
     source = "\n".join(
         (ROOT / "lib" / "unpadded" / "evaluation" / "baselines" / f"{name}.py").read_text()
-        for name in ("baselines", "static", "transformer")
+        for name in ("baselines", "of_tokens", "static", "transformer")
     )
     made = set(re.findall(r'Representation\(\s*"(\w+)", ""', source)) | {ranking.BM25_REPRESENTATION.method}
     assert first_column(page, "Baselines") == made

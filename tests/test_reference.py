@@ -26,6 +26,8 @@ SPOKEN = {
     "wordllama": "static vectors",
     "word_vectors": "word vectors",
     "fasttext": "fasttext",
+    "lsa_ngrams": "lsa of words and n-grams",
+    "sif": "smooth inverse frequency",
     "input_embeddings": "input embeddings",
     "input_embeddings_idf": "input embeddings",
 }

@@ -85,10 +85,11 @@ def test_all_baselines_at_once(monkeypatch):
     table, learned = np.ones((4, 3), dtype=np.float32), FitRecord("language model", frozenset({"d9"}))
     made = all_baselines(TEXTS, IDS, train=np.arange(4), token_ids=TOKENS, table=table, learned=learned)
     names = [representation.name for representation in made]
-    assert names == ["random", "tfidf", "lsa", "input_embeddings", "input_embeddings_idf", "word_vectors", "fasttext"]
+    of_texts, of_table = ["random", "tfidf", "lsa", "lsa_ngrams"], ["input_embeddings", "input_embeddings_idf"]
+    assert names == [*of_texts, *of_table, "word_vectors", "fasttext", "sif"]
     assert all(representation.vectors.shape[0] == 6 for representation in made)
-    assert [learned in representation.fitted for representation in made] == [False] * 3 + [True] * 2 + [False] * 2
-    assert len(all_baselines(TEXTS, IDS, train=np.arange(4))) == 3
+    assert [learned in representation.fitted for representation in made] == [False] * 4 + [True] * 2 + [False] * 3
+    assert len(all_baselines(TEXTS, IDS, train=np.arange(4))) == 4
 
 
 @pytest.mark.parametrize(("make", "times"), [(ppmi_vectors, 20), (fasttext_vectors, 2_000)])

@@ -5,10 +5,12 @@ import pytest
 
 from unpadded.common.errors import InputError
 from unpadded.common.files import write_json
+from unpadded.evaluation.baselines.baselines import BASELINES, ON_REQUEST
 from unpadded.evaluation.scores import Representation, score_row, to_frame, write_scores
 from unpadded.evaluation.statistics import Interval
-from unpadded.report.own_models import best_of_kinds, own_models_markdown, scores_of, wins
+from unpadded.report.own_models import KINDS, WORDS, best_of_kinds, own_models_markdown, scores_of, wins
 from unpadded.report.readme import with_own_models
+from unpadded.runs.profiles import QUICK_BASELINES
 
 VALUES = {  # (method, pooling) -> value; intervals are 0.05 to each side
     ("lm", "mean"): 0.40,
@@ -48,6 +50,11 @@ def test_a_row_holds_the_best_of_each_kind_on_the_runs_own_corpus(tmp_path):
 def test_the_recommended_column_is_what_was_chosen_and_not_the_best(tmp_path):
     run = write_run(tmp_path / "run", recommended=("lm", "mean", "none"))
     assert best_of_kinds(scores_of(run)).iloc[0]["recommended"] == 0.40
+
+
+def test_every_baseline_is_of_a_kind():
+    assert {*WORDS, *KINDS["pretrained"]} == {*BASELINES, *ON_REQUEST, "bm25"} - {"random"}
+    assert set(QUICK_BASELINES.split(",")) <= set(BASELINES)
 
 
 def test_wins_are_counted_with_the_interval_of_the_recommended_vectors(tmp_path):

@@ -64,7 +64,7 @@ def test_post_processing_keeps_the_colour_and_baselines_get_different_greys():
     colours = method_colours(["mean", "mean + l2", "tfidf", "lsa"])
     assert colours["mean"] == colours["mean + l2"] == POOLING_COLOURS["mean"]
     assert colours["tfidf"] != colours["lsa"]
-    assert len(set(method_colours(f"baseline {i}" for i in range(10)).values())) == 10
+    assert len(set(method_colours(f"baseline {i}" for i in range(13)).values())) == 13
 
 
 def test_post_processing_is_a_line_per_pooling():

@@ -13,6 +13,7 @@ MODULES = {
     "search": "bm25s usearch",  # bm25s is in evaluate, too
     "cluster": "accelerate dask distributed",
     "evaluate": "fasttext ir_measures joblib threadpoolctl umap",
+    "doc2vec": "gensim",
     "runs": "altair jupyter_client nbclient nbconvert nbformat papermill psutil vl_convert yaml",
     "lab": "anywidget ipywidgets jscatter jupyterlab",
     "mteb": "mteb",

@@ -27,6 +27,11 @@ class FitRecord:
     fitted: str
     ids: frozenset[str]
 
+    @classmethod
+    def of(cls, fitted: str, ids: Sequence[str], rows: Iterable[int]) -> FitRecord:
+        """The record of what was fitted on the documents at the positions `rows` of `ids`."""
+        return cls(fitted, frozenset(str(ids[i]) for i in rows))
+
 
 @dataclass(frozen=True, eq=False)
 class Representation:

@@ -20,7 +20,10 @@ METRICS = {
     "spearman": "Spearman",
     "accuracy": "accuracy",
 }
-WORDS = ("tfidf", "lsa", "bm25", "input_embeddings", "input_embeddings_idf", "word_vectors", "fasttext")
+WORDS = (
+    *("tfidf", "lsa", "lsa_ngrams", "nmf", "bm25"),
+    *("input_embeddings", "input_embeddings_idf", "word_vectors", "sif", "fasttext", "doc2vec"),
+)
 KINDS: dict[str, Sequence[str]] = {
     "as trained": ("lm",),
     "tuned": ("lm_tuned",),

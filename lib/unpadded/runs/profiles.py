@@ -29,8 +29,9 @@ SCORED = ("06_clustering", "07_ranking", "08_classification")
 BESIDE = (EXTRACT, TEACH, "03_padding", "04_speed_and_memory", "05_what_the_last_state_keeps", *SCORED)
 REFERENCE_CORPORA = "lee,reuters-r8"
 WITH_IDF = {"postprocesses": "none,idf"}
-# Without fastText, whose one thread takes longer than all others together and which PPMI's word vectors are ahead of.
-QUICK_BASELINES = "random,tfidf,lsa,input_embeddings_idf,word_vectors,wordllama"
+# Without fastText, whose one thread takes longer than all others together and which PPMI's word vectors are ahead of, and
+# without SIF, which makes those word vectors again.
+QUICK_BASELINES = "random,tfidf,lsa,lsa_ngrams,input_embeddings_idf,word_vectors,wordllama"
 
 
 def _scored(name: str, asks: str, *, smoke: dict, quick: dict) -> Stage:

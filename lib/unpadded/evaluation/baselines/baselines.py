@@ -1,27 +1,35 @@
-"""Baselines: random vectors, TF-IDF, LSA, means of token vectors (the model's own, trained here, pretrained), BM25.
+"""Baselines: random vectors, those of words (TF-IDF, LSA, NMF), all that are made for a run, BM25.
 
 Whatever is fitted is fitted on `train` documents only and records their ids.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
+from dataclasses import replace
 
 import numpy as np
-from sklearn.decomposition import TruncatedSVD
+from scipy import sparse
+from sklearn.decomposition import NMF, TruncatedSVD
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import normalize
 
 from unpadded.common import InputError, listed
 from unpadded.embeddings import WordIndex
-from unpadded.evaluation.baselines.fasttext import fasttext_vectors
-from unpadded.evaluation.baselines.ppmi import ppmi_vectors
+from unpadded.evaluation.baselines.ngrams import ngram_tfidf
+from unpadded.evaluation.baselines.of_tokens import (
+    doc2vec,
+    fasttext,
+    input_embeddings,
+    sif,
+    word_vectors,
+)
 from unpadded.evaluation.baselines.static import static_vectors
 from unpadded.evaluation.baselines.transformer import transformer_vectors
 from unpadded.evaluation.scores import FitRecord, Representation
-from unpadded.tokens import idf_weights, mean_rows
 
 
 class NoWordError(InputError):
@@ -32,14 +40,17 @@ BASELINES = (
     "random",
     "tfidf",
     "lsa",
+    "lsa_ngrams",
     "input_embeddings",
     "input_embeddings_idf",
     "word_vectors",
+    "sif",
     "fasttext",
     "wordllama",
 )
-ON_REQUEST = ("minilm",)  # made only when named: it takes longer than all others together
+ON_REQUEST = ("nmf", "doc2vec", "minilm")  # made only when named: each takes longer than most others together
 MOST_WORDS = 20_000  # the most frequent words, which TF-IDF counts
+NMF_STEPS = 50  # of coordinate descent from a good start; later ones change little and take as long
 
 
 def random_vectors(n: int, *, width: int = 100, seed: int = 0) -> Representation:
@@ -67,69 +78,63 @@ def tfidf(texts: Sequence[str], ids: Sequence[str], *, train: Sequence[int] | np
             raise NoWordError(
                 "texts: the training documents hold no word that TF-IDF could count; use other texts."
             ) from None
-    return Representation("tfidf", "", "none", vectorizer.transform(texts), (_record("tfidf", ids, train),))
+    return Representation("tfidf", "", "none", vectorizer.transform(texts), (FitRecord.of("tfidf", ids, train),))
 
 
 def lsa(
-    tfidf_vectors: Representation, *, train: Sequence[int] | np.ndarray, width: int = 100, seed: int = 0
+    tfidf_vectors: Representation,
+    *,
+    train: Sequence[int] | np.ndarray,
+    width: int = 100,
+    n_iter: int = 5,
+    seed: int = 0,
 ) -> Representation:
-    """Latent semantic analysis (Deerwester et al., 1990): TF-IDF cut to `width` dimensions, unit length; float32."""
+    """Latent semantic analysis (Deerwester et al., 1990): TF-IDF cut to `width` dimensions, unit length; float32.
+
+    n_iter: passes of the randomized decomposition over the training documents' rows, forth and back.
+    """
     matrix, train = tfidf_vectors.vectors, np.asarray(train)
     width = max(1, min(width, matrix.shape[1] - 1, len(train) - 1))
     if matrix.shape[1] < 2:  # one word: nothing to decompose
         return Representation("lsa", "", "none", matrix.toarray(), tfidf_vectors.fitted)
-    svd = TruncatedSVD(width, random_state=seed).fit(matrix[train])
+    with np.errstate(
+        divide="ignore", invalid="ignore"
+    ):  # the share of a variance of 0, where all documents are the same
+        svd = TruncatedSVD(width, n_iter=n_iter, random_state=seed).fit(matrix[train])
     vectors = normalize(svd.transform(matrix)).astype(np.float32)
     return Representation("lsa", "", "none", vectors, tfidf_vectors.fitted)
 
 
-def input_embeddings(
-    token_ids: Sequence[np.ndarray],
-    table: np.ndarray,
-    ids: Sequence[str],
+def lsa_ngrams(
+    tfidf_vectors: Representation,
+    texts: Sequence[str],
     *,
     train: Sequence[int] | np.ndarray,
-    idf: bool = False,
-) -> Representation:
-    """The mean of the model's own input embeddings over a document's tokens; float32 [n, table width].
-
-    token_ids: one int array per document; table: float [vocabulary, width]. With `idf` tokens are weighted by their
-    inverse document frequency in the `train` documents. A document without tokens gets zeros.
-    """
-    if not idf:
-        return Representation("input_embeddings", "", "none", mean_rows(token_ids, table))
-    weights = idf_weights([token_ids[i] for i in train], len(table))
-    record = _record("idf weights", ids, np.asarray(train))
-    return Representation("input_embeddings_idf", "", "none", mean_rows(token_ids, table, weights=weights), (record,))
-
-
-def word_vectors(
-    token_ids: Sequence[np.ndarray],
-    n_vocabulary: int,
-    ids: Sequence[str],
-    *,
-    train: Sequence[int] | np.ndarray,
-    width: int = 100,
+    width: int = 200,
     seed: int = 0,
 ) -> Representation:
-    """The IDF-weighted mean of word vectors (PPMI-SVD) trained on the `train` documents; float32 [n, width]."""
-    make, train = partial(ppmi_vectors, width=width, seed=seed), np.asarray(train)
-    vectors = _means_of_trained(make, token_ids, n_vocabulary, train)
-    return Representation("word_vectors", "", "none", vectors, (_record("word vectors", ids, train),))
+    """`lsa` of words and of character n-grams (`ngram_tfidf`) side by side, both counting the same; float32 [n, width]."""
+    both = sparse.hstack([tfidf_vectors.vectors, ngram_tfidf(texts, train=train)], format="csr")
+    stacked = Representation("lsa_ngrams", "", "none", both, tfidf_vectors.fitted)
+    return replace(stacked, source=lsa(stacked, train=train, width=width, n_iter=2, seed=seed).vectors)
 
 
-def fasttext(
-    token_ids: Sequence[np.ndarray],
-    n_vocabulary: int,
-    ids: Sequence[str],
-    *,
-    train: Sequence[int] | np.ndarray,
-    width: int = 100,
+def nmf(
+    tfidf_vectors: Representation, *, train: Sequence[int] | np.ndarray, width: int = 100, seed: int = 0
 ) -> Representation:
-    """The IDF-weighted mean of fastText's word vectors trained on the `train` documents; float32 [n, width]."""
-    make, train = partial(fasttext_vectors, width=width), np.asarray(train)
-    vectors = _means_of_trained(make, token_ids, n_vocabulary, train)
-    return Representation("fasttext", "", "none", vectors, (_record("fasttext", ids, train),))
+    """Weights of `width` topics by non-negative matrix factorization of TF-IDF, unit length; float32 [n, width].
+
+    Xu, Liu and Gong, *Document Clustering Based on Non-negative Matrix Factorization*, SIGIR 2003: topics are scaled to unit
+    length, so that the weights of different ones can be compared.
+    """
+    matrix, train = tfidf_vectors.vectors, np.asarray(train)
+    width = max(1, min(width, matrix.shape[1], len(train)))
+    factorization = NMF(width, init="nndsvd", max_iter=NMF_STEPS, random_state=seed)
+    with warnings.catch_warnings(), np.errstate(invalid="ignore"):  # the root of an error of -0
+        warnings.simplefilter("ignore", ConvergenceWarning)  # of steps that are few on purpose
+        factorization.fit(matrix[train])
+        weights = factorization.transform(matrix) * np.linalg.norm(factorization.components_, axis=1)
+    return Representation("nmf", "", "none", normalize(weights).astype(np.float32), tfidf_vectors.fitted)
 
 
 def all_baselines(
@@ -143,7 +148,7 @@ def all_baselines(
     names: str = "",
     seed: int = 0,
 ) -> list[Representation]:
-    """random, tfidf, lsa; with `token_ids` and the embedding `table` those of tokens; wordllama where installed.
+    """random, those of words; with `token_ids` and the embedding `table` those of tokens; wordllama where installed.
 
     `learned` says what the table was trained on, and goes with the representations that use it. `names`: which of BASELINES
     and ON_REQUEST are made, comma separated (empty: all of the former). Raises `InputError` for an unknown name and
@@ -154,6 +159,10 @@ def all_baselines(
     with suppress(NoWordError):  # numbers and signs alone: then there are no such baselines
         words = tfidf(texts, ids, train=train)
         found += [words, lsa(words, train=train, seed=seed)]
+        if "lsa_ngrams" in wanted:
+            found.append(lsa_ngrams(words, texts, train=train, seed=seed))
+        if "nmf" in wanted:
+            found.append(nmf(words, train=train, seed=seed))
     if token_ids is not None and table is not None:
         means = [input_embeddings(token_ids, table, ids, train=train, idf=idf) for idf in (False, True)]
         found += [mean if learned is None else mean.with_record(learned) for mean in means]
@@ -161,6 +170,10 @@ def all_baselines(
             found.append(word_vectors(token_ids, len(table), ids, train=train, seed=seed))
         if "fasttext" in wanted:
             found.append(fasttext(token_ids, len(table), ids, train=train))
+        if "sif" in wanted:
+            found.append(sif(token_ids, len(table), ids, train=train, seed=seed))
+        if "doc2vec" in wanted:
+            found.append(doc2vec(token_ids, len(table), ids, train=train, seed=seed))
     static = static_vectors(texts) if "wordllama" in wanted else None
     found += [] if static is None else [static]
     found += [transformer_vectors(texts)] if "minilm" in wanted else []
@@ -182,12 +195,3 @@ class BM25:
         for row, query in zip(scores, queries, strict=True):
             row[:] = self._index.scores(query)
         return scores
-
-
-def _means_of_trained(make, token_ids, n_vocabulary: int, train: np.ndarray) -> np.ndarray:
-    read = [token_ids[i] for i in train]
-    return mean_rows(token_ids, make(read, n_vocabulary), weights=idf_weights(read, n_vocabulary))
-
-
-def _record(fitted: str, ids: Sequence[str], train: np.ndarray) -> FitRecord:
-    return FitRecord(fitted, frozenset(str(ids[i]) for i in train))

@@ -23,6 +23,8 @@ def ppmi_vectors(token_ids: Sequence[np.ndarray], n_vocabulary: int, *, width: i
 
     Left singular vectors scaled by the roots of their singular values. Tokens that never occur get zeros.
     """
+    if n_vocabulary < 2:  # one word: nothing to decompose
+        return np.zeros((n_vocabulary, 1), np.float32)
     pmi = _ppmi(_cooccurrences(token_ids, n_vocabulary))
     width = max(1, min(width, min(pmi.shape) - 1))
     svd = TruncatedSVD(width, n_iter=3, random_state=seed)

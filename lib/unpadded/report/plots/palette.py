@@ -7,7 +7,9 @@ POOLING_COLOURS = {"last": "#D55E00", "mean": "#0072B2", "max": "#009E73", "conc
 OTHER_COLOURS = ["#E69F00", "#56B4E9", "#F0E442"]
 # The same palette for topics, which maps name; yellow, faint on white, comes last.
 TOPIC_COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442"]
-BASELINE_GREYS = "#3D3D3D #6B6B6B #8F8F8F #A8A8A8 #7D7D7D #555555 #999999 #B8B8B8 #2E2E2E #C6C6C6".split()
+BASELINE_GREYS = (
+    "#3D3D3D #6B6B6B #8F8F8F #A8A8A8 #7D7D7D #555555 #999999 #B8B8B8 #2E2E2E #C6C6C6 #484848 #747474 #858585".split()
+)
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
 INK, FAINT = "#222222", "#D9D9D9"
 STYLE = {
