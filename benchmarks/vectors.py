@@ -1,9 +1,10 @@
 """Which vectors are worth using, each corpus with its own model: one table over the finished runs of several corpora.
 
-    unpadded run --corpus CORPUS --profile quick --output outputs/vectors/CORPUS      # for each corpus
-    python benchmarks/vectors.py outputs/vectors/*
+    unpadded run --corpus CORPUS --profile quick --output outputs/vectors/CORPUS      # for each corpus, and each seed
+    python benchmarks/vectors.py outputs/vectors/* --pages README.md docs/training.md
 
-Prints the table (`unpadded.report.own_models`) and writes the scores that it is made from; `--readme` puts it there too.
+Prints the tables (`unpadded.report.own_models`, `goals`) and writes the scores that they are made from; `--pages` puts them
+where their markers stand.
 """
 
 import argparse
@@ -12,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from unpadded.common import atomic_write, write_table
-from unpadded.report import best_of_kinds, own_models_markdown, scores_of
+from unpadded.report import best_of_kinds, goals_markdown, own_models_markdown, scores_of, worth_markdown
 from unpadded.report.readme import with_own_models
 
 
@@ -21,14 +22,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN")
     parser.add_argument("--table", type=Path, default=Path("outputs/reference/vectors.csv"))
-    parser.add_argument("--readme", type=Path)
+    parser.add_argument("--pages", nargs="*", type=Path, default=[])
     args = parser.parse_args()
     scores = pd.concat([scores_of(run) for run in args.runs], ignore_index=True)
     write_table(args.table, scores)
-    print(own_models_markdown(best_of_kinds(scores)))
-    if args.readme:
-        text = with_own_models(args.readme.read_text(encoding="utf-8"), scores)
-        with atomic_write(args.readme) as file:
+    scores = pd.read_csv(args.table, keep_default_na=False, na_values={"pieces": ""})
+    for table in (own_models_markdown(best_of_kinds(scores)), goals_markdown(scores), worth_markdown(scores)):
+        print(table, end="\n\n")
+    for page in args.pages:
+        text = with_own_models(page.read_text(encoding="utf-8"), scores)
+        with atomic_write(page) as file:
             file.write(text.encode())
 
 

@@ -50,7 +50,7 @@ for name in ("embeddings", "representations", "maps"):
     (run / name).mkdir(exist_ok=True)
 (run / "embeddings" / "vectors.json").write_text(json.dumps(model))
 """,
-    "10_teach_the_vectors": '(run / "recommended.json").write_text("{}")',
+    "10_teach_the_vectors": '(run / "choice.csv").touch(), (run / "recommended.json").write_text("{}")',
     "06_clustering": """model = json.loads((run / "embeddings" / "vectors.json").read_text())
 value = round(model["size"] / 100 + (pooling == "mean") / 10 + seed / 1000 + n_seeds / 10_000, 6)
 head = "corpus,task,method,pooling,postprocess,metric,value,ci_low,ci_high,n,seed,seconds"

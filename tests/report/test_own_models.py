@@ -4,10 +4,12 @@ import pandas as pd
 import pytest
 
 from unpadded.common.errors import InputError
-from unpadded.common.files import write_json
+from unpadded.common.files import write_json, write_table
 from unpadded.evaluation.baselines.baselines import BASELINES, ON_REQUEST
 from unpadded.evaluation.scores import Representation, score_row, to_frame, write_scores
 from unpadded.evaluation.statistics import Interval
+from unpadded.report import goals
+from unpadded.report.goals import ALONE, CLASSIFIED, RECOMMENDED, Goal, goals_markdown, worth_markdown, worth_of_choice
 from unpadded.report.own_models import KINDS, WORDS, best_of_kinds, own_models_markdown, scores_of, wins
 from unpadded.report.readme import with_own_models
 from unpadded.runs.profiles import QUICK_BASELINES
@@ -23,17 +25,30 @@ VALUES = {  # (method, pooling) -> value; intervals are 0.05 to each side
 }
 
 
-def write_run(folder, *, corpus="own", recommended=("lm_words", "mean", "none")):
+PIECES = {
+    ("lm_tuned", "mean"): 0.9,
+    ("lm_words", "mean"): 0.8,
+    ("lm", "mean"): 0.3,
+    ("lm", "max"): 0.2,
+    ("lsa", ""): 1.0,
+}
+
+
+def write_run(folder, *, corpus="own", recommended=("lm_words", "mean", "none"), seed=0, add=0.0):
     rows = []
     for name in (corpus, "other"):
         for (method, pooling), value in VALUES.items():
             vectors = Representation(method, pooling, "none", None)
-            about = {"corpus": name, "task": "clustering", "metric": "v_measure", "n": 9, "seed": 0, "seconds": 0}
-            rows.append(score_row(vectors, Interval(value, value - 0.05, value + 0.05), **about))
+            about = {"corpus": name, "task": "clustering", "metric": "v_measure", "n": 9, "seed": seed, "seconds": 0}
+            rows.append(score_row(vectors, Interval(value + add, value + add - 0.05, value + add + 0.05), **about))
     folder.mkdir()
     write_scores(to_frame(rows), folder / "scores.csv")
     write_json(folder / "run.json", {"corpus": corpus})
     write_json(folder / "recommended.json", dict(zip(("method", "pooling", "postprocess"), recommended, strict=True)))
+    asked = [(*method, "none", Representation(*method, "none", None).name, score) for method, score in PIECES.items()]
+    write_table(
+        folder / "choice.csv", pd.DataFrame(asked, columns=["method", "pooling", "postprocess", "name", "score"])
+    )
     return folder
 
 
@@ -82,3 +97,45 @@ def test_the_readmes_table_has_the_best_of_a_row_in_bold_and_replaces_the_old_on
 def test_a_folder_without_a_finished_run_is_refused(tmp_path):
     with pytest.raises(InputError, match="holds no finished run with scores"):
         scores_of(tmp_path)
+
+
+def test_of_several_runs_of_a_corpus_the_means_are_shown(tmp_path):
+    runs = [write_run(tmp_path / str(seed), seed=seed, add=0.1 * seed) for seed in range(3)]
+    table = best_of_kinds(pd.concat([scores_of(run) for run in runs]))
+    assert len(table) == 1
+    row = table.iloc[0]
+    assert row.seeds == 3
+    assert row["tuned"] == pytest.approx(0.70)
+    assert row["recommended: high"] == pytest.approx(0.80)
+
+
+def test_a_goal_is_held_against_the_vectors_that_it_speaks_of(tmp_path, monkeypatch):
+    scores = scores_of(write_run(tmp_path / "run"))
+    given = [(ALONE, 0.60), (ALONE, 0.64), (RECOMMENDED, 0.71), (CLASSIFIED, 0.65)]
+    wanted = tuple(Goal("own", "v_measure", of, value) for of, value in given)
+    monkeypatch.setattr(goals, "GOALS", (*wanted, Goal("another", "P@10", RECOMMENDED, 0.5)))
+    lines = goals_markdown(scores).splitlines()[2:]
+    assert [line.split(" | ")[-1].rstrip(" |") for line in lines[:4]] == ["yes", "within the interval", "no", "yes"]
+    assert "0.600 [0.550, 0.650]" in lines[0]
+    assert "0.650 [0.600, 0.700]" in lines[2]
+    assert "not measured" in lines[4]
+    assert "1 of 1 rows | yes" in lines[5]  # words alone have 0.68, within 0.65 + 0.05
+    assert "0 of 1 rows | no" in lines[6]
+
+
+def test_the_choice_is_worth_what_labels_say_of_its_order(tmp_path):
+    worth = worth_of_choice(scores_of(write_run(tmp_path / "run", recommended=("lm_tuned", "mean", "none")))).iloc[0]
+    assert worth.n == 4  # baselines are not chosen from
+    assert worth.correlation == pytest.approx(0.6)  # places 1 2 3 4 by pieces are 2 1 4 3 by labels
+    assert (worth.best, worth.recommended) == (0.65, 0.60)
+    assert worth.lost == pytest.approx(0.05)
+    assert "| `own` | V-measure | 4 | 0.600 | 0.650 | 0.600 | 0.050 |" in worth_markdown(scores_of(tmp_path / "run"))
+
+
+def test_a_page_gets_the_tables_that_it_has_markers_for(tmp_path):
+    scores = scores_of(write_run(tmp_path / "run"))
+    text = "<!-- goals:begin -->\n<!-- goals:end --> then <!-- worth of the choice:begin --><!-- worth of the choice:end -->"
+    made = with_own_models(text, scores)
+    assert "| goal |" in made
+    assert "rank correlation" in made
+    assert "own models" not in made

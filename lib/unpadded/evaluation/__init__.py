@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from unpadded.evaluation.baselines.static import static_vectors
     from unpadded.evaluation.baselines.transformer import minilm, transformer_vectors
     from unpadded.evaluation.choice.pieces import pieces_of, tuning_documents
-    from unpadded.evaluation.choice.recommended import choose, recommended_name, write_recommended
+    from unpadded.evaluation.choice.recommended import choose, read_choice, recommended_name, write_recommended
     from unpadded.evaluation.classification import (
         classify_all,
         copied,

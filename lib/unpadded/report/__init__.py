@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         with_links,
     )
     from unpadded.report.figures import keep
+    from unpadded.report.goals import goals_markdown, worth_markdown
     from unpadded.report.maps.regions import OUTSIDE, region_names, topic_names
     from unpadded.report.maps.tables import (
         cut,

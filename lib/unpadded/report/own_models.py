@@ -1,6 +1,7 @@
-"""One table over corpora that each have a model of their own: the model's vectors beside the best of each kind of rival.
+"""Tables over corpora that each have a model of their own: the model's vectors beside the best of each kind of rival.
 
 "Best" is picked on the very scores that are shown, which flatters every column but the recommended one, chosen without labels.
+Of several runs of a corpus, one a seed, the means are shown.
 """
 
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from unpadded.common import InputError, read_json
-from unpadded.evaluation import read_scores, recommended_name
+from unpadded.evaluation import read_choice, read_scores, recommended_name
 from unpadded.report.plots.scores import method_names
 from unpadded.report.rendering import table_markdown
 
@@ -35,7 +36,8 @@ KINDS: dict[str, Sequence[str]] = {
 
 
 def scores_of(run: Path) -> pd.DataFrame:
-    """The headline scores of a run's own corpus; columns `name`, and `recommended`: whether a row is what it recommends.
+    """The headline scores of a run's own corpus, with columns `name`, `recommended` (whether a row is what the run recommends)
+    and `pieces` (what its choice without labels gives that kind of vectors, 0 to 1; NaN where it was not asked).
 
     Raises `InputError` for a folder without a finished run.
     """
@@ -44,24 +46,29 @@ def scores_of(run: Path) -> pd.DataFrame:
     scores = read_scores(run / "scores.csv")
     rows = scores[(scores.corpus == read_json(run / "run.json")["corpus"]) & scores.metric.isin(METRICS)]
     rows = rows.assign(name=method_names)
-    return rows.assign(recommended=rows.name == recommended_name(run))
+    asked = read_choice(run).set_index("name").score
+    return rows.assign(recommended=rows.name == recommended_name(run), pieces=rows.name.map(asked))
 
 
 def best_of_kinds(scores: pd.DataFrame) -> pd.DataFrame:
     """One row a corpus and score: the best value of each kind of vectors, NaN where there are none.
 
-    Columns corpus, score, and for each of KINDS its value, and `KIND: name`, `KIND: low`, `KIND: high`.
+    Columns corpus, score, seeds (how many runs), and for each of KINDS its value, and `KIND: low`, `KIND: high`, means over
+    the runs; `KIND: name` is that of the first run.
     """
     rows = []
-    for (corpus, _, metric), part in scores.groupby(["corpus", "task", "metric"], sort=False):
-        row = {"corpus": corpus, "score": METRICS[metric]}
+    for (corpus, _, metric, seed), part in scores.groupby(["corpus", "task", "metric", "seed"], sort=False):
+        row = {"corpus": corpus, "score": METRICS[metric], "seeds": seed}
         for kind, methods in KINDS.items():
             some = part[part.recommended] if kind == "recommended" else part[part.method.isin(methods)]
             best = some.loc[some.value.idxmax()] if len(some) else {}
             names = {"": "value", ": name": "name", ": low": "ci_low", ": high": "ci_high"}
             row |= {kind + end: best.get(name) for end, name in names.items()}
         rows.append(row)
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows).groupby(["corpus", "score"], sort=False, as_index=False)
+    return table.agg(
+        {"seeds": "nunique"} | {name: "first" if name.endswith(": name") else "mean" for name in [*rows[0]][3:]}
+    )
 
 
 def wins(table: pd.DataFrame, rival: str) -> tuple[int, int, int]:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from unpadded.common import InputError, atomic_write
 from unpadded.evaluation import read_scores
+from unpadded.report.goals import goals_markdown, worth_markdown
 from unpadded.report.own_models import best_of_kinds, own_models_markdown
 from unpadded.report.rendering import table_markdown
 from unpadded.report.run_page import headline, leaders, plain
@@ -38,9 +39,21 @@ def with_headline(text: str, scores: pd.DataFrame) -> str:
 
 
 def with_own_models(text: str, scores: pd.DataFrame) -> str:
-    """`text` with the table of corpora that have models of their own replaced; raises as `with_headline`."""
-    begin, end = (marker.replace("headline", "own models") for marker in (BEGIN, END))
-    return _between(text, begin, end, own_models_markdown(best_of_kinds(scores)))
+    """`text` with the tables of corpora that have models of their own replaced: "own models", and those of "goals" and "worth
+    of the choice" where their markers stand. Raises as `with_headline` where none does."""
+    made = {
+        "own models": lambda: own_models_markdown(best_of_kinds(scores)),
+        "goals": lambda: goals_markdown(scores),
+        "worth of the choice": lambda: worth_markdown(scores),
+    }
+    there = [name for name in made if _markers(name)[0] in text] or ["own models"]
+    for name in there:
+        text = _between(text, *_markers(name), made[name]())
+    return text
+
+
+def _markers(name: str) -> tuple[str, str]:
+    return BEGIN.replace("headline", name), END.replace("headline", name)
 
 
 def _between(text: str, begin: str, end: str, table: str) -> str:

@@ -68,7 +68,7 @@ STAGES = (
         TEACH,
         asks="documents",
         needs=(TRAIN, EXTRACT),
-        leaves=("recommended.json",),
+        leaves=("choice.csv", "recommended.json"),
         keeps=("tuning_checkpoints", "tuned_model", "embeddings_tuned", "representations_tuned"),
         parameters={
             "smoke": {"tune_minutes": 0.0, "tune_epochs": 2} | WITH_IDF,

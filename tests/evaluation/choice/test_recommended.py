@@ -40,6 +40,8 @@ def test_every_representation_is_asked_and_the_best_of_the_model_is_recommended(
     stored = json.loads(path.read_text())
     assert list(stored) == ["method", "pooling", "postprocess", "why"]
     assert f"{best.score:.2f}" in stored["why"]
+    kept = pd.read_csv(run / "choice.csv", keep_default_na=False)
+    pd.testing.assert_frame_equal(kept, choice.table)
 
 
 def test_the_numbers_are_those_of_the_pieces_own_vectors(run, tiny_corpus, tiny_model):

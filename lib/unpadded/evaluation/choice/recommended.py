@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from unpadded.common import OF_MODEL, read_json, write_json
+from unpadded.common import OF_MODEL, read_json, write_json, write_table
 from unpadded.corpus import Corpus
 from unpadded.evaluation.choice.pieces import KINDS, pieces_of
 from unpadded.evaluation.representations import prepared
 from unpadded.evaluation.scores import Representation
 from unpadded.evaluation.statistics import bootstrap_mean
 
-RECOMMENDED = "recommended.json"
+RECOMMENDED, TABLE = "recommended.json", "choice.csv"
+COLUMNS = ["method", "pooling", "postprocess", "name", *KINDS, "score", "ci_low", "ci_high"]
 
 
 @dataclass(frozen=True)
@@ -74,14 +75,14 @@ def choose(
     prepared_rows = prepared(corpus, run, poolings=poolings, postprocesses=postprocesses, seed=seed)
     first = len(corpus) + len(corpus.queries or ())
     rows = [_row(one, pieces.found(one.vectors[first:]), seed) for one in prepared_rows if len(pieces.documents)]
-    columns = ["method", "pooling", "postprocess", "name", *KINDS, "score", "ci_low", "ci_high"]
-    table = pd.DataFrame(rows, columns=columns).sort_values("score", ascending=False, kind="stable", ignore_index=True)
+    table = pd.DataFrame(rows, columns=COLUMNS).sort_values("score", ascending=False, kind="stable", ignore_index=True)
     otherwise = "lm_tuned" if any(one.method == "lm_tuned" for one in prepared_rows) else "lm"
     return Choice(table, len(pieces.documents), otherwise)
 
 
 def write_recommended(choice: Choice, run: str | os.PathLike) -> Path:
-    """Write `recommended.json` into a run's folder; return its path."""
+    """Write the table, `choice.csv`, and then `recommended.json` into a run's folder; return the latter's path."""
+    write_table(Path(run) / TABLE, choice.table)
     path = Path(run) / RECOMMENDED
     write_json(path, choice.recommended)
     return path
@@ -94,6 +95,14 @@ def recommended_name(run: str | os.PathLike) -> str:
         return Representation(found["method"], found["pooling"], found["postprocess"], np.empty((0, 0))).name
     except (OSError, ValueError, KeyError):
         return ""
+
+
+def read_choice(run: str | os.PathLike) -> pd.DataFrame:
+    """The table that `write_recommended` wrote into a run's folder; one without rows where there is none."""
+    path = Path(run) / TABLE
+    if not path.exists() or not path.stat().st_size:
+        return pd.DataFrame(columns=COLUMNS)
+    return pd.read_csv(path, keep_default_na=False)
 
 
 def _row(representation: Representation, found: dict[str, np.ndarray], seed: int) -> Sequence:
