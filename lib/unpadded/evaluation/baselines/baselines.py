@@ -50,6 +50,7 @@ BASELINES = (
 )
 ON_REQUEST = ("nmf", "doc2vec", "minilm")  # made only when named: each takes longer than most others together
 MOST_WORDS = 20_000  # the most frequent words, which TF-IDF counts
+N_ITER = 2  # for n-grams, which stand in a document by hundreds
 NMF_STEPS = 50  # of coordinate descent from a good start; later ones change little and take as long
 
 
@@ -116,7 +117,7 @@ def lsa_ngrams(
     """`lsa` of words and of character n-grams (`ngram_tfidf`) side by side, both counting the same; float32 [n, width]."""
     both = sparse.hstack([tfidf_vectors.vectors, ngram_tfidf(texts, train=train)], format="csr")
     stacked = Representation("lsa_ngrams", "", "none", both, tfidf_vectors.fitted)
-    return replace(stacked, source=lsa(stacked, train=train, width=width, n_iter=2, seed=seed).vectors)
+    return replace(stacked, source=lsa(stacked, train=train, width=width, n_iter=N_ITER, seed=seed).vectors)
 
 
 def nmf(

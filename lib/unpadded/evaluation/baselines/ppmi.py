@@ -28,7 +28,9 @@ def ppmi_vectors(token_ids: Sequence[np.ndarray], n_vocabulary: int, *, width: i
     pmi = _ppmi(_cooccurrences(token_ids, n_vocabulary))
     width = max(1, min(width, min(pmi.shape) - 1))
     svd = TruncatedSVD(width, n_iter=3, random_state=seed)
-    return (svd.fit_transform(pmi) / np.sqrt(np.maximum(svd.singular_values_, 1e-12))).astype(np.float32)
+    with np.errstate(divide="ignore", invalid="ignore"):  # the share of a variance of 0, where no token has a context
+        vectors = svd.fit_transform(pmi)
+    return (vectors / np.sqrt(np.maximum(svd.singular_values_, 1e-12))).astype(np.float32)
 
 
 def _cooccurrences(token_ids: Sequence[np.ndarray], n_vocabulary: int) -> sparse.csr_matrix:
