@@ -7,8 +7,8 @@ from scipy import sparse
 
 from unpadded.tokens import TokenizedCorpus, count_matrix, document_frequencies
 
-NGRAM_LENGTHS = (3, 5)  # characters, the blank at a token's either end among them
-MOST_NGRAMS = 60_000  # those of most documents
+NGRAM_LENGTHS = (3, 4)  # characters, the blank at a token's either end among them
+MOST_NGRAMS = 30_000  # those of most documents
 ENOUGH, FEWEST = 100, 3  # from so many documents on, a feature is in at least so many of them and in half at most
 DOCUMENTS_A_TOPIC, LEAST_TOPICS = 10, 20  # more topics than that are single documents of a small corpus
 FITTED_ON = 6_000  # documents at most, drawn at random: enough for some hundred topics
