@@ -13,6 +13,7 @@ from unpadded.common.errors import InputError
 from unpadded.model.language_model import LanguageModel
 from unpadded.training import checkpoint
 from unpadded.training import loop as training
+from unpadded.training.held_out import cross_entropy
 from unpadded.training.loop import train
 
 pytestmark = pytest.mark.slow
@@ -66,6 +67,36 @@ def test_a_torn_altered_or_foreign_checkpoint_is_refused(tmp_path, tiny_tokens, 
     path.write_bytes(other.read_bytes())
     with pytest.raises(InputError, match="another run's"):
         train(tiny_tokens, SMALL, checkpoints=tmp_path, progress=False)
+
+
+OVERFITS = replace(SMALL, epochs=60, learning_rate=0.05, dropout=0.0, patience=2)
+
+
+def test_training_ends_where_nothing_improves_and_takes_the_best_weights(tmp_path, tiny_tokens, monkeypatch):
+    """It is stopped in the last pass before the end: what the best weights were is known from the checkpoint alone."""
+    monkeypatch.setattr(checkpoint, "CHECKPOINT_EVERY", 0.0)
+    held_out, kept = training._split(tiny_tokens, OVERFITS.seed)
+    model = train(kept, OVERFITS, valid=held_out, progress=False)
+    losses = model.training.valid_loss.dropna().to_list()
+    assert len(losses) < OVERFITS.epochs
+    assert len(losses) == losses.index(min(losses)) + 1 + OVERFITS.patience
+    own = held_out.with_vocab(model.vocab)
+    found = cross_entropy(model.module, own, batch_size=OVERFITS.batch_size, window=OVERFITS.window)
+    assert found == pytest.approx(min(losses), rel=1e-3)
+    assert losses[-1] > 1.005 * min(losses)
+    steps = int(model.training.step.iloc[-1])
+    with pytest.raises(KeyboardInterrupt):
+        train(
+            kept,
+            OVERFITS,
+            valid=held_out,
+            checkpoints=tmp_path,
+            progress=False,
+            callbacks=(StopAt(steps - 2, stop),),
+        )
+    resumed = train(kept, OVERFITS, valid=held_out, checkpoints=tmp_path, progress=False)
+    assert_same(weights(model), weights(resumed))
+    assert resumed.training.drop(columns="minutes").equals(model.training.drop(columns="minutes"))
 
 
 def test_both_directions_in_one_call_and_after_a_stop(tmp_path, tiny_tokens, monkeypatch):

@@ -48,8 +48,8 @@ STAGES = (
         keeps=("checkpoints",),
         parameters={
             "smoke": {"emb_sz": 64, "n_hid": 64, "max_vocab": 4_000, "epochs": 2, "batch_size": 16, "negatives": 256},
-            # As many passes as the minutes allow, so that a small corpus gets more of them.
-            "quick": {"epochs": 10, "max_minutes": 1.25},
+            # As many passes as the minutes allow; a small corpus gets them until they do not help any more.
+            "quick": {"epochs": 60, "max_minutes": 1.25, "patience": 3},
             "reference": {"epochs": 4, "max_minutes": 90.0},
         },
     ),

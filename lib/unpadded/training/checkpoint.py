@@ -8,6 +8,7 @@ import torch
 from fastai.callback.core import Callback
 
 from unpadded.training.distributed import all_gather, broadcast, rank
+from unpadded.training.early_stop import EarlyStop
 from unpadded.training.loader import StreamLoader
 from unpadded.training.log import TrainingLog
 from unpadded.training.run_state import read_state, write_state
@@ -25,9 +26,11 @@ class Checkpoint(Callback):
 
     run_valid, order = False, 62  # behind the log, whose state it stores
 
-    def __init__(self, folder: str | os.PathLike | None, key: str, *, objective, log: TrainingLog):
+    def __init__(
+        self, folder: str | os.PathLike | None, key: str, *, objective, log: TrainingLog, stop: EarlyStop | None = None
+    ):
         self.path = Path(folder) / f"checkpoint-{key}.safetensors" if folder is not None else None
-        self.key, self.objective, self.log = key, objective, log
+        self.key, self.objective, self.log, self.stop = key, objective, log, stop
         self.carried, self.scaling, self.saved = None, None, 0.0
 
     def resume(self, learn) -> bool:
@@ -40,6 +43,9 @@ class Checkpoint(Callback):
             return False
         tensors, facts = state
         _load_optimizer(learn.opt.opt, tensors)
+        if self.stop is not None:
+            best = {name.removeprefix("best."): value for name, value in tensors.items() if name.startswith("best.")}
+            self.stop.best = {name: value.to(learn.dls.train.device) for name, value in best.items()}
         own = {name.split(".", 2)[2]: value for name, value in tensors.items() if name.startswith(f"process.{rank()}.")}
         torch.set_rng_state(own["random"])
         device = learn.dls.train.device
@@ -90,7 +96,8 @@ class Checkpoint(Callback):
         parts = {name: all_gather(value, device) for name, value in own.items()}
         if rank():
             return
-        tensors = weights | _optimizer_tensors(self.opt.opt)
+        best = self.stop.best if self.stop is not None else {}
+        tensors = weights | _optimizer_tensors(self.opt.opt) | {f"best.{name}": value for name, value in best.items()}
         tensors |= {f"process.{n}.{name}": part for name, found in parts.items() for n, part in enumerate(found)}
         facts = {
             "key": self.key,

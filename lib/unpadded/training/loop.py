@@ -18,6 +18,7 @@ from unpadded.training.card import model_card, tokens_digest
 from unpadded.training.checkpoint import Checkpoint
 from unpadded.training.directions import one_after_the_other
 from unpadded.training.distributed import join_processes, n_processes, rank
+from unpadded.training.early_stop import EarlyStop
 from unpadded.training.fitting import chosen_precision, fit, learner, training_layers
 from unpadded.training.initialization import pass_inputs_through, start_from_topics
 from unpadded.training.loader import StreamLoader
@@ -102,8 +103,11 @@ def _train(
             model.module, train_tokens.counts, negatives=settings.negatives, precision=precision
         ).to(device)
         log = TrainingLog(loaders.train)
-        checkpoint = Checkpoint(checkpoints, _key(settings, train_tokens, start), objective=objective, log=log)
-        own = [OneCycle(settings, log), LivePerplexity(model.module, valid_tokens, log), checkpoint]
+        stop = EarlyStop(objective, log, settings.patience)
+        checkpoint = Checkpoint(
+            checkpoints, _key(settings, train_tokens, start), objective=objective, log=log, stop=stop
+        )
+        own = [OneCycle(settings, log), LivePerplexity(model.module, valid_tokens, log), checkpoint, stop]
         metric = ValueMetric(log.validation_perplexity, "perplexity")
         learn = learner(loaders, objective, settings, log, metric, [*own, *callbacks], precision)
         layers = training_layers(model.awd_lstm, precision, device)

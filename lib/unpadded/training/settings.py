@@ -20,12 +20,14 @@ class TrainingSettings:
     """How a language model is trained; the defaults are the recipe for two to eight CPU cores.
 
     `epochs` passes over the corpus end the training, or `max_minutes`, whichever comes first; the learning rate completes
-    its cycle either way. `dropout` multiplies fastai's dropout probabilities. `negatives` = 0 trains with the full
-    softmax. `window` is in tokens, `clip` bounds the gradient's norm. `direction`: "forward", "backward" (documents are read
-    reversed) or "both" (one model each, trained one after the other, half of `max_minutes` each). `precision` is "auto"
-    (bfloat16 where the hardware multiplies it faster, float16 on GPUs that only have that), "float32", "bfloat16", or, on
-    GPUs, "float16" with scaled gradients. `pad_injection`: share of the tokens that are pads put into the training text, and
-    `pad_placement` where: "before" documents or "random" (see `pad_injection.py`).
+    its cycle either way. With `patience` it ends before that where so many passes in a row have not improved the
+    validation loss, and the weights of the best are taken. `dropout` multiplies fastai's dropout probabilities.
+    `negatives` = 0 trains with the full softmax. `window` is in tokens, `clip` bounds the gradient's norm. `direction`:
+    "forward", "backward" (documents are read reversed) or "both" (one model each, trained one after the other, half of
+    `max_minutes` each). `precision` is "auto" (bfloat16 where the hardware multiplies it faster, float16 on GPUs that only
+    have that), "float32", "bfloat16", or, on GPUs, "float16" with scaled gradients. `pad_injection`: share of the tokens
+    that are pads put into the training text, and `pad_placement` where: "before" documents or "random" (see
+    `pad_injection.py`).
     From scratch (see `initialization.py`): `initial_embeddings` "lsa" or "random" as fastai has them, `pass_through` the
     strength with which LSTM layers begin as averages of their inputs (0: as fastai has them).
     """
@@ -40,6 +42,7 @@ class TrainingSettings:
     window: int = 70
     epochs: int = 2
     max_minutes: float = 0.0  # 0: no limit
+    patience: int = 0  # 0: no end before that
     learning_rate: float = 6e-3
     warmup: float = 0.15  # share of the training spent reaching the peak learning rate
     weight_decay: float = 0.01
