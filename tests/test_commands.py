@@ -34,12 +34,13 @@ SMALL = {
     "python -m pytest": ["{}", "tests/test_architecture.py", "-q", "-k", "hands_on"],
     "python benchmarks/encoding.py": [
         "{}",
-        *"--models small --documents 60 --lengths short --repeat 1 --no-growth --threads 1 --precisions float32".split(),
+        *"--models small --documents 60 --lengths short --repeat 1 --no-growth --threads 1 --side 256".split(),
+        *("--precisions", "float32"),
         *("--runtimes", "ONNX Runtime int8", "OpenVINO float32"),
     ],
     "python benchmarks/training.py": [
         "{}",
-        *"--models default --steps 2 --repeat 1 --vocabulary 2000 --threads 1".split(),
+        *"--models default --steps 2 --repeat 1 --vocabulary 2000 --threads 1 --side 256".split(),
     ],
     "python docs/api.py": ["python", "docs/api.py", "outputs/api"],
     "ruff": ["{}"],
