@@ -69,7 +69,10 @@ def clone(tmp_path_factory) -> Path:
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
     for name in (n for n in listed.stdout.splitlines() if not n.startswith("outputs/") and (ROOT / n).is_file()):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, folder / name)
+        shutil.copy2(ROOT / name, folder / name)
+    for compiled in (ROOT / "lib").rglob("*.nb[ic]"):  # numba's, good for sources of the same age: not compiled again
+        (folder / compiled.relative_to(ROOT).parent).mkdir(parents=True, exist_ok=True)
+        shutil.copy2(compiled, folder / compiled.relative_to(ROOT))
     if not (folder / "Makefile").is_file():
         pytest.skip("this copy of the project is no git clone, so its files are not known")
     shutil.copy(folder / "README.md", folder / "copy.md")
