@@ -24,7 +24,17 @@ from fastai.text.models.core import get_language_model
 from records import keep
 from unpadded import DocumentEncoder, LanguageModel
 from unpadded.common import InputError, MissingExtraError
-from unpadded.studies import PEERS, WRONG, OnnxLSTM, OpenVinoLSTM, loop, product_rate, spread_sample, work_of_token
+from unpadded.studies import (
+    PEERS,
+    SIDE,
+    WRONG,
+    OnnxLSTM,
+    OpenVinoLSTM,
+    loop,
+    product_rate,
+    spread_sample,
+    work_of_token,
+)
 
 MODELS = {"full": (400, 1152, 3), "default": (400, 400, 1), "small": (60, 120, 1)}
 SIZES = (32, 128, 512)  # batch sizes that each peer may choose from
@@ -173,7 +183,8 @@ def compare(lm: LanguageModel, name: str, documents: list[torch.Tensor], options
     limits = {"float32": 0.0, "bfloat16": 0.0}
     for _ in range(options.repeat):
         for precision in limits:
-            limits[precision] = max(limits[precision], product_rate(clock, dtype=getattr(torch, precision)))
+            reached = product_rate(clock, dtype=getattr(torch, precision), side=options.side)
+            limits[precision] = max(limits[precision], reached)
         start = clock()
         expected = loop(awd_lstm, [documents[i] for i in some]).numpy()
         rate = (clock() - start) / sum(len(documents[i]) for i in some)
@@ -254,6 +265,7 @@ def main() -> None:
     parser.add_argument(
         "--peers", nargs="*", choices=PEERS, default=list(PEERS), help="(none: ours and the loop alone)"
     )
+    parser.add_argument("--side", type=int, default=SIDE, help="of the square matrices whose product is the limit")
     parser.add_argument("--growth", action=argparse.BooleanOptionalAction, default=True)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

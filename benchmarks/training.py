@@ -27,7 +27,7 @@ from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_lm_config
 from unpadded import TrainingSettings, train
 from unpadded.common import write_table
 from unpadded.report import perplexity_curves, save_figure
-from unpadded.studies import product_rate
+from unpadded.studies import SIDE, product_rate
 from unpadded.tokens import TokenizedCorpus
 from unpadded.training import cross_entropy, perplexity
 from unpadded.training.cpu_bfloat16.dropout import Drop
@@ -165,7 +165,10 @@ def speeds(name: str, settings: TrainingSettings, options) -> list[dict]:
         pace = Pace(options.steps, clock)
         lm = train(corpus, settings, progress=False, callbacks=(pace,))
         rates["unpadded"], precision = max(rates["unpadded"], pace.rate), lm.card["precision"]
-    limits = {kind: 2 * product_rate(clock, dtype=getattr(torch, kind)) for kind in ("float32", "bfloat16", precision)}
+    limits = {
+        kind: 2 * product_rate(clock, dtype=getattr(torch, kind), side=options.side)
+        for kind in ("float32", "bfloat16", precision)
+    }
     done = {
         "fastai fit": (len(vocab), "float32"),
         "fastai fit, autocast": (len(vocab), "bfloat16"),
@@ -284,6 +287,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("outputs/wikitext2"), help="folder of CSV and picture")
     parser.add_argument("--vocabulary", type=int, help="words of the models, where it is not theirs")
     parser.add_argument("--compare", action="store_true", help="with --data: both methods after --minutes, no curves")
+    parser.add_argument("--side", type=int, default=SIDE, help="of the square matrices whose product is the limit")
     parser.add_argument("--layers", action="store_true", help="milliseconds of single layers, no models")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

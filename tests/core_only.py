@@ -1,9 +1,20 @@
-"""Hides, in the process that calls `hide`, every distribution but what `pip install unpadded` brings."""
+"""Hides, in the process that calls `hide`, every distribution but what `pip install unpadded` brings.
+
+`python core_only.py` does so, imports torch and fastai once, and then executes scripts, each in a fork of its own: what is
+answered to every line of standard input is how that one ended.
+"""
 
 import importlib.metadata as metadata
+import json
+import os
 import re
+import subprocess
 import sys
+import tempfile
+import traceback
 from collections.abc import Iterable
+from pathlib import Path
+from subprocess import CompletedProcess
 
 CORE = ("torch", "fastai", "numpy", "pandas", "safetensors")
 
@@ -52,3 +63,62 @@ def hide() -> set[str]:
     hidden -= {name.partition(".")[0] for name in sys.modules}
     sys.meta_path.insert(0, Hidden(hidden))
     return hidden
+
+
+class Scripts:
+    """The process that forks, from the test's side."""
+
+    def __enter__(self):
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}  # a fork has no threads but its own
+        streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.process = subprocess.Popen([sys.executable, __file__], env=environment, **streams)
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def execute(self, script: str, folder: Path) -> CompletedProcess:
+        """Execute `script` in `folder` with the core alone, as `python -c` does."""
+        self.process.stdin.write(json.dumps({"script": script, "folder": str(folder)}) + "\n")
+        self.process.stdin.flush()
+        return CompletedProcess(script, **json.loads(self.process.stdout.readline()))
+
+
+def _serve() -> None:
+    for line in sys.stdin:
+        with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
+            child = os.fork()
+            if child == 0:
+                os.dup2(stdout.fileno(), 1)
+                os.dup2(stderr.fileno(), 2)
+                _execute_and_exit(**json.loads(line))
+            ended = {"returncode": os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}
+            for name, stream in (("stdout", stdout), ("stderr", stderr)):
+                stream.seek(0)
+                ended[name] = stream.read()
+        print(json.dumps(ended), flush=True)
+
+
+def _execute_and_exit(script: str, folder: str) -> None:
+    status = 1
+    try:
+        os.chdir(folder)
+        exec(script, {"__name__": "__main__"})  # the tests' own scripts
+        status = 0
+    except SystemExit as end:
+        status = int(end.code or 0)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    hide()
+    import fastai.text.all  # noqa: F401 - torch and fastai, once for all scripts
+
+    _serve()

@@ -34,12 +34,13 @@ SMALL = {
     "python -m pytest": ["{}", "tests/test_architecture.py", "-q", "-k", "hands_on"],
     "python benchmarks/encoding.py": [
         "{}",
-        *"--models small --documents 60 --lengths short --repeat 1 --no-growth --threads 1 --precisions float32".split(),
+        *"--models small --documents 60 --lengths short --repeat 1 --no-growth --threads 1 --side 256".split(),
+        *("--precisions", "float32"),
         *("--runtimes", "ONNX Runtime int8", "OpenVINO float32"),
     ],
     "python benchmarks/training.py": [
         "{}",
-        *"--models default --steps 2 --repeat 1 --vocabulary 2000 --threads 1".split(),
+        *"--models default --steps 2 --repeat 1 --vocabulary 2000 --threads 1 --side 256".split(),
     ],
     "python docs/api.py": ["python", "docs/api.py", "outputs/api"],
     "ruff": ["{}"],
@@ -68,7 +69,10 @@ def clone(tmp_path_factory) -> Path:
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
     for name in (n for n in listed.stdout.splitlines() if not n.startswith("outputs/") and (ROOT / n).is_file()):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, folder / name)
+        shutil.copy2(ROOT / name, folder / name)
+    for compiled in (ROOT / "lib").rglob("*.nb[ic]"):  # numba's, good for sources of the same age: not compiled again
+        (folder / compiled.relative_to(ROOT).parent).mkdir(parents=True, exist_ok=True)
+        shutil.copy2(compiled, folder / compiled.relative_to(ROOT))
     if not (folder / "Makefile").is_file():
         pytest.skip("this copy of the project is no git clone, so its files are not known")
     shutil.copy(folder / "README.md", folder / "copy.md")

@@ -1,15 +1,13 @@
 """`pip install unpadded` alone is enough for a Learner's vectors; what it is not enough for is said in a sentence."""
 
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.slow
+from core_only import Scripts
 
-TESTS = Path(__file__).parent
+pytestmark = pytest.mark.slow
 
 CORE_WORK = """
 import pandas as pd
@@ -45,16 +43,16 @@ FEATURES = {
 }
 
 
-def with_the_core_alone(script: str, folder: Path) -> subprocess.CompletedProcess:
-    """Execute `script` in a process in which nothing but the core and what it needs can be imported."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])}
-    command = [sys.executable, "-c", f"import core_only; core_only.hide()\n{script}"]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+@pytest.fixture(scope="module")
+def core():
+    """Executes scripts where nothing but the core and what it needs can be imported."""
+    with Scripts() as scripts:
+        yield scripts
 
 
 @pytest.mark.parametrize("size", [24, 224], ids=["narrow", "wide"])
-def test_a_learners_vectors_need_the_core_alone(tmp_path, size):
-    done = with_the_core_alone(CORE_WORK.replace("SIZE", str(size)), tmp_path)
+def test_a_learners_vectors_need_the_core_alone(core, tmp_path, size):
+    done = core.execute(CORE_WORK.replace("SIZE", str(size)), tmp_path)
     assert done.stdout.splitlines()[-1:] == ["done"], done.stderr
     slower = "pip install 'unpadded[narrow]' brings it. Until then a narrow model is read more slowly."
     assert (slower in done.stderr) == (size == 24)
@@ -69,8 +67,8 @@ def test_the_core_imports_no_extra(tmp_path):
 
 
 @pytest.mark.parametrize("extra", FEATURES)
-def test_a_missing_extra_is_one_sentence(tmp_path, extra):
-    done = with_the_core_alone(FEATURES[extra], tmp_path)
+def test_a_missing_extra_is_one_sentence(core, tmp_path, extra):
+    done = core.execute(FEATURES[extra], tmp_path)
     said = done.stderr.splitlines()[-1]
     assert done.returncode == 1
     assert said.startswith("unpadded.common.extras.MissingExtraError: "), done.stderr
@@ -78,15 +76,15 @@ def test_a_missing_extra_is_one_sentence(tmp_path, extra):
 
 
 @pytest.mark.parametrize("command", ["run", "sweep spec.yaml", "report ."])
-def test_a_command_says_it_too(tmp_path, command):
+def test_a_command_says_it_too(core, tmp_path, command):
     (tmp_path / "spec.yaml").touch()
     script = f"import sys; from unpadded.cli.main import main; sys.exit(main({command.split()!r}))"
-    done = with_the_core_alone(script, tmp_path)
+    done = core.execute(script, tmp_path)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert done.stderr.endswith(" is not installed: pip install 'unpadded[runs]' brings it.\n")
 
 
-def test_help_needs_no_extra(tmp_path):
-    done = with_the_core_alone("from unpadded.cli.main import main; main(['--help'])", tmp_path)
+def test_help_needs_no_extra(core, tmp_path):
+    done = core.execute("from unpadded.cli.main import main; main(['--help'])", tmp_path)
     assert (done.returncode, done.stderr) == (0, "")

@@ -143,7 +143,8 @@ def test_the_product_rate_counts_multiply_adds():
     ticks = iter(range(100))
     assert product_rate(lambda: next(ticks)) == 64**3  # one tick a product
     assert product_rate(lambda: next(ticks), times=1) == 64**3
-    assert next(ticks) == 2 * 2 * (5 + 1)  # torch's own product and the packed one, each timed
+    assert product_rate(lambda: next(ticks), times=1, side=32) == 32**3
+    assert next(ticks) == 2 * 2 * (5 + 1 + 1)  # torch's own product and the packed one, each timed
 
 
 def test_spread_is_the_distance_between_documents():

@@ -9,9 +9,9 @@ from markupsafe import Markup
 
 from unpadded.common import SWEEP_SUMMARY, InputError, read_json
 from unpadded.evaluation import read_scores
+from unpadded.report.headline import HEADLINE
 from unpadded.report.plots.scores import method_names
 from unpadded.report.rendering import table_html
-from unpadded.report.run_page import HEADLINE
 
 HEADLINE_METRICS = [metric for metrics in HEADLINE.values() for metric in metrics]
 NOTEBOOK_OF = {"clustering": "06_clustering", "ranking": "07_ranking", "classification": "08_classification"}

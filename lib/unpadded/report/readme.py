@@ -8,9 +8,9 @@ import pandas as pd
 from unpadded.common import InputError, atomic_write
 from unpadded.evaluation import read_scores
 from unpadded.report.goals import goals_markdown, worth_markdown
+from unpadded.report.headline import headline, leaders, plain
 from unpadded.report.own_models import best_of_kinds, own_models_markdown
 from unpadded.report.rendering import table_markdown
-from unpadded.report.run_page import headline, leaders, plain
 
 BEGIN, END = "<!-- headline:begin -->", "<!-- headline:end -->"
 

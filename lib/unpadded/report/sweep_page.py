@@ -6,9 +6,10 @@ import pandas as pd
 
 from unpadded.common import SWEEP_SUMMARY, read_json
 from unpadded.report.comparison import leaderboard, read_runs
+from unpadded.report.headline import with_interval
 from unpadded.report.notebooks import write_report_page
 from unpadded.report.rendering import write_html
-from unpadded.report.run_page import EXECUTED, figure_of, with_interval, write_index
+from unpadded.report.run_page import EXECUTED, figure_of, write_index
 
 COMPARISON = "09_compare_runs"
 

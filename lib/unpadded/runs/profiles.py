@@ -129,6 +129,7 @@ STAGES = (
                 "memory_sizes": "",
                 "long_documents": "",
                 "price_documents": 100,
+                "side": 256,
             },
             "quick": {
                 "sizes": "1,8,64,256",

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from unpadded.studies.speed.precision import precision_price
     from unpadded.studies.speed.throughput import (
         METHODS,
+        SIDE,
         WRONG,
         draw_documents,
         model_of_shape,

@@ -22,7 +22,7 @@ MOST_PADDED = 400_000  # tokens of a padded batch, beyond which its states might
 LOOPED = 30_000_000_000  # multiply-adds of the documents that the loop runs over
 MOST_BATCHES = 100  # batches of one size that are timed: small ones are slow
 WRONG = 1e-3  # of a vector's largest number, from which a difference in any number makes the vector wrong
-SIDE = 2048  # of the matrices of the matrix-product limit
+SIDE = 2048  # of the matrices of the matrix-product limit; of smaller ones the product may not reach it
 
 
 Runner = Callable[[Sequence[np.ndarray], int], np.ndarray]  # documents, batch size -> their vectors
@@ -58,13 +58,15 @@ def speed_table(
     turns: int = 1,
     most_padded: int = MOST_PADDED,
     most_batches: int = MOST_BATCHES,
+    side: int | None = None,
 ) -> pd.DataFrame:
     """One row a method and batch size: the best of `turns`, in which all of them run one after the other.
 
     Columns model, method, batch_size, documents, tokens, setup_seconds (once, before the first document), seconds,
-    documents_per_second, tokens_per_second, times_the_loop, share_of_limit (see `product_rate`), max_abs_diff,
-    max_relative_diff (of the vector's largest number) and wrong_documents among the `compared` ones that the loop ran over.
-    At most `most_batches` of a size are run, and none of a size whose largest batch has more than `most_padded` tokens.
+    documents_per_second, tokens_per_second, times_the_loop, share_of_limit (see `product_rate`, which takes `side`),
+    max_abs_diff, max_relative_diff (of the vector's largest number) and wrong_documents among the `compared` ones that the
+    loop ran over. At most `most_batches` of a size are run, and none of a size whose largest batch has more than
+    `most_padded` tokens.
     Raises `InputError` for no documents or an unknown method.
     """
     if not len(documents):
@@ -84,14 +86,14 @@ def speed_table(
         if method != "loop" and _largest_batch(method, lengths[: most_batches * size], size) <= most_padded
     ]
     places = {(m, n): some if m == "loop" else range(len(documents[: most_batches * n])) for m, n in runs}
-    seconds, vectors, limit = dict.fromkeys(runs, np.inf), {}, product_rate()
+    seconds, vectors, limit = dict.fromkeys(runs, np.inf), {}, product_rate(side=side)
     for method, size in runs * turns:
         which = [documents[i] for i in places[method, size]]
         start = time.perf_counter()
         found = runners[method](which, size)
         seconds[method, size] = min(seconds[method, size], time.perf_counter() - start)
         vectors[method, size] = found if method == "loop" else found[some]
-        limit = max(limit, product_rate(times=1))  # the clock rate of a processor varies
+        limit = max(limit, product_rate(times=1, side=side))  # the clock rate of a processor varies
     rows = [
         {"model": shape_of(lm), "method": method, "batch_size": size, "setup_seconds": setup[method]}
         | _figures(seconds[method, size], lengths[places[method, size]], work_of_token(lm) / limit)
@@ -126,14 +128,19 @@ def _errors(found: np.ndarray, expected: np.ndarray) -> dict:
 
 
 def product_rate(
-    clock: Callable[[], float] = time.perf_counter, *, dtype: torch.dtype = torch.float32, times: int = 5
+    clock: Callable[[], float] = time.perf_counter,
+    *,
+    dtype: torch.dtype = torch.float32,
+    times: int = 5,
+    side: int | None = None,
 ) -> float:
-    """Multiply-adds a second of a 2048 x 2048 x 2048 matrix product: the limit of dense arithmetic.
+    """Multiply-adds a second of a product of square matrices, `side` (SIDE) rows each: the limit of dense arithmetic.
 
     The best of `times` with torch's own product and with the packed one that the encoder takes: where torch's library does
     not know the processor, the second is the faster. Bytes have torch's product alone, whose sums are whole numbers.
     """
-    a, b, out = torch.rand(SIDE, SIDE).to(dtype), torch.rand(SIDE, SIDE).to(dtype), torch.empty(SIDE, SIDE, dtype=dtype)
+    side = side or SIDE
+    a, b, out = torch.rand(side, side).to(dtype), torch.rand(side, side).to(dtype), torch.empty(side, side, dtype=dtype)
     packed = None if dtype == torch.int8 else packed_product(b, dtype)
     products = (lambda: torch.mm(a, b, out=out), lambda: packed(a, None)) if packed else (lambda: torch._int_mm(a, b),)
     seconds = []
@@ -142,7 +149,7 @@ def product_rate(
             start = clock()
             multiply()
             seconds.append(clock() - start)
-    return SIDE**3 / min(seconds)
+    return side**3 / min(seconds)
 
 
 def work_of_token(lm: LanguageModel) -> int:
