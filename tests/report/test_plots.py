@@ -1,5 +1,6 @@
 """Figures: they show what the table says, in the fixed colours, and an empty choice is refused."""
 
+import re
 from itertools import combinations, pairwise
 
 import matplotlib.pyplot as plt
@@ -216,8 +217,8 @@ def test_of_more_topics_than_hues_each_is_shown_alone_on_the_clearest_map():
     figure = umap_maps({"last": vague, "mean": clear}, labels)
     titles = [axis.get_title(loc="left") for axis in figure.axes]
     assert titles[:2] == ["last", "mean"]
-    assert [title.rpartition("  ")[0] for title in titles[2:]] == [f"topic {i:02d}" for i in range(9)]
-    shares = {title.rpartition("  ")[0]: int(title.rpartition("  ")[2].rstrip("%")) for title in titles[2:]}
+    assert [title.partition("  ")[2] for title in titles[2:]] == [f"topic {i:02d}" for i in range(9)]
+    shares = {title.partition("  ")[2]: int(title.partition("%")[0]) for title in titles[2:]}
     assert min(shares[f"topic {i:02d}"] for i in range(7)) > 95
     assert max(shares[f"topic {i:02d}"] for i in (7, 8)) < 70
     for place, axis in enumerate(figure.axes[2:]):
@@ -239,7 +240,7 @@ def test_a_map_says_which_topics_stand_apart_and_which_mix():
     assert "On mean most mixed are" in said
     assert "most apart" not in said
     said = umap_maps({"mean": xy}, np.where(labels > "topic 01", "others", labels)).get_label()
-    assert "On mean most apart are topic 00, topic 01, others." in said or "most apart are" in said
+    assert re.search("On mean most apart are (topic 0[01]|others), (topic 0[01]|others), (topic 0[01]|others)[.]", said)
     assert "mixed" not in said
 
 

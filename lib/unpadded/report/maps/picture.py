@@ -18,10 +18,12 @@ from unpadded.report.maps.tables import limits_without_outliers
 from unpadded.report.maps.topics import TOGETHER, neighbourhood_purity, topic_marks
 from unpadded.report.plots.palette import FAINT, TOPIC_COLOURS
 from unpadded.report.plots.speed import nothing_measured
-from unpadded.report.plots.style import as_drawn, as_named, in_words, say, styled
+from unpadded.report.plots.style import NAME_LENGTH, as_drawn, as_named, in_words, say, styled
 
 WIDTH, HEIGHT, COLUMNS = 4.6, 4.0, 2  # inches of a panel, panels side by side
 SMALL, SMALL_COLUMNS, MOST_ALONE = 1.5, 6, 24  # the same for a topic against the rest, and topics that are shown so
+SHORTEST = 8  # letters of a topic's name that is cut
+N_PIECES = 8  # in which the documents of a panel are drawn
 NAMED_APART, NAMED_MIXED = 5, 2  # topics of a panel in the alternative text
 STEPS = [
     (x, y) for y, x in product((0, 1, -1, 2, -2, 3, -3), (0, 0.5, -0.5))
@@ -53,10 +55,12 @@ def umap_maps(maps: Mapping[str, np.ndarray], labels: Sequence[str]) -> Figure:
         named[axis] = _write_names(axis, tables[name], marks)
     for axis, topic in zip(small, alone, strict=True):
         _draw_alone(axis, maps[clearest], labels == topic, marks[topic])
-        axis.set_title(f"{as_drawn(topic, 22)}  {tables[clearest].loc[topic, 'purity']:.0%}", fontsize=7.5, loc="left")
+        axis.set_title(" ", fontsize=7)  # keeps its place
     _title(figure, clearest, bool(len(alone)))
     make_legible(figure)
     figure.draw_without_rendering()  # panels are where they stay
+    for axis, topic in zip(small, alone, strict=True):
+        _give_title(axis, tables[clearest].loc[topic, "purity"], topic)
     for axis, texts in named.items():
         _move_apart(axis, texts)
     counts = f"Topics that lie together, of {len(marks)}: {in_words(together)}"
@@ -66,19 +70,16 @@ def umap_maps(maps: Mapping[str, np.ndarray], labels: Sequence[str]) -> Figure:
 def _layout(n_panels: int, n_small: int) -> tuple[Figure, list[Axes], list[Axes]]:
     """A figure, its panels, and below them the small ones."""
     columns = min(n_panels, COLUMNS)
-    rows, small_rows = -(-n_panels // columns), -(-n_small // SMALL_COLUMNS)
-    heights = [HEIGHT * rows, *([SMALL * small_rows] if n_small else [])]
-    figure = plt.figure(figsize=(max(WIDTH * columns, SMALL * SMALL_COLUMNS * bool(n_small)), sum(heights)))
-    parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
-    found = []
-    for part, n, (down, across) in zip(
-        parts, (n_panels, n_small), ((rows, columns), (small_rows, SMALL_COLUMNS)), strict=False
-    ):
-        axes = part.subplots(down, across, squeeze=False).ravel()
-        for axis in axes[n:]:
-            axis.remove()
-        found.append(list(axes[:n]))
-    return figure, found[0], found[1] if n_small else []
+    shapes = [(-(-n_panels // columns), columns, HEIGHT)]
+    shapes += [(-(-n_small // SMALL_COLUMNS), SMALL_COLUMNS, SMALL)] if n_small else []
+    heights = [rows * height for rows, _, height in shapes]
+    width = max(WIDTH * columns, SMALL * SMALL_COLUMNS if n_small else 0)
+    figure = plt.figure(figsize=(width, sum(heights)))
+    parts = figure.subfigures(len(shapes), 1, height_ratios=heights, squeeze=False)[:, 0]
+    axes = [part.subplots(*shape[:2], squeeze=False).ravel() for part, shape in zip(parts, shapes, strict=True)]
+    for axis in (*axes[0][n_panels:], *axes[-1][n_small or n_panels :]):
+        axis.remove()
+    return figure, list(axes[0][:n_panels]), list(axes[-1][:n_small])
 
 
 def _title(figure: Figure, clearest: str, has_small: bool) -> None:
@@ -101,11 +102,12 @@ def _draw_points(axis: Axes, xy: np.ndarray, labels: np.ndarray, marks: Mapping[
     """Every document with its topic's mark, in pieces of the documents so that no topic lies on top of all others."""
     _frame(axis, xy)
     size = float(np.clip(16_000 / len(xy), 1.5, 18))
-    for piece in np.array_split(np.random.default_rng(0).permutation(len(xy)), 8):
-        for topic in np.unique(labels[piece]):
-            own = piece[labels[piece] == topic]
-            colour, marker = marks[topic]
-            axis.scatter(*xy[own].T, s=size, c=colour, marker=marker, alpha=0.7, linewidths=0, rasterized=True)
+    colours, markers = (np.array([marks[label][part] for label in labels]) for part in (0, 1))
+    for piece in np.array_split(np.random.default_rng(0).permutation(len(xy)), N_PIECES):
+        for marker in np.unique(markers[piece]):
+            own = piece[markers[piece] == marker]
+            style = {"s": size, "c": colours[own], "marker": marker, "alpha": 0.7, "linewidths": 0}
+            axis.scatter(*xy[own].T, **style, rasterized=True)
 
 
 def _draw_alone(axis: Axes, xy: np.ndarray, own: np.ndarray, mark: tuple[str, str]) -> None:
@@ -123,6 +125,16 @@ def _write_names(axis: Axes, table: pd.DataFrame, marks: Mapping[str, tuple[str,
         axis.text(row.x, row.y, as_drawn(topic), **style)
         for topic, row in zip(rows.index, rows.itertuples(), strict=True)
     ]
+
+
+def _give_title(axis: Axes, share: float, topic: str) -> None:
+    """A small panel's title, cut where the next one's begins."""
+    axis.set_title(f"{share:.0%}  {as_drawn(topic)}", fontsize=7)
+    title = next(text for text in axis.findobj(Text) if text.get_text() == axis.get_title(loc="left"))
+    room, length = axis.get_window_extent().width, NAME_LENGTH
+    while title.get_window_extent().width > room and length > SHORTEST:
+        length -= 1
+        title.set_text(f"{share:.0%}  {as_drawn(topic, length)}")
 
 
 def _move_apart(axis: Axes, texts: Sequence[Text]) -> None:

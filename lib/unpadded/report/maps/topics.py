@@ -10,9 +10,10 @@ from matplotlib.colors import to_rgb
 from sklearn.neighbors import NearestNeighbors
 
 from unpadded.report.maps.density import densest
-from unpadded.report.plots.palette import MARKERS, TOPIC_COLOURS
+from unpadded.report.plots.palette import INK, MARKERS, TOPIC_COLOURS
 
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+HUES = [*TOPIC_COLOURS[:-1], INK]  # on white: the palette's black for its yellow, which would be faint
 TOGETHER = 0.5  # purity of a topic from which on it lies together
 
 
@@ -43,7 +44,7 @@ def topic_shapes(topics: Sequence[str]) -> dict[str, str]:
 def topic_marks(topics: Sequence[str]) -> dict[str, tuple[str, str]]:
     """A hue and a marker (Matplotlib's) per topic: topics of one hue differ in shape, as far as MARKERS go."""
     return {
-        topic: (TOPIC_COLOURS[hue], MARKERS[place % len(MARKERS)])
+        topic: (HUES[hue], MARKERS[place % len(MARKERS)])
         for hue, members in _by_hue(topics).items()
         for place, topic in enumerate(members)
     }
