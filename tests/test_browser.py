@@ -269,6 +269,32 @@ def test_the_wheel_scrolls_the_page_over_a_map_and_zooms_one_that_was_clicked(no
     page.get_by_role("button", name="Clear selection").click()
 
 
+def test_regions_are_named_on_a_map_and_still_are_on_zooming_in(notebook):
+    page = notebook
+    cell = page.locator(".unpadded-map").first
+    cell.evaluate("map => map.scrollIntoView({block: 'center'})")
+    n_black = {}
+    for kind in ("none", "words of regions"):
+        page.get_by_label("Names").select_option(kind)
+        n_black[kind] = _n_black(page, cell)
+    page.mouse.move(*_middle(_maps(page)[0]))
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -200)
+    page.keyboard.up("Control")
+    n_black["zoomed in"] = _n_black(page, cell)
+    page.screenshot(path=SCREENSHOTS / "lab-names.png")
+    page.get_by_label("Names").select_option("none")
+    assert min(n_black["words of regions"] - n_black["none"], n_black["zoomed in"] - _n_black(page, cell)) > 100
+    page.get_by_label("Names").select_option("topics")
+
+
+def _n_black(page, cell) -> int:
+    """How many pixels of a map with its name are black, as letters are and no point is, once nothing is pointed at."""
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(1500)
+    return int((np.asarray(Image.open(io.BytesIO(cell.screenshot())).convert("L")) < 30).sum())
+
+
 def test_a_column_colours_and_filters_the_maps_and_what_passes_is_saved_as_a_corpus(notebook, tiny, tmp_path):
     page = notebook
     _maps(page)[0].evaluate("canvas => canvas.scrollIntoView({block: 'center'})")

@@ -16,8 +16,8 @@ from unpadded.evaluation.scores import Representation, score_row, to_frame, writ
 from unpadded.evaluation.statistics import Interval
 from unpadded.model.language_model import LanguageModel
 from unpadded.report.figures import keep
+from unpadded.report.maps.picture import umap_maps
 from unpadded.report.maps.tables import map_path, map_table, save_map
-from unpadded.report.maps.umap_maps import umap_maps
 from unpadded.report.plots.scores import score_bars
 from unpadded.runs.profiles import EXTRACT
 from unpadded.runs.run import NOTEBOOKS

@@ -7,8 +7,9 @@ from scipy import sparse
 
 from unpadded.common.errors import InputError
 from unpadded.evaluation.clustering.agreement import METRICS, resampled_scores
-from unpadded.evaluation.clustering.describe import cluster_terms, confusion, density_clusters, nearest_documents
+from unpadded.evaluation.clustering.describe import confusion, density_clusters, nearest_documents
 from unpadded.evaluation.clustering.kmeans import cluster_all, evaluate_clustering
+from unpadded.evaluation.clustering.terms import best_terms, cluster_terms, count_terms
 from unpadded.evaluation.scores import COLUMNS, Representation
 from unpadded.evaluation.statistics import compare
 from unpadded.report.plots.scores import method_names
@@ -156,6 +157,23 @@ def test_clusters_are_described_by_their_central_documents_and_terms():
 
 def test_documents_without_words_have_no_marking_terms():
     assert cluster_terms(np.array([0, 1, 1]), ["1", "", "2"])["terms"].tolist() == ["", ""]
+
+
+def test_marking_terms_are_those_of_the_formula_without_documents_outside_and_terms_unwanted():
+    """Grootendorst's weights computed word by word, of clusters 0 and 2; the document outside says nothing."""
+    texts = ["moon rocket rocket", "bread bread bread moon", "rocket orbit", "bread salt salt", "salt orbit"]
+    clusters = np.array([0, 2, 0, 2, -1])
+    words = {0: "moon rocket rocket rocket orbit".split(), 2: "bread bread bread moon bread salt salt".split()}
+    everything = words[0] + words[2]
+    weight = {
+        (c, word): own.count(word) / len(own) * np.log1p(len(everything) / 2 / everything.count(word))
+        for c, own in words.items()
+        for word in set(own)
+    }
+    expected = {c: sorted(set(own), key=lambda word, c=c: -weight[c, word]) for c, own in words.items()}
+    assert best_terms(clusters, count_terms(texts), k=5) == expected
+    unwanted = best_terms(clusters, count_terms(texts), k=2, without={2: {"bread"}})
+    assert unwanted == {0: expected[0][:2], 2: [word for word in expected[2] if word != "bread"][:2]}
 
 
 def test_hdbscan_finds_the_number_of_clusters_itself():

@@ -1,5 +1,6 @@
 """Figures: they show what the table says, in the fixed colours, and an empty choice is refused."""
 
+import re
 from itertools import combinations, pairwise
 
 import matplotlib.pyplot as plt
@@ -20,13 +21,9 @@ from unpadded.evaluation.clustering.describe import confusion
 from unpadded.evaluation.scores import Representation, score_row, to_frame
 from unpadded.evaluation.statistics import Interval
 from unpadded.evaluation.vector_geometry import geometry, norms_by_length
-from unpadded.report.maps.umap_maps import (
-    neighbourhood_purity,
-    sample_documents,
-    topic_colours,
-    umap_coordinates,
-    umap_maps,
-)
+from unpadded.report.maps.picture import STEPS, umap_maps
+from unpadded.report.maps.topics import neighbourhood_purity, topic_colours, topic_marks
+from unpadded.report.maps.umap_maps import sample_documents, umap_coordinates
 from unpadded.report.plots import scores as plots
 from unpadded.report.plots.palette import POOLING_COLOURS, TOPIC_COLOURS
 from unpadded.report.plots.style import as_drawn, label_ends, method_colours, save_figure
@@ -151,7 +148,7 @@ def test_maps_keep_topics_together_and_repeat_with_their_seed():
     nearest = np.argmin(((xy[:, None] - centres) ** 2).sum(axis=2), axis=1)
     assert (np.unique(labels)[nearest] == labels).mean() > 0.95
     figure = umap_maps({"mean": xy, "last": xy}, labels)
-    assert figure.get_label().endswith("Topics that lie together, of 3: mean 3, last 3.")
+    assert "Topics that lie together, of 3: mean 3, last 3." in figure.get_label()
     assert [axis.get_title(loc="left") for axis in figure.axes] == ["mean", "last"]
     assert sorted(texts_of(figure.axes[0])) == ["3 of 3 topics lie together", "topic0", "topic1", "topic2"]
 
@@ -198,6 +195,66 @@ def test_only_topics_that_lie_together_are_named_inside_themselves_and_no_two_na
     close = umap_maps({"last": np.concatenate([apart * [0.02, 1], lobes]).astype(np.float32)}, labels[:100])
     boxes = [text.get_window_extent() for text in close.axes[0].texts if not text.get_text()[0].isdigit()]
     assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+
+
+def test_topics_of_one_hue_have_different_shapes():
+    marks = topic_marks([f"t{i:02d}" for i in range(20)])
+    assert len(set(marks.values())) == 20
+    assert len({hue for hue, _ in marks.values()}) == len(TOPIC_COLOURS)
+
+
+def spots(n_topics: int, *, together: int, n: int = 25) -> tuple[np.ndarray, np.ndarray]:
+    """A map of topics of which the first lie together, each by itself, and the others all over one place, pair by pair."""
+    rng, which = np.random.default_rng(0), np.repeat(np.arange(n_topics), n)
+    centres = np.stack([np.arange(n_topics) % 5 * 4.0, np.arange(n_topics) // 5 * 4.0], axis=1)
+    centres[together:] = centres[together:][(np.arange(n_topics - together) // 2) * 2]
+    return centres[which] + rng.normal(size=(len(which), 2)) * 0.3, np.array([f"topic {i:02d}" for i in which])
+
+
+def test_of_more_topics_than_hues_each_is_shown_alone_on_the_clearest_map():
+    clear, labels = spots(9, together=7)
+    vague = np.random.default_rng(1).normal(size=clear.shape)
+    figure = umap_maps({"last": vague, "mean": clear}, labels)
+    titles = [axis.get_title(loc="left") for axis in figure.axes]
+    assert titles[:2] == ["last", "mean"]
+    assert [title.partition("  ")[2] for title in titles[2:]] == [f"topic {i:02d}" for i in range(9)]
+    shares = {title.partition("  ")[2]: int(title.partition("%")[0]) for title in titles[2:]}
+    assert min(shares[f"topic {i:02d}"] for i in range(7)) > 95
+    assert max(shares[f"topic {i:02d}"] for i in (7, 8)) < 70
+    for place, axis in enumerate(figure.axes[2:]):
+        grey, own = (points.get_offsets() for points in axis.collections)
+        np.testing.assert_array_equal(own, clear[labels == f"topic {place:02d}"])
+        assert len(grey) == len(labels) - len(own)
+    assert len(umap_maps({"mean": clear}, np.char.str_len(labels).astype(str)).axes) == 1
+
+
+def test_a_map_says_which_topics_stand_apart_and_which_mix():
+    xy, labels = spots(6, together=2)
+    table = neighbourhood_purity(xy, labels)
+    assert table["mixed_with"]["topic 02"] == "topic 03"
+    assert table["mixed_with"]["topic 05"] == "topic 04"
+    assert 0.3 < table["share"]["topic 02"] < 0.7
+    mixed = neighbourhood_purity(np.random.default_rng(0).normal(size=(40, 2)), ["a", "b"] * 20)
+    assert dict(mixed["mixed_with"]) == {"a": "b", "b": "a"}
+    said = umap_maps({"mean": np.random.default_rng(0).normal(size=(40, 2))}, ["a", "b", "c", "d"] * 10).get_label()
+    assert "On mean most mixed are" in said
+    assert "most apart" not in said
+    said = umap_maps({"mean": xy}, np.where(labels > "topic 01", "others", labels)).get_label()
+    assert re.search("On mean most apart are (topic 0[01]|others), (topic 0[01]|others), (topic 0[01]|others)[.]", said)
+    assert "mixed" not in said
+
+
+@pytest.mark.parametrize("n_topics", [2, 20, 90])
+def test_names_of_however_many_topics_lie_within_the_panel_and_apart(n_topics):
+    xy, _ = spots(n_topics, together=n_topics)
+    names = np.array([f"{'日本語の新聞 ' if i % 3 else 'a rather long name of '}{i}" for i in range(n_topics)])
+    figure = umap_maps({"mean": xy}, np.repeat(names, 25))
+    panel = figure.axes[0].get_window_extent().padded(1)
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts if "topics" not in text.get_text()]
+    assert len(boxes) >= min(n_topics, 20)
+    assert not any(one.padded(-1).overlaps(other.padded(-1)) for one, other in combinations(boxes, 2))
+    assert all(panel.x0 <= box.x0 and box.x1 <= panel.x1 and panel.y0 <= box.y0 and box.y1 <= panel.y1 for box in boxes)
+    assert STEPS[0] == (0, 0)  # a name with room stays where it belongs
 
 
 def test_a_sample_of_documents_is_sorted_unique_and_small_enough():

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
         split_documents,
         training_documents,
     )
-    from unpadded.evaluation.clustering.describe import cluster_terms, confusion, density_clusters, nearest_documents
+    from unpadded.evaluation.clustering.describe import confusion, density_clusters, nearest_documents
     from unpadded.evaluation.clustering.kmeans import cluster_all, evaluate_clustering
+    from unpadded.evaluation.clustering.terms import TermCounts, best_terms, cluster_terms, count_terms
     from unpadded.evaluation.extraction import extract, extract_tuned
     from unpadded.evaluation.ranking.ranking import rank_topics
     from unpadded.evaluation.ranking.tasks import rank_corpus

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     )
     from unpadded.report.figures import keep
     from unpadded.report.goals import goals_markdown, worth_markdown
-    from unpadded.report.maps.regions import OUTSIDE, region_names, topic_names
+    from unpadded.report.maps.picture import umap_maps
+    from unpadded.report.maps.regions import region_names, topic_names
     from unpadded.report.maps.tables import (
         cut,
         limits_without_outliers,
@@ -28,12 +29,11 @@ if TYPE_CHECKING:
         save_map,
         title_and_beginning,
     )
+    from unpadded.report.maps.topics import topic_colours
     from unpadded.report.maps.umap_maps import (
         map_coordinates,
         sample_documents,
-        topic_colours,
         umap_coordinates,
-        umap_maps,
     )
     from unpadded.report.notebooks import code_of, prose_of, refresh_text, write_page
     from unpadded.report.own_models import best_of_kinds, own_models_markdown, scores_of

@@ -1,4 +1,4 @@
-"""What the clusters are: against the topics, by their central documents, by their terms, and without a given number."""
+"""What the clusters are: against the topics, by their central documents, and without a given number."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from scipy.optimize import linear_sum_assignment
 from sklearn import metrics
 from sklearn.cluster import HDBSCAN
 from sklearn.decomposition import PCA, TruncatedSVD
-from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.preprocessing import normalize
 
 from unpadded.evaluation.clustering.agreement import METRICS, agreement_intervals
 from unpadded.evaluation.clustering.kmeans import Clustering
@@ -52,24 +50,6 @@ def nearest_documents(
         for rank, i in enumerate(members[np.argsort(distances, kind="stable")[:k]]):
             rows.append([cluster, len(members), rank + 1, labels[i], " ".join(texts[i].split())[:width]])
     return pd.DataFrame(rows, columns=["cluster", "size", "rank", "topic", "text"])
-
-
-def cluster_terms(clusters: np.ndarray, texts: Sequence[str], *, k: int = 8) -> pd.DataFrame:
-    """The `k` terms that mark each cluster, by class-based TF-IDF (Grootendorst, 2022); columns cluster, size, terms.
-
-    Weight of a term in a cluster: its share of the cluster's words times ln(1 + words per cluster / its count).
-    """
-    vectorizer = CountVectorizer(stop_words="english", max_features=20_000, token_pattern=r"(?u)\b[^\W\d_]{2,}\b")
-    members = pd.get_dummies(pd.Series(np.asarray(clusters)), dtype=int)
-    try:
-        counts = vectorizer.fit_transform(texts)
-    except ValueError:  # no document holds a word: then no term marks a cluster
-        return pd.DataFrame({"cluster": members.columns, "size": members.sum().to_numpy(), "terms": ""})
-    words = members.to_numpy().T @ counts  # [n_clusters, n_terms]
-    weights = normalize(words.astype(float), norm="l1") * np.log1p(words.sum() / len(words) / words.sum(axis=0))
-    names = vectorizer.get_feature_names_out()
-    best = [", ".join(names[i] for i in np.argsort(-row, kind="stable")[:k] if row[i] > 0) for row in weights]
-    return pd.DataFrame({"cluster": members.columns, "size": members.sum().to_numpy(), "terms": best})
 
 
 def density_clusters(

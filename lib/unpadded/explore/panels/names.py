@@ -1,20 +1,31 @@
-"""Names on the maps: of the topics, or the words that mark each region."""
+"""Names on the maps at every zoom: of the topics, or the words that mark each region, finer ones where there is room."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from copy import copy
+from functools import cache
+from unicodedata import east_asian_width
 
 import ipywidgets as widgets
 import jscatter
 import numpy as np
 import pandas as pd
+from jscatter.font import Font, arial
 
+from unpadded.evaluation import TermCounts, count_terms
 from unpadded.explore.data import Explorable
-from unpadded.report import OUTSIDE, region_names, topic_names
+from unpadded.report import cut, region_names, sample_documents, topic_names
 
 TOPICS, WORDS, NONE = "topics", "words of regions", "none"
 NAME = "name of "  # before a kind's name in the table of the maps
-BEGINNING = 2_000  # characters of a text that its region's words are taken from
+BEGINNING, MOST_READ = 2_000, 20_000  # characters of a text, and documents, that regions' words are taken from
+MOST_COMPARED = 5_000  # documents by which it is judged whether topics lie together
+LONGEST = 40  # characters of a name
+SIZES = (14, 12, 11, 10)  # pixels of a name, by the scale of its region
+FROM_ZOOM = (-np.inf, 0.5, 1.5, 2.5)  # logarithm to base 2 of the zoom from which on the names of a scale are shown
+HIGHER = 0x20000  # code from which on letters are ideographs
 
 
 class NamePanel:
@@ -22,6 +33,7 @@ class NamePanel:
 
     def __init__(self, data: Explorable, points: pd.DataFrame, scatters: Mapping[str, jscatter.Scatter]):
         self._data, self._points, self._scatters = data, points, scatters
+        self._terms: TermCounts | None = None
         topics = [TOPICS] if points["topic"].nunique() > 1 else []
         self.kind = widgets.Dropdown(options=[*topics, WORDS, NONE], description="Names")
         self.kind.observe(lambda _: self._name(), names="value")
@@ -29,38 +41,59 @@ class NamePanel:
 
     def _name(self) -> None:
         for pooling, scatter in self._scatters.items():
-            column = self._column(pooling, self.kind.value)
-            if column is None:
+            columns = [] if self.kind.value == NONE else self._columns(pooling, self.kind.value)
+            if not columns:
                 scatter.label(by=None)
-            else:
-                scatter.label(by=column, size=12, color="#000000", shadow_color="#ffffff")
+                continue
+            scales = [int(column.rpartition(" ")[2]) for column in columns]
+            scatter.label(
+                by=columns,
+                size=[SIZES[scale] for scale in scales],
+                zoom_range=[(FROM_ZOOM[scale], np.inf) for scale in scales],
+                font=[_font(bold=scale == 0) for scale in scales],
+                color="#000000",
+                shadow_color="#ffffff",
+            )
 
-    def _column(self, pooling: str, kind: str) -> str | None:
-        """The column with the name of each document's region or topic, "" for none; made when it is first asked for."""
-        if kind == NONE:
-            return None
-        column = f"{NAME}{kind}, {pooling}"
-        if column not in self._points:
-            names = self._topics(pooling) if kind == TOPICS else self._regions(pooling)
-            self._points[column] = names.astype(str)
-        return column if (self._points[column] != "").any() else None
+    def _columns(self, pooling: str, kind: str) -> list[str]:
+        """Columns with the name of each document's topic or region, a scale each; made when they are first asked for."""
+        start = f"{NAME}{kind}, {pooling}, scale "
+        if f"{start}0" not in self._points:
+            names = [scale.words for scale in region_names(self._places(pooling), self._counted())]
+            if kind == TOPICS:  # on zooming in, the words of the finer regions follow
+                names[0] = self._topics(pooling)
+            for scale, words in enumerate(names):
+                shown = {name: cut(name, LONGEST) or None for name in set(words)}
+                self._points[f"{start}{scale}"] = pd.Series(words).map(shown).astype("category")
+        return [name for name in self._points if name.startswith(start) and self._points[name].notna().any()]
 
-    def _topics(self, pooling: str) -> pd.Series:
+    def _topics(self, pooling: str) -> np.ndarray:
         """The topic of each document, where it lies together on this map: elsewhere a name would point at others."""
-        names = topic_names(self._places(pooling), self._points["topic"])
-        return self._points["topic"].astype(str).where(self._points["topic"].isin([name.words for name in names]), "")
+        topics, some = self._points["topic"].astype(object), sample_documents(len(self._points), n_sample=MOST_COMPARED)
+        named = [name.words for name in topic_names(self._places(pooling)[some], topics[some])]
+        return topics.where(topics.isin(named), "").to_numpy()
 
     def _places(self, pooling: str) -> np.ndarray:
         return self._points[[f"{pooling}_x", f"{pooling}_y"]].to_numpy(float)
 
-    def _regions(self, pooling: str) -> pd.Series:
-        xy = self._places(pooling)
-        texts = [self._data.corpus.texts[row][:BEGINNING] for row in self._points["row"]]
-        regions, names = region_names(xy, texts)
-        found = np.full(len(regions), "", dtype=object)
-        for name in names:
-            # A name is at a document of its region.
-            region = regions[np.argmin(((xy - (name.x, name.y)) ** 2).sum(axis=1))]
-            if region != OUTSIDE:
-                found[regions == region] = name.words
-        return pd.Series(found)
+    def _counted(self) -> TermCounts:
+        """The terms of the documents on the maps; of many, of a sample."""
+        if self._terms is None:
+            texts, rows = [""] * len(self._points), self._points["row"].to_numpy()
+            for place in sample_documents(len(rows), n_sample=MOST_READ).tolist():
+                texts[place] = self._data.corpus.texts[rows[place]][:BEGINNING]
+            self._terms = count_terms(texts)
+        return self._terms
+
+
+@cache
+def _font(*, bold: bool) -> Font:
+    """jupyter-scatter's Arial, which places names, with about the right widths for the letters of all scripts.
+
+    Its own knows those of ASCII, and fails for a name without any. A browser draws the others in whatever font has them.
+    """
+    font = copy(arial.bold if bold else arial.regular)
+    known = len(font.xadvances)
+    lower = [1.0 if east_asian_width(chr(code)) in "WF" else 0.6 for code in range(known, HIGHER)]
+    font.xadvances = np.concatenate([font.xadvances, lower, np.ones(sys.maxunicode + 1 - HIGHER)])
+    return font

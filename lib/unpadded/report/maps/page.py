@@ -12,9 +12,11 @@ from markupsafe import Markup
 from matplotlib.colors import to_hex
 
 from unpadded.common import read_json
+from unpadded.evaluation import TermCounts, count_terms
 from unpadded.report.maps.regions import apart, region_names, seen, topic_names
 from unpadded.report.maps.tables import limits_without_outliers, load_map, map_path, poolings_of
-from unpadded.report.maps.umap_maps import sample_documents, topic_colours, topic_shapes
+from unpadded.report.maps.topics import topic_colours, topic_shapes
+from unpadded.report.maps.umap_maps import sample_documents
 from unpadded.report.rendering import write_html
 
 KINDS, NO_NAMES = ("topics", "words of regions"), "none"  # what stands over a map
@@ -30,6 +32,7 @@ def write_map_page(folder: Path) -> Path | None:
         return None
     points = load_map(found)
     shown = points.iloc[sample_documents(len(points), n_sample=MOST)]
+    terms = _terms(shown)
     return write_html(
         folder / "map.html",
         "map.html",
@@ -37,7 +40,7 @@ def write_map_page(folder: Path) -> Path | None:
         corpus=found.stem,
         n_documents=len(shown),
         chart=hover_chart(shown),
-        seen=" ".join(seen(shown, pooling, _texts(shown)) for pooling in poolings_of(shown)),
+        seen=" ".join(seen(shown, pooling, terms) for pooling in poolings_of(shown)),
         vega=_vega(),
     )
 
@@ -60,7 +63,8 @@ def hover_chart(points: pd.DataFrame) -> dict:
         "tooltip": [alt.Tooltip(f"{name}:N") for name in ("title", "beginning", "topic")] + [alt.Tooltip("tokens:Q")],
     }
     data = alt.InlineData(values=_records(points), name="documents")
-    named, panels = {pooling: _names(points, pooling) for pooling in poolings_of(points)}, []
+    terms, panels = _terms(points), []
+    named = {pooling: _names(points, pooling, terms) for pooling in poolings_of(points)}
     kinds = sorted({record["kind"] for records in named.values() for record in records}, key=KINDS.index)
     shown = alt.param(
         name="names", value=(kinds or [NO_NAMES])[0], bind=alt.binding_select(options=[*kinds, NO_NAMES], name="Names ")
@@ -83,11 +87,12 @@ def hover_chart(points: pd.DataFrame) -> dict:
     return chart.configure_view(stroke=None).to_dict()
 
 
-def _names(points: pd.DataFrame, pooling: str) -> list[dict]:
-    """What stands over a map: words, kind, and the coordinates under the names of its columns."""
+def _names(points: pd.DataFrame, pooling: str, terms: TermCounts) -> list[dict]:
+    """What stands over a map: words, kind, and the coordinates under the names of its columns; coarse regions come first."""
     x, y = f"{pooling}_x", f"{pooling}_y"
     xy = points[[x, y]].to_numpy(float)
-    found = dict(zip(KINDS, (topic_names(xy, points["topic"]), region_names(xy, _texts(points))[1]), strict=True))
+    regions = [name for scale in region_names(xy, terms) for name in scale.names.values()]
+    found = dict(zip(KINDS, (topic_names(xy, points["topic"]), regions), strict=True))
     return [
         {"words": name.words, "kind": kind, x: round(name.x, 3), y: round(name.y, 3)}
         for kind, names in found.items()
@@ -95,9 +100,9 @@ def _names(points: pd.DataFrame, pooling: str) -> list[dict]:
     ]
 
 
-def _texts(points: pd.DataFrame) -> list[str]:
-    """What of each text the table has: its beginning."""
-    return (points["title"] + " " + points["beginning"]).tolist()
+def _terms(points: pd.DataFrame) -> TermCounts:
+    """The terms in what the table has of each text: its beginning."""
+    return count_terms((points["title"] + " " + points["beginning"]).tolist())
 
 
 def _shape(alt, points: pd.DataFrame) -> dict:

@@ -1,0 +1,65 @@
+"""Where a map is dense: the peaks of its density at several scales, and the documents that belong to each."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+from sklearn.neighbors import NearestNeighbors
+
+from unpadded.report.maps.tables import limits_without_outliers
+
+CELLS = 128  # of the grid along each side of a map
+FINEST, N_SCALES = 1.5, 4  # cells that the narrowest kernel is wide; scales at most
+MOST_COMPARED = 400  # documents of which one is the densest
+
+
+def density_basins(xy: np.ndarray) -> np.ndarray:
+    """Which peak of the map's density each document [n, 2] belongs to, int64 [n_scales, n], the coarsest scale first.
+
+    A document belongs to the peak that it reaches by going uphill, as in mean shift (Comaniciu and Meer, 2002), on a grid of
+    CELLS x CELLS. The first kernel is as wide as Scott's rule (1992) says, each next one half as wide, so of more documents
+    there are more scales. What belongs together at a scale does so at every coarser one.
+    """
+    xy = np.asarray(xy, dtype=float)
+    low, high = limits_without_outliers(xy)
+    places = ((np.clip(xy, low, high) - low) / (high - low) * (CELLS - 1e-6)).astype(int)
+    cells = places[:, 0] * CELLS + places[:, 1]
+    counts = np.bincount(cells, minlength=CELLS * CELLS).reshape(CELLS, CELLS).astype(float)
+    tops = [_tops(gaussian_filter(counts, width, mode="constant")) for width in _widths(places)]
+    found = [tops[-1][cells]]
+    for coarser in reversed(tops[:-1]):
+        found.append(coarser[found[-1]])  # a finer peak's documents follow it
+    return np.stack([np.unique(peaks, return_inverse=True)[1] for peaks in reversed(found)]).astype(np.int64)
+
+
+def densest(xy: np.ndarray) -> tuple[float, float]:
+    """The document [n, 2] around which its quarter nearest others are closest; of very many, among some of them."""
+    xy = np.asarray(xy, dtype=float)[:: -(-len(xy) // MOST_COMPARED)]
+    k = min(len(xy), max(2, len(xy) // 4))
+    distances, _ = NearestNeighbors(n_neighbors=k).fit(xy).kneighbors(xy)
+    x, y = xy[distances[:, -1].argmin()]
+    return float(x), float(y)
+
+
+def _widths(places: np.ndarray) -> list[float]:
+    """The kernels' standard deviations in cells."""
+    scott = max(FINEST, float(places.std(axis=0).mean()) * len(places) ** (-1 / 6))
+    return [width for width in scott / 2.0 ** np.arange(N_SCALES) if width >= FINEST]
+
+
+def _tops(density: np.ndarray) -> np.ndarray:
+    """For each cell (flat) the one at which going uphill from it ends."""
+    side = len(density)
+    around = list(product(range(3), range(3)))
+    padded = np.pad(density, 1, constant_values=-1)
+    # Among equals the first cell is the higher, so that no way leads in a circle.
+    best = np.argmax([padded[r : r + side, c : c + side] for r, c in around], axis=0)
+    steps = np.array([(r - 1) * side + c - 1 for r, c in around])
+    up = (np.arange(side * side).reshape(side, side) + steps[best]).ravel()
+    while True:
+        further = up[up]
+        if np.array_equal(further, up):
+            return up
+        up = further

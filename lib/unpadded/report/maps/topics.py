@@ -1,0 +1,86 @@
+"""Topics on maps: how each is marked, and whether it lies together there or mixes with another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.colors import to_rgb
+from sklearn.neighbors import NearestNeighbors
+
+from unpadded.report.maps.density import densest
+from unpadded.report.plots.palette import INK, MARKERS, TOPIC_COLOURS
+
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+HUES = [*TOPIC_COLOURS[:-1], INK]  # on white: the palette's black for its yellow, which would be faint
+TOGETHER = 0.5  # purity of a topic from which on it lies together
+
+
+def topic_colours(topics: Sequence[str]) -> dict[str, tuple]:
+    """A colour (red, green, blue, alpha; 0 to 1) per topic; those that share their name up to its first dot share a hue.
+
+    Hues are Okabe and Ito's, used again after the seventh; topics of the same hue differ in lightness, dark to light.
+    """
+    colours = {}
+    for hue, members in _by_hue(topics).items():
+        shades = np.linspace(-0.45, 0.25, len(members)) if len(members) > 1 else [0.0]
+        for shade, topic in zip(shades, members, strict=True):
+            towards = np.full(3, float(shade > 0))  # white or black
+            mixed = (1 - abs(shade)) * np.array(to_rgb(TOPIC_COLOURS[hue])) + abs(shade) * towards
+            colours[topic] = (*mixed.tolist(), 1.0)
+    return colours
+
+
+def topic_shapes(topics: Sequence[str]) -> dict[str, str]:
+    """A shape (Vega's name) per topic: topics of one hue have different shapes, as far as SHAPES go."""
+    return {
+        topic: SHAPES[place % len(SHAPES)]
+        for members in _by_hue(topics).values()
+        for place, topic in enumerate(members)
+    }
+
+
+def topic_marks(topics: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """A hue and a marker (Matplotlib's) per topic: topics of one hue differ in shape, as far as MARKERS go."""
+    return {
+        topic: (HUES[hue], MARKERS[place % len(MARKERS)])
+        for hue, members in _by_hue(topics).items()
+        for place, topic in enumerate(members)
+    }
+
+
+def _by_hue(topics: Sequence[str]) -> dict[int, list[str]]:
+    """The topics of each hue, by its position in TOPIC_COLOURS."""
+    families = list(dict.fromkeys(str(topic).split(".")[0] for topic in topics))
+    hues: dict[int, list[str]] = {}
+    for number, topic in enumerate(topics):
+        place = families.index(str(topic).split(".")[0]) if len(families) > 1 else number
+        hues.setdefault(place % len(TOPIC_COLOURS), []).append(topic)
+    return hues
+
+
+def neighbourhood_purity(xy: np.ndarray, labels: Sequence[str]) -> pd.DataFrame:
+    """How each topic lies on a map [n, 2]; index topic, columns purity, x, y, mixed_with, share, the purest first.
+
+    purity: the mean share of a document's ten nearest on the map that have its topic. x, y: the document around which the
+    topic is densest; where a topic lies in several pieces, that is inside one of them and not between them. mixed_with: the
+    other topic that most of its documents' nearest have ("" where none has another), share: of how many of them.
+    """
+    topics, codes = np.unique(np.asarray(labels), return_inverse=True)
+    n_neighbors = min(10, len(xy) - 1)
+    _, nearest = NearestNeighbors(n_neighbors=n_neighbors + 1).fit(xy).kneighbors(xy)
+    pairs = np.zeros((len(topics), len(topics)))
+    np.add.at(pairs, (codes[:, None], codes[nearest[:, 1:]]), 1)
+    shares = pairs / pairs.sum(axis=1, keepdims=True)
+    others = shares - np.diag(np.diag(shares))
+    most = others.argmax(axis=1)
+    places = np.array([densest(xy[codes == code]) for code in range(len(topics))])
+    columns = {
+        "purity": np.diag(shares),
+        "x": places[:, 0],
+        "y": places[:, 1],
+        "mixed_with": np.where(others.max(axis=1) > 0, topics[most], ""),
+        "share": others.max(axis=1),
+    }
+    return pd.DataFrame(columns, index=topics).sort_values("purity", ascending=False, kind="stable")
