@@ -60,8 +60,17 @@ def test_sparse_words_stay_sparse_and_dense_and_sparse_agree():
     assert part.mean is None
     joined = joined_with_words(representations(words=sparse.csr_matrix(counted)), ids=IDS, train=TRAIN)[0].vectors
     assert sparse.issparse(joined)
-    assert joined.shape == (N, 15)
+    assert joined.shape == (N, 6 + 6 + 9)  # the tuned model's, the model's as it was trained, the words'
     np.testing.assert_allclose(np.sqrt(joined.multiply(joined).sum(axis=1)), 1, rtol=1e-5)
+
+
+def test_a_classifier_gets_the_vectors_as_trained_too_and_a_cosine_does_not():
+    counted = sparse.csr_matrix(np.abs(np.random.default_rng(1).standard_normal((N, 9))).astype(np.float32))
+    for words, follows in ((counted, True), (None, False)):
+        one, other = (representations(words=words) for _ in range(2))
+        other[0].vectors[:, 0] *= 3
+        found = [joined_with_words(given_ones, ids=IDS, train=TRAIN)[0].vectors for given_ones in (one, other)]
+        assert (abs(found[0] - found[1]).max() > 0.01) == follows
 
 
 def test_what_was_fitted_is_recorded_and_nothing_is_fitted_on_other_rows():

@@ -3,6 +3,9 @@
 The cosine of two such rows is a weighted sum of the parts' cosines, so that a search by them is the fusion of two searches.
 Cosines of one kind of vectors lie far apart and those of another close together, which would decide the sum: each part is
 divided by the spread of its cosines between random documents first. No label is read.
+
+Sparse rows are for a classifier, which weighs every column itself: the vectors of the model as it was trained stand there as a
+third part. They tell what tuning leaves out, and would mislead a cosine.
 """
 
 from __future__ import annotations
@@ -42,17 +45,16 @@ def joined_with_words(
     if beside is None:
         return []
     record = FitRecord("spread of cosines", frozenset(str(ids[i]) for i in train))
-    return [
-        Representation(
-            "lm_words",
-            pooling,
-            one.postprocess,
-            _Joined(one, beside, np.asarray(train)),
-            (*dict.fromkeys([*one.fitted, *beside.fitted, record]),),
-        )
-        for one in of_model
-        if one.postprocess in ("none", "idf")
-    ]
+    as_trained = [r for r in representations if r.method == "lm" and r.pooling == pooling]
+    joined = []
+    for tuned in of_model:
+        if tuned.postprocess not in ("none", "idf"):
+            continue
+        parts = (tuned, *(r for r in as_trained if r.postprocess == tuned.postprocess), beside)
+        fitted = dict.fromkeys([*(known for part in parts for known in part.fitted), record])
+        source = _Joined(parts, np.asarray(train))
+        joined.append(Representation("lm_words", pooling, tuned.postprocess, source, (*fitted,)))
+    return joined
 
 
 @dataclass(frozen=True)
@@ -83,22 +85,28 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class _Joined:
-    """Makes the vectors when it is called; what was fitted is kept."""
+    """Makes the vectors when it is called; what was fitted is kept. `parts`: the tuned model's, others', the words'."""
 
-    model: Representation
-    words: Representation
+    parts: tuple[Representation, ...]
     train: np.ndarray
 
     @cached_property
-    def parts(self) -> tuple[Part, Part]:
-        return tuple(Part.fitted(r.vectors[self.train]) for r in (self.model, self.words))
+    def fitted(self) -> dict[str, Part]:
+        return {}
 
     def __call__(self) -> Matrix:
-        blocks = [part.scaled(r.vectors) for part, r in zip(self.parts, (self.model, self.words), strict=True)]
-        if sparse.issparse(blocks[1]):
-            both = sparse.hstack([sparse.csr_matrix(blocks[0]), blocks[1]], format="csr", dtype=np.float32)
+        words = self.parts[-1].vectors
+        others = self.parts[:-1] if sparse.issparse(words) else self.parts[:1]
+        blocks = [self._scaled(part, part.vectors) for part in others] + [self._scaled(self.parts[-1], words)]
+        if sparse.issparse(words):
+            both = sparse.hstack([*map(sparse.csr_matrix, blocks)], format="csr", dtype=np.float32)
             return normalize(both)
         return normalize(np.hstack(blocks)).astype(np.float32, copy=False)
+
+    def _scaled(self, part: Representation, vectors: Matrix) -> Matrix:
+        if part.name not in self.fitted:
+            self.fitted[part.name] = Part.fitted(vectors[self.train])
+        return self.fitted[part.name].scaled(vectors)
 
 
 def _products(unit: Matrix, first: np.ndarray, second: np.ndarray) -> np.ndarray:
