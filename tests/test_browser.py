@@ -269,30 +269,30 @@ def test_the_wheel_scrolls_the_page_over_a_map_and_zooms_one_that_was_clicked(no
     page.get_by_role("button", name="Clear selection").click()
 
 
-def test_regions_are_named_on_a_map_and_still_are_on_zooming_in(notebook):
+def test_regions_are_named_on_a_map_and_stay_so_on_zooming_in(notebook):
     page = notebook
     cell = page.locator(".unpadded-map").first
     cell.evaluate("map => map.scrollIntoView({block: 'center'})")
-    n_black = {}
-    for kind in ("none", "words of regions"):
-        page.get_by_label("Names").select_option(kind)
-        n_black[kind] = _n_black(page, cell)
-    page.mouse.move(*_middle(_maps(page)[0]))
+    bare = _black(page, cell, "none")
+    named = _black(page, cell, "words of regions") & ~bare
+    assert named.sum() > 100
+    (y, x), box = np.argwhere(named).mean(axis=0), cell.bounding_box()
+    page.mouse.move(box["x"] + x, box["y"] + y)
     page.keyboard.down("Control")
     page.mouse.wheel(0, -200)
     page.keyboard.up("Control")
-    n_black["zoomed in"] = _n_black(page, cell)
+    zoomed = _black(page, cell, "words of regions")
     page.screenshot(path=SCREENSHOTS / "lab-names.png")
-    page.get_by_label("Names").select_option("none")
-    assert min(n_black["words of regions"] - n_black["none"], n_black["zoomed in"] - _n_black(page, cell)) > 100
+    assert (zoomed & ~_black(page, cell, "none")).sum() > 100
     page.get_by_label("Names").select_option("topics")
 
 
-def _n_black(page, cell) -> int:
-    """How many pixels of a map with its name are black, as letters are and no point is, once nothing is pointed at."""
+def _black(page, cell, names: str) -> np.ndarray:
+    """Which pixels of a map are black, as letters are and no point is, with those names and nothing pointed at."""
+    page.get_by_label("Names").select_option(names)
     page.mouse.move(0, 0)
     page.wait_for_timeout(1500)
-    return int((np.asarray(Image.open(io.BytesIO(cell.screenshot())).convert("L")) < 30).sum())
+    return np.asarray(Image.open(io.BytesIO(cell.screenshot())).convert("L")) < 30
 
 
 def test_a_column_colours_and_filters_the_maps_and_what_passes_is_saved_as_a_corpus(notebook, tiny, tmp_path):

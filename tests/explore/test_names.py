@@ -94,6 +94,16 @@ def test_terms_are_counted_once_and_of_a_sample(monkeypatch):
     assert all(len(labels_of(scatter)) >= GROUPS for scatter in scatters.values())
 
 
+def test_a_map_of_one_scale_has_names_of_any_script_too():
+    data, points, scatters = opened(SCRIPTS)
+    few = points.iloc[::EACH].iloc[:18].reset_index(drop=True)  # too few for regions of their own
+    few["topic"] = ["новости", "спорт"] * (len(few) // 2)
+    few["mean_x"] = np.where(few["topic"] == "спорт", 100.0, 0) + np.arange(len(few)) % 3
+    scatters = {"mean": jscatter.Scatter(data=few, x="mean_x", y="mean_y", height=340)}
+    NamePanel(data, few, scatters)
+    assert set(labels_of(scatters["mean"])["label"]) == {"новости", "спорт"}
+
+
 @pytest.mark.parametrize("n", [1, 3, 15])
 def test_few_documents_without_words_have_no_names(n):
     points = pd.DataFrame({"row": np.arange(n), "topic": "", "mean_x": np.arange(n) * 1.0, "mean_y": 0.0})

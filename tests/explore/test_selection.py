@@ -107,21 +107,25 @@ def test_one_name_is_shown_against_the_rest(explorer):
 
 
 def test_names_stand_over_every_map_where_the_documents_are(explorer):
-    """Of the topics to begin with; of regions with words that their documents hold; of none."""
+    """Of the topics that lie together; of regions with words that their documents hold; of none."""
     maps = explorer.panels["maps"]
     assert maps.names.kind.options == (TOPICS, WORDS, NONE)
-    assert all(scatter.widget.labels is None for scatter in maps.scatters.values())  # no topic lies together
+    for pooling in maps.scatters:
+        assert maps.points[f"name of {TOPICS}, {pooling}, scale 0"].isna().all()  # no topic lies together
     maps.points[["mean_x", "mean_y"]] = np.random.default_rng(0).standard_normal((45, 2))
     maps.points.loc[maps.points.topic == "food", "mean_x"] += 20
     names = NamePanel(maps.data, maps.points.filter(regex="^(?!name of )"), {"mean": maps.scatters["mean"]})
-    assert set(names._points[f"name of {TOPICS}, mean"][maps.points.topic == "food"]) == {"food"}
-    assert "food" not in set(names._points[f"name of {TOPICS}, mean"][maps.points.topic != "food"])
+    topics = names._points[f"name of {TOPICS}, mean, scale 0"]
+    assert set(topics[maps.points.topic == "food"]) == {"food"}
+    assert "food" not in set(topics[maps.points.topic != "food"])
     maps.names.kind.value = WORDS
     texts = " ".join(maps.data.corpus.texts)
     for pooling, scatter in maps.scatters.items():
-        names = set(maps.points[f"name of {WORDS}, {pooling}"]) - {""}
-        assert set(scatter.widget.labels["label"]) == names
+        columns = maps.points.filter(like=f"name of {WORDS}, {pooling}, scale ")
+        names = set(columns.stack().dropna())
         assert names
+        assert set(scatter.widget.labels["label"]) <= names
+        assert set(columns.iloc[:, 0].dropna()) & set(scatter.widget.labels["label"])
         assert all(word in texts for name in names for word in name.split(", "))
     maps.names.kind.value = NONE
     assert all(scatter.widget.labels is None for scatter in maps.scatters.values())

@@ -46,11 +46,12 @@ class NamePanel:
                 scatter.label(by=None)
                 continue
             scales = [int(column.rpartition(" ")[2]) for column in columns]
+            fonts = [_font(bold=scale == 0) for scale in scales]
             scatter.label(
                 by=columns,
                 size=[SIZES[scale] for scale in scales],
                 zoom_range=[(FROM_ZOOM[scale], np.inf) for scale in scales],
-                font=[_font(bold=scale == 0) for scale in scales],
+                font=fonts if len(fonts) > 1 else fonts[0],  # a list of one would be ignored
                 color="#000000",
                 shadow_color="#ffffff",
             )
