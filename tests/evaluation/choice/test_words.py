@@ -21,7 +21,7 @@ def representations(*, scale: float = 1.0, shift: float = 0.0, words=None):
     counted = rng.standard_normal((N, 9)).astype(np.float32) if words is None else words
     fitted = (FitRecord("tfidf", frozenset(IDS[:40])),)
     return [
-        Representation("lm", "mean", "none", model),
+        Representation("lm", "mean", "none", model.copy()),
         Representation("lm_tuned", "mean", "none", model),
         Representation("lm_tuned", "mean", "idf", model),
         Representation("lm_tuned", "max", "none", model),
