@@ -51,6 +51,7 @@ BASELINES = (
 ON_REQUEST = ("nmf", "doc2vec", "minilm")  # made only when named: each takes longer than most others together
 MOST_WORDS = 20_000  # the most frequent words, which TF-IDF counts
 N_ITER = 2  # for n-grams, which stand in a document by hundreds
+NGRAM_DOCUMENTS = 6_000  # are enough for 200 topics
 NMF_STEPS = 50  # of coordinate descent from a good start; later ones change little and take as long
 
 
@@ -114,10 +115,14 @@ def lsa_ngrams(
     width: int = 200,
     seed: int = 0,
 ) -> Representation:
-    """`lsa` of words and of character n-grams (`ngram_tfidf`) side by side, both counting the same; float32 [n, width]."""
+    """`lsa` of words and of character n-grams (`ngram_tfidf`) side by side, both counting the same; float32 [n, width].
+
+    Its topics are those of at most NGRAM_DOCUMENTS of the training documents, drawn by `seed`.
+    """
     both = sparse.hstack([tfidf_vectors.vectors, ngram_tfidf(texts, train=train)], format="csr")
     stacked = Representation("lsa_ngrams", "", "none", both, tfidf_vectors.fitted)
-    return replace(stacked, source=lsa(stacked, train=train, width=width, n_iter=N_ITER, seed=seed).vectors)
+    some = np.sort(np.random.default_rng(seed).permutation(np.asarray(train))[:NGRAM_DOCUMENTS])
+    return replace(stacked, source=lsa(stacked, train=some, width=width, n_iter=N_ITER, seed=seed).vectors)
 
 
 def nmf(
