@@ -12,6 +12,9 @@ from unpadded.common import InputError
 if TYPE_CHECKING:
     from scipy import sparse
 
+NGRAM_LENGTHS = (3, 4)  # characters, the blank at a word's either end among them
+MOST_NGRAMS = 30_000  # that an analysis counts
+
 
 def count_matrix(token_ids: Sequence[np.ndarray], n_vocabulary: int) -> sparse.csr_matrix:
     """How often each token stands in each document, sparse float32 [n_documents, n_vocabulary]; zeros are not stored.
@@ -34,6 +37,17 @@ def count_matrix(token_ids: Sequence[np.ndarray], n_vocabulary: int) -> sparse.c
     )
     matrix.sum_duplicates()
     return matrix
+
+
+def character_ngrams(words: Sequence[str]) -> sparse.csr_matrix:
+    """How often each word holds each character n-gram of NGRAM_LENGTHS, sparse float32 [n_words, n-grams]; "" holds none.
+
+    Counts of words times this matrix are the counts of the n-grams within them. Raises ValueError where no word has any.
+    """
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    vectorizer = CountVectorizer(analyzer="char_wb", ngram_range=NGRAM_LENGTHS, lowercase=False, dtype=np.float32)
+    return vectorizer.fit_transform(words)
 
 
 def document_frequencies(counts: sparse.csr_matrix) -> np.ndarray:

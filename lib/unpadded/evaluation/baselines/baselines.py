@@ -49,6 +49,7 @@ BASELINES = (
     "wordllama",
 )
 ON_REQUEST = ("nmf", "doc2vec", "minilm")  # made only when named: each takes longer than most others together
+EMBEDDING_MEANS = {"input_embeddings": False, "input_embeddings_idf": True}  # whether tokens are weighted
 MOST_WORDS = 20_000  # the most frequent words, which TF-IDF counts
 N_ITER = 2  # for n-grams, which stand in a document by hundreds
 NGRAM_DOCUMENTS = 6_000  # are enough for 200 topics
@@ -99,9 +100,8 @@ def lsa(
     width = max(1, min(width, matrix.shape[1] - 1, len(train) - 1))
     if matrix.shape[1] < 2:  # one word: nothing to decompose
         return Representation("lsa", "", "none", matrix.toarray(), tfidf_vectors.fitted)
-    with np.errstate(
-        divide="ignore", invalid="ignore"
-    ):  # the share of a variance of 0, where all documents are the same
+    # Where all documents are the same, scikit-learn takes the share of a variance of 0.
+    with np.errstate(divide="ignore", invalid="ignore"):
         svd = TruncatedSVD(width, n_iter=n_iter, random_state=seed).fit(matrix[train])
     vectors = normalize(svd.transform(matrix)).astype(np.float32)
     return Representation("lsa", "", "none", vectors, tfidf_vectors.fitted)
@@ -164,13 +164,16 @@ def all_baselines(
     found = [random_vectors(len(texts), seed=seed)]
     with suppress(NoWordError):  # numbers and signs alone: then there are no such baselines
         words = tfidf(texts, ids, train=train)
-        found += [words, lsa(words, train=train, seed=seed)]
+        found.append(words)
+        if "lsa" in wanted:
+            found.append(lsa(words, train=train, seed=seed))
         if "lsa_ngrams" in wanted:
             found.append(lsa_ngrams(words, texts, train=train, seed=seed))
         if "nmf" in wanted:
             found.append(nmf(words, train=train, seed=seed))
     if token_ids is not None and table is not None:
-        means = [input_embeddings(token_ids, table, ids, train=train, idf=idf) for idf in (False, True)]
+        weightings = [idf for name, idf in EMBEDDING_MEANS.items() if name in wanted]
+        means = [input_embeddings(token_ids, table, ids, train=train, idf=idf) for idf in weightings]
         found += [mean if learned is None else mean.with_record(learned) for mean in means]
         if "word_vectors" in wanted:
             found.append(word_vectors(token_ids, len(table), ids, train=train, seed=seed))

@@ -12,8 +12,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
-SHORTEST, LONGEST = 3, 4  # characters, the blank at a word's either end among them
-MOST_NGRAMS = 30_000  # the most frequent
+from unpadded.tokens import MOST_NGRAMS, character_ngrams
 
 
 def ngram_tfidf(texts: Sequence[str], *, train: Sequence[int] | np.ndarray) -> sparse.csr_matrix:
@@ -25,8 +24,9 @@ def ngram_tfidf(texts: Sequence[str], *, train: Sequence[int] | np.ndarray) -> s
     unless that leaves none. Raises ValueError where no text has a word.
     """
     train = np.asarray(train)
-    words, of_texts = _counted(texts, analyzer=_split)
-    _, of_words = _counted(words, analyzer="char_wb", ngram_range=(SHORTEST, LONGEST), lowercase=False)
+    words = CountVectorizer(analyzer=_split, dtype=np.float32)
+    of_texts = words.fit_transform(texts)
+    of_words = character_ngrams(words.get_feature_names_out())
     kept = _kept(of_texts[train] @ of_words)
     counts = of_texts @ of_words[:, kept]
     return TfidfTransformer(sublinear_tf=True).fit(counts[train]).transform(counts, copy=False)
@@ -34,13 +34,6 @@ def ngram_tfidf(texts: Sequence[str], *, train: Sequence[int] | np.ndarray) -> s
 
 def _split(text: str) -> list[str]:
     return text.lower().split()
-
-
-def _counted(texts: Sequence[str], **options) -> tuple[np.ndarray, sparse.csr_matrix]:
-    """What was counted, and how often each stands in each text, float32 [n, counted]."""
-    vectorizer = CountVectorizer(dtype=np.float32, **options)
-    counts = vectorizer.fit_transform(texts)
-    return vectorizer.get_feature_names_out(), counts
 
 
 def _kept(counts: sparse.csr_matrix) -> np.ndarray:

@@ -48,8 +48,7 @@ def word_vectors(
     seed: int = 0,
 ) -> Representation:
     """The IDF-weighted mean of word vectors (PPMI-SVD) trained on the `train` documents; float32 [n, width]."""
-    make, train = partial(ppmi_vectors, width=width, seed=seed), np.asarray(train)
-    vectors = _means_of_trained(make, token_ids, n_vocabulary, train)
+    vectors = _means_of_trained(partial(ppmi_vectors, width=width, seed=seed), token_ids, n_vocabulary, train)
     return Representation("word_vectors", "", "none", vectors, (FitRecord.of("word vectors", ids, train),))
 
 
@@ -62,8 +61,7 @@ def fasttext(
     width: int = 100,
 ) -> Representation:
     """The IDF-weighted mean of fastText's word vectors trained on the `train` documents; float32 [n, width]."""
-    make, train = partial(fasttext_vectors, width=width), np.asarray(train)
-    vectors = _means_of_trained(make, token_ids, n_vocabulary, train)
+    vectors = _means_of_trained(partial(fasttext_vectors, width=width), token_ids, n_vocabulary, train)
     return Representation("fasttext", "", "none", vectors, (FitRecord.of("fasttext", ids, train),))
 
 
@@ -77,7 +75,6 @@ def sif(
     seed: int = 0,
 ) -> Representation:
     """The word vectors of `word_vectors` by smooth inverse frequency, without what all documents share; float32 [n, width]."""
-    train = np.asarray(train)
     table = ppmi_vectors([token_ids[i] for i in train], n_vocabulary, width=width, seed=seed)
     vectors = sif_vectors(token_ids, table, train=train)
     return Representation("sif", "", "none", vectors, (FitRecord.of("word vectors", ids, train),))
@@ -97,6 +94,6 @@ def doc2vec(
     return Representation("doc2vec", "", "none", vectors, (FitRecord.of("doc2vec", ids, train),))
 
 
-def _means_of_trained(make, token_ids, n_vocabulary: int, train: np.ndarray) -> np.ndarray:
+def _means_of_trained(make, token_ids, n_vocabulary: int, train: Sequence[int] | np.ndarray) -> np.ndarray:
     read = [token_ids[i] for i in train]
     return mean_rows(token_ids, make(read, n_vocabulary), weights=idf_weights(read, n_vocabulary))

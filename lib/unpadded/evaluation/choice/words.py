@@ -11,8 +11,7 @@ third part. They tell what tuning leaves out, and would mislead a cosine.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import sparse
@@ -89,10 +88,7 @@ class _Joined:
 
     parts: tuple[Representation, ...]
     train: np.ndarray
-
-    @cached_property
-    def fitted(self) -> dict[str, Part]:
-        return {}
+    fitted: dict[str, Part] = field(default_factory=dict)
 
     def __call__(self) -> Matrix:
         words = self.parts[-1].vectors

@@ -45,10 +45,7 @@ def best_terms(
     rarity = np.log1p(words.sum() / max(1, len(found)) / np.maximum(words.sum(axis=0), 1))
     best = {}
     for cluster, begin, end in zip(found.tolist(), words.indptr[:-1], words.indptr[1:], strict=True):
-        own, weights = (
-            words.indices[begin:end],
-            words.data[begin:end],
-        )  # the cluster's length divides all of its weights
+        own, weights = words.indices[begin:end], words.data[begin:end]  # its length would divide all of its weights
         unwanted = without.get(cluster, ()) if without else ()
         order = np.lexsort((own, -weights * rarity[own]))[: k + len(unwanted)]
         best[cluster] = [name for name in terms.names[own[order]] if name not in unwanted][:k]

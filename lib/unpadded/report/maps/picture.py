@@ -25,9 +25,8 @@ SMALL, SMALL_COLUMNS, MOST_ALONE = 1.5, 6, 24  # the same for a topic against th
 SHORTEST = 8  # letters of a topic's name that is cut
 N_PIECES = 8  # in which the documents of a panel are drawn
 NAMED_APART, NAMED_MIXED = 5, 2  # topics of a panel in the alternative text
-STEPS = [
-    (x, y) for y, x in product((0, 1, -1, 2, -2, 3, -3), (0, 0.5, -0.5))
-]  # widths and heights that a name may move
+# Widths and heights that a name may move.
+STEPS = [(x, y) for y, x in product((0, 1, -1, 2, -2, 3, -3), (0, 0.5, -0.5))]
 
 
 @styled

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -34,20 +34,18 @@ def topic_colours(topics: Sequence[str]) -> dict[str, tuple]:
 
 def topic_shapes(topics: Sequence[str]) -> dict[str, str]:
     """A shape (Vega's name) per topic: topics of one hue have different shapes, as far as SHAPES go."""
-    return {
-        topic: SHAPES[place % len(SHAPES)]
-        for members in _by_hue(topics).values()
-        for place, topic in enumerate(members)
-    }
+    return {topic: SHAPES[place % len(SHAPES)] for topic, _, place in _placed(topics)}
 
 
 def topic_marks(topics: Sequence[str]) -> dict[str, tuple[str, str]]:
     """A hue and a marker (Matplotlib's) per topic: topics of one hue differ in shape, as far as MARKERS go."""
-    return {
-        topic: (HUES[hue], MARKERS[place % len(MARKERS)])
-        for hue, members in _by_hue(topics).items()
-        for place, topic in enumerate(members)
-    }
+    return {topic: (HUES[hue], MARKERS[place % len(MARKERS)]) for topic, hue, place in _placed(topics)}
+
+
+def _placed(topics: Sequence[str]) -> Iterator[tuple[str, int, int]]:
+    """Each topic, its hue's position in TOPIC_COLOURS, and its own among the topics of that hue."""
+    for hue, members in _by_hue(topics).items():
+        yield from ((topic, hue, place) for place, topic in enumerate(members))
 
 
 def _by_hue(topics: Sequence[str]) -> dict[int, list[str]]:

@@ -5,10 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import sparse
 
-from unpadded.tokens import TokenizedCorpus, count_matrix, document_frequencies
+from unpadded.tokens import MOST_NGRAMS, TokenizedCorpus, character_ngrams, count_matrix, document_frequencies
 
-NGRAM_LENGTHS = (3, 4)  # characters, the blank at a token's either end among them
-MOST_NGRAMS = 30_000  # those of most documents
 ENOUGH, FEWEST = 100, 3  # from so many documents on, a feature is in at least so many of them and in half at most
 DOCUMENTS_A_TOPIC, LEAST_TOPICS = 10, 20  # more topics than that are single documents of a small corpus
 FITTED_ON = 6_000  # documents at most, drawn at random: enough for some hundred topics
@@ -37,11 +35,9 @@ def document_topics(corpus: TokenizedCorpus, width: int, *, seed: int = 0) -> np
 def ngrams_of(types: Sequence[str]) -> sparse.csr_matrix:
     """How often each token holds each character n-gram, sparse float32 [n_types, n-grams]; marks (xxmaj, ...) hold none."""
     from fastai.text.core import defaults
-    from sklearn.feature_extraction.text import CountVectorizer
 
     marks = {bar + mark for mark in defaults.text_spec_tok for bar in ("", "▁")}
-    vectorizer = CountVectorizer(analyzer="char_wb", ngram_range=NGRAM_LENGTHS, lowercase=False, dtype=np.float32)
-    return vectorizer.fit_transform(["" if token in marks else token for token in types])
+    return character_ngrams(["" if token in marks else token for token in types])
 
 
 def _tfidf(counts: sparse.csr_matrix) -> sparse.csr_matrix:
