@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from unpadded.common.errors import InputError
-from unpadded.evaluation.statistics import bootstrap_mean, compare, holm, percentile_interval, verdict
+from unpadded.evaluation.statistics import against, bootstrap_mean, compare, holm, percentile_interval, verdict
 
 
 def p_value(first, second):
@@ -121,3 +121,20 @@ def test_pure_noise_is_rarely_called_a_difference():
 def test_bad_comparisons_are_refused(per_item, message):
     with pytest.raises(InputError, match=message):
         compare(per_item)
+
+
+def test_a_chosen_method_is_tested_against_all_others_and_nothing_where_it_was_not_measured():
+    rng = np.random.default_rng(0)
+    per_item = {"own": rng.uniform(0.5, 1, 40), "worse": rng.uniform(0, 0.5, 40)}
+    per_item["alike"] = per_item["own"][::-1].copy()
+    table = against("own", per_item, corpus="news", metric="nDCG@10", seed=3)
+    assert table[["corpus", "metric", "seed", "first", "second"]].to_numpy().tolist() == [
+        ["news", "nDCG@10", 3, "own", "worse"],
+        ["news", "nDCG@10", 3, "own", "alike"],
+    ]
+    assert table.significant.tolist() == [True, False]
+    assert table.difference.tolist() == pytest.approx([(per_item["own"] - per_item["worse"]).mean(), 0])
+    for chosen, measured in (("", per_item), ("another", per_item), ("own", {"own": per_item["own"]})):
+        empty = against(chosen, measured, corpus="news", metric="nDCG@10")
+        assert empty.empty
+        assert [*empty] == [*table]

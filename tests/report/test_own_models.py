@@ -10,7 +10,16 @@ from unpadded.evaluation.scores import Representation, score_row, to_frame, writ
 from unpadded.evaluation.statistics import Interval
 from unpadded.report import goals
 from unpadded.report.goals import ALONE, CLASSIFIED, RECOMMENDED, Goal, goals_markdown, worth_markdown, worth_of_choice
-from unpadded.report.own_models import KINDS, WORDS, best_of_kinds, own_models_markdown, scores_of, wins
+from unpadded.report.own_models import (
+    KINDS,
+    WORDS,
+    best_of_kinds,
+    own_models_markdown,
+    scores_of,
+    tested,
+    tests_of,
+    wins,
+)
 from unpadded.report.readme import with_own_models
 from unpadded.runs.profiles import QUICK_BASELINES
 
@@ -107,6 +116,41 @@ def test_of_several_runs_of_a_corpus_the_means_are_shown(tmp_path):
     assert row.seeds == 3
     assert row["tuned"] == pytest.approx(0.70)
     assert row["recommended: high"] == pytest.approx(0.80)
+
+
+def test_a_rival_that_one_run_of_several_has_counts_with_that_run(tmp_path):
+    runs = [write_run(tmp_path / str(seed), seed=seed, add=0.1 * seed) for seed in range(2)]
+    first, second = (scores_of(run) for run in runs)
+    row = best_of_kinds(pd.concat([first, second[second.method != "wordllama"]])).iloc[0]
+    assert (row["pretrained"], row["pretrained: name"]) == (0.80, "wordllama")
+    assert row["words alone"] == pytest.approx(0.73)
+
+
+def test_paired_tests_against_the_best_of_a_kind_are_counted(tmp_path):
+    run = write_run(tmp_path / "run")
+    rows = [
+        ("own", "AMI", "lsa", -0.03, False),
+        ("own", "AMI", "wordllama", -0.2, True),
+        ("own", "AMI", "tfidf", 0.1, True),
+    ]
+    rows += [
+        ("other", "AMI", "lsa", 0.5, True),
+        ("own, same topic", "nDCG@10", "bm25", 0.1, True),
+        ("own", "R", "lsa", 1, True),
+    ]
+    tests = pd.DataFrame(rows, columns=["corpus", "metric", "second", "difference", "significant"])
+    assert tests_of(run, "own").empty
+    (run / "tests").mkdir()
+    write_table(run / "tests" / "06_clustering.csv", tests)
+    found = tests_of(run, "own")
+    assert found.second.tolist() == ["lsa", "wordllama", "tfidf", "bm25"]
+    table = best_of_kinds(scores_of(run))
+    assert tested(table, found, "words alone") == (0, 0, 1)  # lsa is the best; nothing else was ranked
+    assert tested(table, found, "pretrained") == (0, 1, 1)
+    said = own_models_markdown(table, found)
+    assert (
+        "Of 1 paired tests against the best of words alone, 0 show it ahead and 0 behind; 1 show no difference." in said
+    )
 
 
 def test_a_goal_is_held_against_the_vectors_that_it_speaks_of(tmp_path, monkeypatch):

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         told_apart,
         write_scores,
     )
-    from unpadded.evaluation.statistics import bootstrap_mean, verdicts
+    from unpadded.evaluation.statistics import against, bootstrap_mean, verdicts
     from unpadded.evaluation.vector_geometry import geometry, norms_by_length, part_contributions
 
 __getattr__, __dir__, __all__ = hand_on(__name__)

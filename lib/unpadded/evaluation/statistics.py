@@ -14,6 +14,7 @@ from unpadded.common import InputError
 
 CONFIDENCE = 0.95
 SIGNIFICANCE = 0.05  # of the corrected p-value
+COMPARED = ["first", "second", "mean_first", "mean_second", "difference", "p_value", "p_holm", "significant", "n"]
 
 
 class Interval(NamedTuple):
@@ -144,6 +145,18 @@ def verdicts(
         return []
     table = compare(per_item, pairs=measured, seed=seed)
     return [verdict(table, first, second, metric=metric) for first, second in measured]
+
+
+def against(
+    chosen: str, per_item: Mapping[str, np.ndarray] | pd.DataFrame, *, corpus: str, metric: str, seed: int = 0
+) -> pd.DataFrame:
+    """One method, chosen beforehand, tested against each other one: compare()'s columns with corpus, metric and seed before
+    them. No rows where the chosen one was not measured, or alone."""
+    pairs = [(chosen, other) for other in per_item if other != chosen] if chosen in per_item else []
+    found = compare(per_item, pairs=pairs, seed=seed) if pairs else pd.DataFrame(columns=COMPARED)
+    for place, (name, value) in enumerate({"corpus": corpus, "metric": metric, "seed": seed}.items()):
+        found.insert(place, name, value)
+    return found
 
 
 def _finite(values: np.ndarray, name: str) -> np.ndarray:

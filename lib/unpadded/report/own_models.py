@@ -33,6 +33,12 @@ KINDS: dict[str, Sequence[str]] = {
     "words alone": WORDS,
     "pretrained": ("wordllama", "minilm"),
 }
+ENDS = {"value": "", "ci_low": ": low", "ci_high": ": high"}  # a column of the scores -> how that of a kind ends
+TESTED = {
+    "AMI": "V-measure",
+    "nDCG@10": "nDCG@10",
+    "accuracy": "accuracy",
+}  # metric of a paired test -> the score it is about
 
 
 def scores_of(run: Path) -> pd.DataFrame:
@@ -53,22 +59,23 @@ def scores_of(run: Path) -> pd.DataFrame:
 def best_of_kinds(scores: pd.DataFrame) -> pd.DataFrame:
     """One row a corpus and score: the best value of each kind of vectors, NaN where there are none.
 
-    Columns corpus, score, seeds (how many runs), and for each of KINDS its value, and `KIND: low`, `KIND: high`, means over
-    the runs; `KIND: name` is that of the first run.
+    Columns corpus, score, seeds (how many runs), and for each of KINDS its value, `KIND: low`, `KIND: high` and `KIND: name`.
+    A kind of vectors counts with its means over the runs that have it, so that rivals need not be measured with every seed;
+    what each run recommends, with the mean over the runs.
     """
     rows = []
-    for (corpus, _, metric, seed), part in scores.groupby(["corpus", "task", "metric", "seed"], sort=False):
-        row = {"corpus": corpus, "score": METRICS[metric], "seeds": seed}
+    for (corpus, _, metric), part in scores.groupby(["corpus", "task", "metric"], sort=False):
+        row = {"corpus": corpus, "score": METRICS[metric], "seeds": part.seed.nunique()}
+        means = part.groupby(["name", "method"], sort=False, as_index=False)[[*ENDS]].mean()
         for kind, methods in KINDS.items():
-            some = part[part.recommended] if kind == "recommended" else part[part.method.isin(methods)]
-            best = some.loc[some.value.idxmax()] if len(some) else {}
-            names = {"": "value", ": name": "name", ": low": "ci_low", ": high": "ci_high"}
-            row |= {kind + end: best.get(name) for end, name in names.items()}
+            some = means[means.method.isin(methods)]
+            best = some.loc[some.value.idxmax()] if len(some) else pd.Series(dtype=float)
+            if kind == "recommended" and part.recommended.any():
+                taken = part[part.recommended]
+                best = pd.concat([taken[[*ENDS]].mean(), taken.iloc[0][["name"]]])
+            row |= {kind + end: best.get(name) for name, end in (ENDS | {"name": ": name"}).items()}
         rows.append(row)
-    table = pd.DataFrame(rows).groupby(["corpus", "score"], sort=False, as_index=False)
-    return table.agg(
-        {"seeds": "nunique"} | {name: "first" if name.endswith(": name") else "mean" for name in [*rows[0]][3:]}
-    )
+    return pd.DataFrame(rows)
 
 
 def wins(table: pd.DataFrame, rival: str) -> tuple[int, int, int]:
@@ -79,8 +86,29 @@ def wins(table: pd.DataFrame, rival: str) -> tuple[int, int, int]:
     return int(ahead.sum()), int(within.sum()), len(both)
 
 
-def own_models_markdown(table: pd.DataFrame) -> str:
-    """The table for a README: three decimals, the best value of a row bold, and below it the wins in two sentences."""
+def tests_of(run: Path, corpus: str) -> pd.DataFrame:
+    """The paired tests of what a run recommends against everything else, on its own corpus; columns as `evaluation.against`
+    has them. No rows for a run that made none."""
+    found = [pd.read_csv(path, keep_default_na=False) for path in sorted((run / "tests").glob("*.csv"))]
+    tests = (
+        pd.concat(found) if found else pd.DataFrame(columns=["corpus", "metric", "second", "difference", "significant"])
+    )
+    own = (tests.corpus == corpus) | tests.corpus.str.startswith(f"{corpus}, ")
+    return tests[own & tests.metric.isin(TESTED)].assign(corpus=corpus)
+
+
+def tested(table: pd.DataFrame, tests: pd.DataFrame, rival: str) -> tuple[int, int, int]:
+    """Paired tests of the recommended vectors against the best of a kind that ended ahead, and behind, and all of them."""
+    best = {(row.corpus, row.score): row[f"{rival}: name"] for _, row in table.iterrows()}
+    named = [best.get((corpus, TESTED[metric])) for corpus, metric in zip(tests.corpus, tests.metric, strict=True)]
+    against_best = tests[tests.second == pd.Series(named, index=tests.index, dtype=object)]
+    shown = against_best[against_best.significant.astype(bool)]
+    return int((shown.difference > 0).sum()), int((shown.difference < 0).sum()), len(against_best)
+
+
+def own_models_markdown(table: pd.DataFrame, tests: pd.DataFrame | None = None) -> str:
+    """The table for a README: three decimals, the best value of a row bold, and below it the wins in sentences, those of the
+    paired `tests` too."""
     kinds = [kind for kind in KINDS if table[kind].notna().any()]
     lines = []
     for _, row in table.iterrows():
@@ -91,12 +119,22 @@ def own_models_markdown(table: pd.DataFrame) -> str:
             for k in kinds
         ]
         lines.append([f"`{row.corpus}`", row.score, *cells])
-    said = []
-    for rival in ("words alone", "pretrained"):
-        if rival in kinds:
-            ahead, within, n = wins(table, rival)
-            said.append(
-                f"Against the best of {rival}, what was recommended is ahead in {ahead} of {n} rows and within its "
-                f"interval in {within} more."
-            )
+    rivals = [rival for rival in ("words alone", "pretrained") if rival in kinds]
+    said = [_wins(table, rival) for rival in rivals]
+    if tests is not None and len(tests):
+        said += [_tested(table, tests, rival) for rival in rivals]
     return "\n".join([table_markdown(["corpus", "score", *kinds], lines), "", *said])
+
+
+def _wins(table: pd.DataFrame, rival: str) -> str:
+    ahead, within, n = wins(table, rival)
+    more = f"ahead in {ahead} of {n} rows and within its interval in {within} more"
+    return f"Against the best of {rival}, what was recommended is {more}."
+
+
+def _tested(table: pd.DataFrame, tests: pd.DataFrame, rival: str) -> str:
+    ahead, behind, n = tested(table, tests, rival)
+    return (
+        f"Of {n} paired tests against the best of {rival}, {ahead} show it ahead and {behind} behind; {n - ahead - behind} "
+        "show no difference."
+    )

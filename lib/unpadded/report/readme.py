@@ -38,11 +38,11 @@ def with_headline(text: str, scores: pd.DataFrame) -> str:
     return _between(text, BEGIN, END, headline_markdown(scores))
 
 
-def with_own_models(text: str, scores: pd.DataFrame) -> str:
-    """`text` with the tables of corpora that have models of their own replaced: "own models", and those of "goals" and "worth
+def with_own_models(text: str, scores: pd.DataFrame, tests: pd.DataFrame | None = None) -> str:
+    """`text` with the tables of corpora that have models of their own replaced: "own models", "goals" and "worth
     of the choice" where their markers stand. Raises as `with_headline` where none does."""
     made = {
-        "own models": lambda: own_models_markdown(best_of_kinds(scores)),
+        "own models": lambda: own_models_markdown(best_of_kinds(scores), tests),
         "goals": lambda: goals_markdown(scores),
         "worth of the choice": lambda: worth_markdown(scores),
     }

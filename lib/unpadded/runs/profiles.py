@@ -35,9 +35,11 @@ QUICK_BASELINES = "random,tfidf,lsa,lsa_ngrams,word_vectors,wordllama"
 
 
 def _scored(name: str, asks: str, *, smoke: dict, quick: dict) -> Stage:
-    """A stage that reads the vectors and leaves scores."""
+    """A stage that reads the vectors and leaves scores, and the tests of what the run recommends against all others."""
     parameters = {"smoke": smoke, "quick": quick, "reference": {"also": REFERENCE_CORPORA}}
-    return Stage(name, (TRAIN, EXTRACT, TEACH), (f"scores/{name}.csv",), asks, parameters=parameters)
+    return Stage(
+        name, (TRAIN, EXTRACT, TEACH), (f"scores/{name}.csv", f"tests/{name}.csv"), asks, parameters=parameters
+    )
 
 
 STAGES = (
