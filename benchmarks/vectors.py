@@ -13,7 +13,14 @@ from pathlib import Path
 import pandas as pd
 
 from unpadded.common import atomic_write, write_table
-from unpadded.report import best_of_kinds, goals_markdown, own_models_markdown, scores_of, tests_of, worth_markdown
+from unpadded.report import (
+    best_of_kinds,
+    goals_markdown,
+    own_models_markdown,
+    paired_tests_of,
+    scores_of,
+    worth_markdown,
+)
 from unpadded.report.readme import with_own_models
 
 
@@ -27,7 +34,7 @@ def main() -> None:
     args = parser.parse_args()
     found = {run: scores_of(run) for run in args.runs}
     write_table(args.table, pd.concat(found.values(), ignore_index=True))
-    tests = pd.concat([tests_of(run, of.corpus.iloc[0]) for run, of in found.items()], ignore_index=True)
+    tests = pd.concat([paired_tests_of(run, of.corpus.iloc[0]) for run, of in found.items()], ignore_index=True)
     write_table(args.tests, tests)
     scores = pd.read_csv(args.table, keep_default_na=False, na_values={"pieces": ""})
     for table in (own_models_markdown(best_of_kinds(scores), tests), goals_markdown(scores), worth_markdown(scores)):

@@ -12,8 +12,11 @@ from sklearn.metrics.pairwise import cosine_similarity
 from unpadded.common import nearest as search_blocks
 from unpadded.common.errors import InputError
 from unpadded.common.nearest import cosine_scorer, first_documents
+from unpadded.embeddings.fusion import standardised
+from unpadded.evaluation.baselines.baselines import BM25
 from unpadded.evaluation.ranking.ranking import METRICS, example_results, rank_judged, rank_topics
 from unpadded.evaluation.ranking.ratings import rank_ratings
+from unpadded.evaluation.scores import Representation
 from unpadded.evaluation.statistics import compare
 from vector_tools import clouds, lm, noise
 
@@ -264,3 +267,20 @@ def test_bad_ratings_are_refused(rated, change, message):
     vectors, ids, ratings = rated
     with pytest.raises(InputError, match=message):
         rank_ratings([lm(vectors)], corpus_name="tiny", ids=ids, ratings=ratings.assign(**change))
+
+
+def test_the_sum_with_bm25_ranks_by_both_as_a_search_does():
+    texts = ["red apple", "green apple", "blue car", "red car"]
+    vectors = np.array([[1, 0], [0.9, 0.1], [0, 1], [0.1, 0.9]], np.float32)
+    own = Representation("lm_words", "mean", "idf", vectors)
+    judged = {"relevance": {"q": {"d1": 1}}, "texts": texts, "query_texts": ["apple"], "bm25": True}
+    asked = [Representation("lm_words", "mean", "idf", np.array([[0.6, 0.5]], np.float32))]
+    about = {"corpus_name": "toy", "ids": [f"d{i}" for i in range(4)], "query_ids": ["q"]} | judged
+    scores, details = rank_judged([own], asked, fused="lm_words mean + idf", **about)
+    assert list(details.first) == ["lm_words mean + idf", "bm25", "lm_bm25 mean + idf"]
+    cosines = vectors @ asked[0].vectors[0] / np.linalg.norm(vectors, axis=1)
+    sums = standardised(cosines) + standardised(BM25(texts).scores(["apple"])[0])
+    assert details.first["lm_bm25 mean + idf"][0].tolist()[:4] == np.argsort(-sums, kind="stable").tolist()
+    assert set(scores.method) == {"lm_words", "bm25", "lm_bm25"}
+    for fused in ("", "another"):
+        assert set(rank_judged([own], asked, fused=fused, **about)[0].method) == {"lm_words", "bm25"}

@@ -20,7 +20,7 @@ from unpadded.evaluation.postprocess import Whitener
 from unpadded.evaluation.reading import tokenized, validation_tokens
 from unpadded.evaluation.representations import chosen, compared, load, save, with_topics
 from unpadded.evaluation.scores import Representation, told_apart
-from unpadded.tokens import idf_weights
+from unpadded.tokens import idf_weights, mark_ids
 from unpadded.tokens.tokenized import tokenize
 from vector_tools import lm, noise
 
@@ -77,7 +77,8 @@ def test_the_idf_weighted_mean_learns_its_weights_from_training_documents_and_sa
     train = training_documents(judged_corpus)
     tokens = tokenized(judged_corpus, tiny_model.tokenizer).with_vocab(tiny_model.vocab)
     documents = [tokens[i] for i in range(len(tokens))]
-    weights = idf_weights([documents[i] for i in train], len(tiny_model.vocab))
+    vocab = tiny_model.vocab
+    weights = idf_weights([documents[i] for i in train], len(vocab), marks=mark_ids(vocab))
     encoder = DocumentEncoder(tiny_model, "weighted_mean", token_weights=weights)
     np.testing.assert_array_equal(found.vectors[:90], encoder.encode_tokens(documents))
     np.testing.assert_array_equal(found.vectors[90:92], encoder.encode(list(judged_corpus.queries.values())))

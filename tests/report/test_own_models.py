@@ -9,15 +9,15 @@ from unpadded.evaluation.baselines.baselines import BASELINES, ON_REQUEST
 from unpadded.evaluation.scores import Representation, score_row, to_frame, write_scores
 from unpadded.evaluation.statistics import Interval
 from unpadded.report import goals
-from unpadded.report.goals import ALONE, CLASSIFIED, RECOMMENDED, Goal, goals_markdown, worth_markdown, worth_of_choice
+from unpadded.report.goals import ALONE, RECOMMENDED, WITH_WORDS, Goal, goals_markdown, worth_markdown, worth_of_choice
 from unpadded.report.own_models import (
     KINDS,
     WORDS,
     best_of_kinds,
     own_models_markdown,
+    paired_tests_of,
+    paired_wins,
     scores_of,
-    tested,
-    tests_of,
     wins,
 )
 from unpadded.report.readme import with_own_models
@@ -139,14 +139,14 @@ def test_paired_tests_against_the_best_of_a_kind_are_counted(tmp_path):
         ("own", "R", "lsa", 1, True),
     ]
     tests = pd.DataFrame(rows, columns=["corpus", "metric", "second", "difference", "significant"])
-    assert tests_of(run, "own").empty
+    assert paired_tests_of(run, "own").empty
     (run / "tests").mkdir()
     write_table(run / "tests" / "06_clustering.csv", tests)
-    found = tests_of(run, "own")
+    found = paired_tests_of(run, "own")
     assert found.second.tolist() == ["lsa", "wordllama", "tfidf", "bm25"]
     table = best_of_kinds(scores_of(run))
-    assert tested(table, found, "words alone") == (0, 0, 1)  # lsa is the best; nothing else was ranked
-    assert tested(table, found, "pretrained") == (0, 1, 1)
+    assert paired_wins(table, found, "words alone") == (0, 0, 1)  # lsa is the best; nothing else was ranked
+    assert paired_wins(table, found, "pretrained") == (0, 1, 1)
     said = own_models_markdown(table, found)
     assert (
         "Of 1 paired tests against the best of words alone, 0 show it ahead and 0 behind; 1 show no difference." in said
@@ -155,7 +155,7 @@ def test_paired_tests_against_the_best_of_a_kind_are_counted(tmp_path):
 
 def test_a_goal_is_held_against_the_vectors_that_it_speaks_of(tmp_path, monkeypatch):
     scores = scores_of(write_run(tmp_path / "run"))
-    given = [(ALONE, 0.60), (ALONE, 0.64), (RECOMMENDED, 0.71), (CLASSIFIED, 0.65)]
+    given = [(ALONE, 0.60), (ALONE, 0.64), (RECOMMENDED, 0.71), (WITH_WORDS, 0.65)]
     wanted = tuple(Goal("own", "v_measure", of, value) for of, value in given)
     monkeypatch.setattr(goals, "GOALS", (*wanted, Goal("another", "P@10", RECOMMENDED, 0.5)))
     lines = goals_markdown(scores).splitlines()[2:]

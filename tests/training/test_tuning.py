@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from training_tools import StopAt, assert_same, killed_at, weights
 from unpadded import DocumentEncoder, LanguageModel, TuningSettings, tokenize, tune
 from unpadded.common import InputError
-from unpadded.tokens import TokenizedCorpus
+from unpadded.tokens import TokenizedCorpus, idf_weights, mark_ids
 from unpadded.training import checkpoint
 from unpadded.training.objective import LanguageModelObjective
 from unpadded.training.tuning import halves, halves_found, loop
+from unpadded.training.tuning.case import CAPITALS, LOWERED, Recasing
 from unpadded.training.tuning.objective import TuningObjective, contrastive_loss, relation_loss
 from unpadded.training.tuning.pieces import PieceLoader, grouped, two_pieces
 from unpadded.training.tuning.teacher import document_topics, ngrams_of
@@ -39,6 +40,36 @@ def test_pieces_are_of_the_text_in_its_order_and_begin_as_it_does(n, length, del
         if n > length:
             assert len(piece) == length
             assert (steps[1:] == 1).all()  # a crop without gaps, behind the first token
+
+
+@pytest.mark.parametrize("bar", ["", "▁"])
+@pytest.mark.parametrize("backward", [False, True])
+def test_some_pieces_are_read_in_small_letters_and_some_in_capitals(bar, backward):
+    types = [bar + word for word in ("xxbos", "xxup", "xxmaj", "the", "NASA", "7", "xxunk")] + ["ing"]
+    piece = np.array([0, 2, 3, 1, 4, 5, 6, 7])  # xxbos xxmaj the xxup nasa 7 unknown -ing
+    small, capitals = [0, 3, 4, 5, 6, 7], [0, 1, 3, 1, 4, 5, 1, 6, 7] if bar else [0, 1, 3, 1, 4, 5, 1, 6, 1, 7]
+    if backward:
+        piece, small = piece[::-1].copy(), small[::-1]
+        capitals = capitals[::-1]
+    recased, rng = Recasing(types, backward=backward), np.random.default_rng(0)
+    found = [tuple(recased(piece, 20, rng).tolist()) for _ in range(4_000)]
+    shares = {tuple(small): LOWERED, tuple(capitals): CAPITALS, tuple(piece.tolist()): 1 - LOWERED - CAPITALS}
+    assert set(found) == set(shares)
+    assert all(found.count(read) / 4_000 == pytest.approx(share, abs=0.03) for read, share in shares.items())
+    assert max(len(recased(piece, 8, rng)) for _ in range(200)) == 8
+
+
+def test_a_tokenizer_without_marks_of_case_leaves_pieces_as_they_are():
+    recased, rng = Recasing(["a", "b"]), np.random.default_rng(0)
+    assert all((recased(np.array([0, 1]), 9, rng) == [0, 1]).all() for _ in range(99))
+
+
+def test_marks_weigh_as_little_as_what_is_in_every_document():
+    types = ["xxbos", "xxup", "▁xxmaj", "xxunk", "the", "rare"]
+    assert mark_ids(types).tolist() == [0, 1, 2]
+    weights = idf_weights([np.array([0, 4]), np.array([0, 4, 5])], 6, marks=mark_ids(types))
+    assert weights[[0, 1, 2, 4]].tolist() == [1] * 4
+    assert weights[3] > weights[5] > 1
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=30), st.integers(1, 6))

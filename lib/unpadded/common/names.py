@@ -7,9 +7,10 @@ POOLINGS = STUDIED  # compared by the evaluations
 # What may be done to a pooled vector. "idf" is done while pooling: the mean's tokens are weighted by their inverse
 # document frequency; the others transform vectors.
 POSTPROCESSES = ("none", "l2", "standardize", "remove_top", "whiten", "idf")
-# Methods whose vectors are a language model's and have a pooling: as trained, as tuned, and the latter joined with words.
+# Methods whose vectors are a language model's and have a pooling: as trained, as tuned, the latter joined with words, and,
+# in rankings alone, what is recommended summed with BM25.
 FROM_STATES = ("lm", "lm_tuned")
-OF_MODEL = (*FROM_STATES, "lm_words")
+OF_MODEL = (*FROM_STATES, "lm_words", "lm_bm25")
 # What a certificate says, from good to bad.
 VERDICTS = ("bit-identical", "rounding", "depends on the batch", "not repeatable", "wrong order")
 SEARCHED_BY = ("vectors", "words", "both")  # what a search compares; each result says which of them found it

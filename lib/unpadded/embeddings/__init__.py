@@ -7,6 +7,7 @@ from unpadded.common.lazy import hand_on
 if TYPE_CHECKING:
     from unpadded.embeddings.driver import cluster_client, embed_on_cluster
     from unpadded.embeddings.embedding import embed_corpus, stored_parts
+    from unpadded.embeddings.fusion import standardised
     from unpadded.embeddings.search import QUERIES_AT_ONCE, DocumentSearch
     from unpadded.embeddings.store import MANIFEST, SHARDS, TIMINGS, Embeddings
     from unpadded.embeddings.words import WordIndex

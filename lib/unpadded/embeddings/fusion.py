@@ -4,11 +4,13 @@ import numpy as np
 
 
 def standardised(scores: np.ndarray) -> np.ndarray:
-    """Scores [n] with mean 0 and standard deviation 1, float64; where all are equal they say nothing and become 0."""
+    """Scores [..., n], each row with mean 0 and standard deviation 1, float64; equal ones say nothing and become 0."""
     scores = scores.astype(np.float64)
-    if not len(scores) or scores.min() == scores.max():
-        return np.zeros(len(scores))
-    return (scores - scores.mean()) / scores.std()
+    if not scores.size:
+        return scores
+    equal = scores.min(axis=-1, keepdims=True) == scores.max(axis=-1, keepdims=True)
+    spread = np.where(equal, 1, scores.std(axis=-1, keepdims=True))
+    return np.where(equal, 0, scores - scores.mean(axis=-1, keepdims=True)) / spread
 
 
 def summed(rows: np.ndarray, cosines: np.ndarray, bm25: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

@@ -11,12 +11,12 @@ from unpadded.corpus import Corpus
 from unpadded.embeddings import embed_corpus
 from unpadded.encoding import DocumentEncoder
 from unpadded.evaluation.baselines.baselines import all_baselines
-from unpadded.evaluation.choice.pieces import pieces_of
+from unpadded.evaluation.choice.pieces import pieces_of, tuning_documents
 from unpadded.evaluation.classification import training_documents
 from unpadded.evaluation.reading import tokenized
 from unpadded.evaluation.representations import TUNED, load, row_ids, save
 from unpadded.evaluation.scores import FitRecord, Representation
-from unpadded.tokens import TokenizedCorpus, idf_weights
+from unpadded.tokens import TokenizedCorpus, idf_weights, mark_ids
 
 
 def extract(
@@ -32,6 +32,7 @@ def extract(
 
     The vectors lie in `<run>/embeddings`, the baselines and the record in `<run>/representations`. One pass pools last, mean,
     max and the IDF-weighted mean, whose weights come from the training documents alone, and which queries and pieces share.
+    Baselines are fitted on the documents that tuning may read: an analysis that holds a document finds its pieces too easily.
     `trained_on`: ids of the documents that the language model was trained on. `baselines`: names, comma separated (empty:
     all). Returns the representations, rows [n_documents + n_queries + n_pieces].
     """
@@ -42,9 +43,10 @@ def extract(
     made = all_baselines(
         [text for part in parts for text in part.texts],
         row_ids(corpus),
-        train=training_documents(corpus, seed),
+        train=tuning_documents(corpus, seed)[0],  # the others are asked about
         token_ids=[numbers[i] for numbers in tokens for i in range(len(numbers))],
         table=encoder.lm.awd_lstm.encoder.weight.detach().cpu().float().numpy(),
+        marks=mark_ids(encoder.lm.vocab),
         learned=learned,
         names=baselines,
         seed=seed,
@@ -89,7 +91,8 @@ def _embed(
     """Embed every part below `folder`; the representations that lie there then, without vectors, and their folders."""
     corpus = parts[0]
     train = training_documents(corpus, seed)
-    encoder = encoder.weighted(idf_weights([tokens[0][i] for i in train], len(encoder.lm.vocab)))
+    vocab = encoder.lm.vocab
+    encoder = encoder.weighted(idf_weights([tokens[0][i] for i in train], len(vocab), marks=mark_ids(vocab)))
     stores = [folder / part.name for part in parts]
     for part, numbers, store in zip(parts, tokens, stores, strict=True):
         embed_corpus(part, encoder, store, tokens=numbers, pooling=PARTS)

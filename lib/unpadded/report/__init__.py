@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         umap_coordinates,
     )
     from unpadded.report.notebooks import code_of, prose_of, refresh_text, write_page
-    from unpadded.report.own_models import best_of_kinds, own_models_markdown, scores_of, tests_of
+    from unpadded.report.own_models import best_of_kinds, own_models_markdown, paired_tests_of, scores_of
     from unpadded.report.plots.effects import effect_panels
     from unpadded.report.plots.last_state import fade_lines, part_lines, probe_bars
     from unpadded.report.plots.padding import changed_bars, chunk_grid, cosine_lines, injection_lines, pad_row_panels

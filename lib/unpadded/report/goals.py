@@ -7,16 +7,16 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from unpadded.common import OF_MODEL
-from unpadded.report.own_models import METRICS, best_of_kinds, wins
+from unpadded.report.own_models import KINDS, METRICS, best_of_kinds, wins
 from unpadded.report.rendering import table_markdown
 
-ALONE, RECOMMENDED, CLASSIFIED = "model alone", "recommended", "with words"
+ALONE, RECOMMENDED, WITH_WORDS = "model alone", "recommended", "with words"
 
 
 @dataclass(frozen=True)
 class Goal:
     """A score to be reached on a corpus: by the tuned model's own vectors that the choice without labels puts first
-    (ALONE), by what it recommends (RECOMMENDED), or by the best joined with words (CLASSIFIED)."""
+    (ALONE), by what it recommends (RECOMMENDED), or by the best joined with words (WITH_WORDS)."""
 
     corpus: str
     metric: str
@@ -27,12 +27,12 @@ class Goal:
 GOALS = (
     Goal("newsgroups", "v_measure", RECOMMENDED, 0.70),
     Goal("newsgroups", "P@10", RECOMMENDED, 0.82),
-    Goal("newsgroups", "accuracy", CLASSIFIED, 0.86),
+    Goal("newsgroups", "accuracy", WITH_WORDS, 0.86),
     Goal("cranfield", "nDCG@10", ALONE, 0.38),
     Goal("cranfield", "nDCG@10", RECOMMENDED, 0.42),
     Goal("medline", "nDCG@10", ALONE, 0.78),
     Goal("medline", "nDCG@10", RECOMMENDED, 0.81),
-    Goal("vaswani", "nDCG@10", RECOMMENDED, 0.40),
+    Goal("vaswani", "nDCG@10", WITH_WORDS, 0.40),
     Goal("reuters-r8", "v_measure", RECOMMENDED, 0.60),
     Goal("reuters-r8", "P@10", RECOMMENDED, 0.94),
     Goal("bbc", "v_measure", RECOMMENDED, 0.90),
@@ -103,8 +103,8 @@ def _measured(goal: Goal, part: pd.DataFrame) -> pd.Series | None:
     """The row of one run that a goal speaks of."""
     if goal.of == ALONE:
         some = part[part.method == "lm_tuned"].sort_values("pieces", ascending=False)
-    elif goal.of == CLASSIFIED:
-        some = part[part.method == "lm_words"].sort_values("value", ascending=False)
+    elif goal.of == WITH_WORDS:
+        some = part[part.method.isin(KINDS["with words"])].sort_values("value", ascending=False)
     else:
         some = part[part.recommended]
     return some.iloc[0] if len(some) else None

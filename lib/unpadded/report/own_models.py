@@ -28,7 +28,7 @@ WORDS = (
 KINDS: dict[str, Sequence[str]] = {
     "as trained": ("lm",),
     "tuned": ("lm_tuned",),
-    "with words": ("lm_words",),
+    "with words": ("lm_words", "lm_bm25"),
     "recommended": (),
     "words alone": WORDS,
     "pretrained": ("wordllama", "minilm"),
@@ -86,7 +86,7 @@ def wins(table: pd.DataFrame, rival: str) -> tuple[int, int, int]:
     return int(ahead.sum()), int(within.sum()), len(both)
 
 
-def tests_of(run: Path, corpus: str) -> pd.DataFrame:
+def paired_tests_of(run: Path, corpus: str) -> pd.DataFrame:
     """The paired tests of what a run recommends against everything else, on its own corpus; columns as `evaluation.against`
     has them. No rows for a run that made none."""
     found = [pd.read_csv(path, keep_default_na=False) for path in sorted((run / "tests").glob("*.csv"))]
@@ -97,7 +97,7 @@ def tests_of(run: Path, corpus: str) -> pd.DataFrame:
     return tests[own & tests.metric.isin(TESTED)].assign(corpus=corpus)
 
 
-def tested(table: pd.DataFrame, tests: pd.DataFrame, rival: str) -> tuple[int, int, int]:
+def paired_wins(table: pd.DataFrame, tests: pd.DataFrame, rival: str) -> tuple[int, int, int]:
     """Paired tests of the recommended vectors against the best of a kind that ended ahead, and behind, and all of them."""
     best = {(row.corpus, row.score): row[f"{rival}: name"] for _, row in table.iterrows()}
     named = [best.get((corpus, TESTED[metric])) for corpus, metric in zip(tests.corpus, tests.metric, strict=True)]
@@ -122,7 +122,7 @@ def own_models_markdown(table: pd.DataFrame, tests: pd.DataFrame | None = None) 
     rivals = [rival for rival in ("words alone", "pretrained") if rival in kinds]
     said = [_wins(table, rival) for rival in rivals]
     if tests is not None and len(tests):
-        said += [_tested(table, tests, rival) for rival in rivals]
+        said += [_paired(table, tests, rival) for rival in rivals]
     return "\n".join([table_markdown(["corpus", "score", *kinds], lines), "", *said])
 
 
@@ -132,8 +132,8 @@ def _wins(table: pd.DataFrame, rival: str) -> str:
     return f"Against the best of {rival}, what was recommended is {more}."
 
 
-def _tested(table: pd.DataFrame, tests: pd.DataFrame, rival: str) -> str:
-    ahead, behind, n = tested(table, tests, rival)
+def _paired(table: pd.DataFrame, tests: pd.DataFrame, rival: str) -> str:
+    ahead, behind, n = paired_wins(table, tests, rival)
     return (
         f"Of {n} paired tests against the best of {rival}, {ahead} show it ahead and {behind} behind; {n - ahead - behind} "
         "show no difference."

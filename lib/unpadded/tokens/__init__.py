@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING
 from unpadded.common.lazy import hand_on
 
 if TYPE_CHECKING:
-    from unpadded.tokens.counts import MOST_NGRAMS, character_ngrams, count_matrix, document_frequencies, idf_weights
+    from unpadded.tokens.counts import (
+        MOST_NGRAMS,
+        character_ngrams,
+        count_matrix,
+        document_frequencies,
+        idf_weights,
+        mark_ids,
+    )
     from unpadded.tokens.means import mean_rows
     from unpadded.tokens.rules import RULES
     from unpadded.tokens.subword import chosen_tokenizer

@@ -55,11 +55,24 @@ def document_frequencies(counts: sparse.csr_matrix) -> np.ndarray:
     return counts.getnnz(axis=0)
 
 
-def idf_weights(token_ids: Sequence[np.ndarray], n_vocabulary: int) -> np.ndarray:
+def mark_ids(types: Sequence[str]) -> np.ndarray:
+    """Positions of fastai's marks (xxbos, xxup, ...) among `types`, int64; that of unknown words, xxunk, is none of them."""
+    from fastai.text.core import UNK, defaults
+
+    marks = {bar + mark for mark in defaults.text_spec_tok if mark != UNK for bar in ("", "▁")}
+    return np.array([i for i, token in enumerate(types) if token in marks], np.int64)
+
+
+def idf_weights(
+    token_ids: Sequence[np.ndarray], n_vocabulary: int, *, marks: Sequence[int] | np.ndarray = ()
+) -> np.ndarray:
     """Smoothed inverse document frequency ln((1 + n) / (1 + df)) + 1 of every token id, float32 [n_vocabulary].
 
     token_ids: one int array per training document. The form is scikit-learn's; for a weighted mean of states it plays
-    the part of the frequency weights of Arora et al. (ICLR 2017). Raises InputError for ids beyond the vocabulary.
+    the part of the frequency weights of Arora et al. (ICLR 2017). The `marks` weigh 1, as a token of every document: that of
+    capitals may stand in no document and before each word of a query. Raises InputError for ids beyond the vocabulary.
     """
     df = document_frequencies(count_matrix(token_ids, n_vocabulary))
-    return (np.log((1 + len(token_ids)) / (1 + df)) + 1).astype(np.float32)
+    weights = (np.log((1 + len(token_ids)) / (1 + df)) + 1).astype(np.float32)
+    weights[np.asarray(marks, np.int64)] = 1
+    return weights

@@ -150,15 +150,16 @@ def all_baselines(
     train: Sequence[int] | np.ndarray,
     token_ids: Sequence[np.ndarray] | None = None,
     table: np.ndarray | None = None,
+    marks: Sequence[int] | np.ndarray = (),
     learned: FitRecord | None = None,
     names: str = "",
     seed: int = 0,
 ) -> list[Representation]:
     """random, those of words; with `token_ids` and the embedding `table` those of tokens; wordllama where installed.
 
-    `learned` says what the table was trained on, and goes with the representations that use it. `names`: which of BASELINES
-    and ON_REQUEST are made, comma separated (empty: all of the former). Raises `InputError` for an unknown name and
-    `MissingExtraError` for one that is named and not installed.
+    `marks` are the ids that weigh least. `learned` says what the table was trained on, and goes with the representations that
+    use it. `names`: which of BASELINES and ON_REQUEST are made, comma separated (empty: all of the former). Raises
+    `InputError` for an unknown name and `MissingExtraError` for one that is named and not installed.
     """
     wanted = listed(names, [*BASELINES, *ON_REQUEST], what="baseline") if names else BASELINES
     found = [random_vectors(len(texts), seed=seed)]
@@ -173,12 +174,12 @@ def all_baselines(
             found.append(nmf(words, train=train, seed=seed))
     if token_ids is not None and table is not None:
         weightings = [idf for name, idf in EMBEDDING_MEANS.items() if name in wanted]
-        means = [input_embeddings(token_ids, table, ids, train=train, idf=idf) for idf in weightings]
+        means = [input_embeddings(token_ids, table, ids, train=train, idf=idf, marks=marks) for idf in weightings]
         found += [mean if learned is None else mean.with_record(learned) for mean in means]
         if "word_vectors" in wanted:
-            found.append(word_vectors(token_ids, len(table), ids, train=train, seed=seed))
+            found.append(word_vectors(token_ids, len(table), ids, train=train, seed=seed, marks=marks))
         if "fasttext" in wanted:
-            found.append(fasttext(token_ids, len(table), ids, train=train))
+            found.append(fasttext(token_ids, len(table), ids, train=train, marks=marks))
         if "sif" in wanted:
             found.append(sif(token_ids, len(table), ids, train=train, seed=seed))
         if "doc2vec" in wanted:

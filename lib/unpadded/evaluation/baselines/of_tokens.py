@@ -25,15 +25,16 @@ def input_embeddings(
     *,
     train: Sequence[int] | np.ndarray,
     idf: bool = False,
+    marks: Sequence[int] | np.ndarray = (),
 ) -> Representation:
     """The mean of the model's own input embeddings over a document's tokens; float32 [n, table width].
 
     token_ids: one int array per document; table: float [vocabulary, width]. With `idf` tokens are weighted by their
-    inverse document frequency in the `train` documents. A document without tokens gets zeros.
+    inverse document frequency in the `train` documents (`marks`: see `idf_weights`). A document without tokens gets zeros.
     """
     if not idf:
         return Representation("input_embeddings", "", "none", mean_rows(token_ids, table))
-    weights = idf_weights([token_ids[i] for i in train], len(table))
+    weights = idf_weights([token_ids[i] for i in train], len(table), marks=marks)
     record = FitRecord.of("idf weights", ids, train)
     return Representation("input_embeddings_idf", "", "none", mean_rows(token_ids, table, weights=weights), (record,))
 
@@ -46,9 +47,10 @@ def word_vectors(
     train: Sequence[int] | np.ndarray,
     width: int = 100,
     seed: int = 0,
+    marks: Sequence[int] | np.ndarray = (),
 ) -> Representation:
     """The IDF-weighted mean of word vectors (PPMI-SVD) trained on the `train` documents; float32 [n, width]."""
-    vectors = _means_of_trained(partial(ppmi_vectors, width=width, seed=seed), token_ids, n_vocabulary, train)
+    vectors = _means_of_trained(partial(ppmi_vectors, width=width, seed=seed), token_ids, n_vocabulary, train, marks)
     return Representation("word_vectors", "", "none", vectors, (FitRecord.of("word vectors", ids, train),))
 
 
@@ -59,9 +61,10 @@ def fasttext(
     *,
     train: Sequence[int] | np.ndarray,
     width: int = 100,
+    marks: Sequence[int] | np.ndarray = (),
 ) -> Representation:
     """The IDF-weighted mean of fastText's word vectors trained on the `train` documents; float32 [n, width]."""
-    vectors = _means_of_trained(partial(fasttext_vectors, width=width), token_ids, n_vocabulary, train)
+    vectors = _means_of_trained(partial(fasttext_vectors, width=width), token_ids, n_vocabulary, train, marks)
     return Representation("fasttext", "", "none", vectors, (FitRecord.of("fasttext", ids, train),))
 
 
@@ -94,6 +97,6 @@ def doc2vec(
     return Representation("doc2vec", "", "none", vectors, (FitRecord.of("doc2vec", ids, train),))
 
 
-def _means_of_trained(make, token_ids, n_vocabulary: int, train: Sequence[int] | np.ndarray) -> np.ndarray:
+def _means_of_trained(make, token_ids, n_vocabulary: int, train: Sequence[int] | np.ndarray, marks) -> np.ndarray:
     read = [token_ids[i] for i in train]
-    return mean_rows(token_ids, make(read, n_vocabulary), weights=idf_weights(read, n_vocabulary))
+    return mean_rows(token_ids, make(read, n_vocabulary), weights=idf_weights(read, n_vocabulary, marks=marks))

@@ -20,6 +20,7 @@ from ir_measures import AP, RR, P, R, Rprec, nDCG
 from sklearn.utils import gen_batches
 
 from unpadded.common import InputError, Scorer, cosine_scorer, first_documents
+from unpadded.embeddings import standardised
 from unpadded.evaluation.baselines.baselines import BM25, NoWordError
 from unpadded.evaluation.scores import (
     Representation,
@@ -75,10 +76,12 @@ def rank_topics(
     texts: Sequence[str] | None = None,
     n_queries: int = 1000,
     bm25: bool = False,
+    fused: str = "",
     seed: int = 0,
 ) -> tuple[pd.DataFrame, RankingDetails]:
     """Same-topic retrieval: up to `n_queries` documents, drawn by `seed`, each search all others; (long table, details).
 
+    `bm25` adds BM25, `fused` the name of vectors whose scores are summed with its own (`lm_bm25`), as a search by both does.
     A document never finds itself; with `texts` nor any copy of its text, which is neither hit nor miss. Queries left
     without a relevant document are dropped and counted in the note. Raises InputError for fewer than two topics.
     """
@@ -103,7 +106,7 @@ def rank_topics(
         )
     scorers = {rep: partial(_cosine_scorer, rep, rep, kept, by_id) for rep in representations}
     if bm25:
-        scorers[BM25_REPRESENTATION] = partial(_bm25_scorer, texts, texts, kept, by_id)
+        _add_bm25(scorers, partial(_bm25_scorer, texts, texts, kept, by_id), fused)
     return _rank(scorers, n_relevant, judge, ids, by_id, excluded, corpus_name, seed, note)
 
 
@@ -118,12 +121,14 @@ def rank_judged(
     texts: Sequence[str] | None = None,
     query_texts: Sequence[str] | None = None,
     bm25: bool = False,
+    fused: str = "",
     seed: int = 0,
 ) -> tuple[pd.DataFrame, RankingDetails]:
     """Search with given queries and judgments (BEIR layout); queries are encoded as documents are; (long table, details).
 
     `queries` holds the same representations in the same order, with a row per query id. Queries without a relevant
-    document (no judgment above 0) are left out and counted in the note; raises InputError when none is left.
+    document (no judgment above 0) are left out and counted in the note; raises InputError when none is left. `bm25` and
+    `fused` as in `rank_topics`.
     """
     check_names(documents)
     if [rep.name for rep in documents] != [rep.name for rep in queries]:
@@ -138,7 +143,7 @@ def rank_judged(
     pairs = zip(documents, queries, strict=True)
     scorers = {doc: partial(_cosine_scorer, doc, query, kept, by_id, len(query_ids)) for doc, query in pairs}
     if bm25:
-        scorers[BM25_REPRESENTATION] = partial(_bm25_scorer, texts, query_texts, kept, by_id)
+        _add_bm25(scorers, partial(_bm25_scorer, texts, query_texts, kept, by_id), fused)
     n_relevant = {query_ids[i]: len(judgments[query_ids[i]]) for i in kept}
     return _rank(scorers, n_relevant, judgments.__getitem__, ids, by_id, {}, corpus_name, seed, note)
 
@@ -204,6 +209,19 @@ def _bm25_scorer(texts, query_texts, kept, by_id) -> Scorer:
         )
     index, asked = BM25([texts[i] for i in by_id]), [query_texts[i] for i in kept]
     return lambda rows: index.scores(asked[rows])
+
+
+def _add_bm25(scorers: dict[Representation, Callable[[], Scorer]], make: Callable[[], Scorer], fused: str) -> None:
+    """Add BM25 to the scorers, and the sum of its standardised scores and those of the vectors named `fused`."""
+    scorers[BM25_REPRESENTATION] = make
+    for vectors, make_cosines in [pair for pair in scorers.items() if fused and pair[0].name == fused]:
+        both = Representation("lm_bm25", vectors.pooling, vectors.postprocess, None)
+        scorers[both] = partial(_summed_scorer, make_cosines, make)
+
+
+def _summed_scorer(*make: Callable[[], Scorer]) -> Scorer:
+    scorers = [one() for one in make]
+    return lambda rows: sum(standardised(scorer(rows)) for scorer in scorers).astype(np.float32)
 
 
 def _rank(scorers, n_relevant, judge, ids, by_id, excluded, corpus_name, seed, note):

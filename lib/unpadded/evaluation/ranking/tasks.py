@@ -39,20 +39,28 @@ def rank_corpus(
     *,
     n_queries: int = 1_000,
     bm25: bool = True,
+    fused: str = "",
     seed: int = 0,
 ) -> dict[str, RankingResult]:
     """Measure every ranking task that the corpus has: task name -> result.
 
     `representations` hold the documents and, behind them, the queries (see `representations.compared`). `bm25` joins where
-    queries are texts. Documents without a topic are neither asked with nor found by topic. Raises `InputError` where
-    there is nothing to rank.
+    queries are texts, and the vectors named `fused` once more, summed with it. Documents without a topic are neither asked
+    with nor found by topic. Raises `InputError` where there is nothing to rank.
     """
     documents, queries = documents_and_queries(representations, len(corpus))
     about = {"corpus_name": corpus.name, "ids": corpus.ids, "seed": seed}
-    texts, results = {"texts": corpus.texts, "bm25": bm25}, {}
+    texts, results = {"texts": corpus.texts, "bm25": bm25, "fused": fused}, {}
     if has_pairs(corpus):
         some, rows = with_topics(corpus, documents)
-        own = {"corpus_name": corpus.name, "ids": some.ids, "seed": seed, "texts": some.texts, "bm25": bm25}
+        own = {
+            "corpus_name": corpus.name,
+            "ids": some.ids,
+            "seed": seed,
+            "texts": some.texts,
+            "bm25": bm25,
+            "fused": fused,
+        }
         scores, details = rank_topics(rows, some.labels, n_queries=n_queries, **own)
         by_id = dict(zip(some.ids, some.texts, strict=True))
         examples = example_results(details, some.texts, queries=by_id, labels=some.labels)

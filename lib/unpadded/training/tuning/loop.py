@@ -14,7 +14,7 @@ from fastai.learner import ValueMetric
 
 from unpadded.common import InputError
 from unpadded.model import LanguageModel, config_of, module_with, weights_of
-from unpadded.tokens import TokenizedCorpus, idf_weights
+from unpadded.tokens import TokenizedCorpus, idf_weights, mark_ids
 from unpadded.training.card import tokens_digest
 from unpadded.training.checkpoint import Checkpoint
 from unpadded.training.directions import one_after_the_other
@@ -89,10 +89,12 @@ def _tune(lm, tokens, settings, *, valid, checkpoints, progress, device, callbac
         length=settings.piece_length,
         deletion=settings.deletion,
         topics=settings.topics,
+        backward=lm.direction == "backward",
         pad=lm.awd_lstm.pad_token,
         seed=settings.seed,
         device=device,
     )
+    weights = idf_weights([kept[i] for i in range(len(kept))], len(kept.types), marks=mark_ids(kept.types))
     steps = max(settings.epochs * len(loader.documents) // loader.batch_size, 1)
     plan = replace(settings, epochs=-(-steps // len(loader)))
     measured = _beginning(held_out if len(held_out) else kept)
@@ -112,7 +114,7 @@ def _tune(lm, tokens, settings, *, valid, checkpoints, progress, device, callbac
             temperature=settings.temperature,
             near_duplicate=settings.near_duplicate,
             language_weight=settings.language_weight,
-            token_weights=torch.from_numpy(idf_weights([kept[i] for i in range(len(kept))], len(kept.types))),
+            token_weights=torch.from_numpy(weights),
         ).to(device)
         log = TuningLog(loader, objective, held_out)
         checkpoint = Checkpoint(checkpoints, _key(settings, kept, lm), objective=objective, log=log)

@@ -11,6 +11,7 @@ import torch
 from unpadded.common import InputError
 from unpadded.tokens import TokenizedCorpus
 from unpadded.training.distributed import n_processes, rank
+from unpadded.training.tuning.case import Recasing
 from unpadded.training.tuning.teacher import document_topics
 
 LEAST_STEPS = 40  # steps of a pass: a pass over a small corpus reads it several times
@@ -55,7 +56,7 @@ class PieceLoader:
 
     Every pass reads all documents, in an order drawn from (`seed`, pass), a small corpus several times.
     Crops are independent of each other (Izacard et al., *Contriever*, TMLR 2022): that two often share words teaches that
-    the same words mean the same.
+    the same words mean the same. Some are recased (`Recasing`); of a `backward` model's text the marks stand behind.
     Documents of less than two further tokens are left out. Raises `InputError` where fewer than two documents are left.
     """
 
@@ -69,6 +70,7 @@ class PieceLoader:
         length: int,
         deletion: float,
         topics: int,
+        backward: bool = False,
         pad: int = 1,
         seed: int = 0,
         device="cpu",
@@ -81,6 +83,7 @@ class PieceLoader:
             )
         self.corpus, self.length, self.deletion, self.pad, self.seed = corpus, length, deletion, pad, seed
         self.batch_size = min(batch_size, len(self.documents) * n_processes())
+        self.recased = Recasing(corpus.types, backward=backward)
         self.topics = document_topics(corpus, topics, seed=seed)
         self.device = torch.device(device)
         self.passes = self.start = 0
@@ -116,7 +119,8 @@ class PieceLoader:
 
     def _batch(self, documents: np.ndarray, rng: np.random.Generator) -> tuple[Pieces, torch.Tensor]:
         pairs = [two_pieces(self.corpus[i], self.length, self.deletion, rng) for i in documents]
-        pieces = grouped([pair[0] for pair in pairs] + [pair[1] for pair in pairs], pad=self.pad)
+        cut = [pair[0] for pair in pairs] + [pair[1] for pair in pairs]
+        pieces = grouped([self.recased(piece, self.length, rng) for piece in cut], pad=self.pad)
         topics = torch.from_numpy(self.topics[documents])
         likeness = (topics @ topics.T).fill_diagonal_(1.0)
         return pieces, likeness.repeat(2, 2)

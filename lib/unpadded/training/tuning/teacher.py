@@ -5,7 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import sparse
 
-from unpadded.tokens import MOST_NGRAMS, TokenizedCorpus, character_ngrams, count_matrix, document_frequencies
+from unpadded.tokens import (
+    BAR,
+    MOST_NGRAMS,
+    TokenizedCorpus,
+    character_ngrams,
+    count_matrix,
+    document_frequencies,
+    mark_ids,
+)
 
 ENOUGH, FEWEST = 100, 3  # from so many documents on, a feature is in at least so many of them and in half at most
 DOCUMENTS_A_TOPIC, LEAST_TOPICS = 10, 20  # more topics than that are single documents of a small corpus
@@ -34,10 +42,10 @@ def document_topics(corpus: TokenizedCorpus, width: int, *, seed: int = 0) -> np
 
 def ngrams_of(types: Sequence[str]) -> sparse.csr_matrix:
     """How often each token holds each character n-gram, sparse float32 [n_types, n-grams]; marks (xxmaj, ...) hold none."""
-    from fastai.text.core import defaults
+    from fastai.text.core import UNK
 
-    marks = {bar + mark for mark in defaults.text_spec_tok for bar in ("", "▁")}
-    return character_ngrams(["" if token in marks else token for token in types])
+    words = dict(enumerate(types)) | dict.fromkeys(mark_ids(types).tolist(), "")
+    return character_ngrams(["" if word in (UNK, BAR + UNK) else word for word in words.values()])
 
 
 def _tfidf(counts: sparse.csr_matrix) -> sparse.csr_matrix:
