@@ -325,6 +325,7 @@ def test_every_pooling_can_be_taught(tiny_model, tiny_tokens, pooling):
         ("deletion", 1),
         ("temperature", 0),
         ("learning_rate", float("nan")),
+        ("learning_rate", "0.01"),
         ("pooling", "concat"),
         ("precision", "int8"),
     ],
@@ -342,3 +343,13 @@ def test_what_cannot_be_tuned_on_is_refused_in_a_sentence(tiny_model, tiny_token
     foreign = TokenizedCorpus(np.arange(6, dtype=np.int32), np.array([0, 3, 6]), [f"~{i}" for i in range(6)])
     with pytest.raises(InputError, match="knows no token of the corpus"):
         tune(tiny_model, foreign, SMALL, progress=False)
+
+
+def test_the_learning_rate_is_given_or_follows_the_number_of_documents(tiny_model, tiny_tokens):
+    rates = [TuningSettings().rate_for(n) for n in (0, 900, 1_000, 2_000, 5_000, 11_111, 10**7)]
+    assert rates[:3] == [1e-2] * 3
+    assert rates[3:] == pytest.approx([7.07e-3, 4.47e-3, 3e-3, 3e-3], rel=1e-2)
+    assert TuningSettings(learning_rate=0.5).rate_for(10**7) == 0.5
+    tuned = tune(tiny_model, tiny_tokens, replace(FEW, epochs=1, learning_rate=None), progress=False)
+    assert tuned.card["tuning"]["settings"]["learning_rate"] == 1e-2
+    assert tuned.tuning.learning_rate.max() <= 1e-2

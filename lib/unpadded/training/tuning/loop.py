@@ -96,7 +96,8 @@ def _tune(lm, tokens, settings, *, valid, checkpoints, progress, device, callbac
     )
     weights = idf_weights([kept[i] for i in range(len(kept))], len(kept.types), marks=mark_ids(kept.types))
     steps = max(settings.epochs * len(loader.documents) // loader.batch_size, 1)
-    plan = replace(settings, epochs=-(-steps // len(loader)))
+    rate = settings.rate_for(len(loader.documents))
+    plan = replace(settings, epochs=-(-steps // len(loader)), learning_rate=rate)
     measured = _beginning(held_out if len(held_out) else kept)
     before = perplexity(lm.module, measured)
     with torch.random.fork_rng():
@@ -137,7 +138,10 @@ def _tune(lm, tokens, settings, *, valid, checkpoints, progress, device, callbac
     tuned = _like(lm, own)
     after = perplexity(tuned.module, measured)
     tuned.tuning = log.to_frame()
-    tuned.card = {**lm.card, "tuning": _facts(settings, precision, log, kept, first, before, after)}
+    tuned.card = {
+        **lm.card,
+        "tuning": _facts(replace(settings, learning_rate=rate), precision, log, kept, first, before, after),
+    }
     return tuned
 
 
