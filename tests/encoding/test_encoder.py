@@ -145,6 +145,16 @@ def test_a_device_that_is_not_there_is_refused_at_once(device):
         DocumentEncoder(random_model(), device=device)
 
 
+@pytest.mark.parametrize(("fast", "taken"), [(True, "bfloat16"), (False, "float32")])
+def test_auto_is_bfloat16_where_the_processor_multiplies_it_faster(monkeypatch, fast, taken):
+    monkeypatch.setattr("unpadded.encoding.encoder.bfloat16_is_fast", lambda: fast)
+    lm, documents = random_model(), random_documents([5, 1, 9])
+    encoder = DocumentEncoder(lm, precision="auto")
+    assert encoder.precision == taken
+    found = DocumentEncoder(lm, precision=taken).encode_tokens(documents)
+    np.testing.assert_array_equal(encoder.encode_tokens(documents), found)
+
+
 def test_float16_is_refused_on_a_cpu():
     with pytest.raises(InputError, match="'float16' is CUDA's alone"):
         DocumentEncoder(random_model(), precision="float16")

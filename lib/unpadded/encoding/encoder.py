@@ -19,7 +19,9 @@ from unpadded.encoding.validation import (
     checked_skips,
     checked_tokens,
 )
-from unpadded.kernels import PRECISIONS
+from unpadded.kernels import PRECISIONS, bfloat16_is_fast
+
+AUTO = "auto"  # a precision: what the processor multiplies fastest without much rounding
 
 
 class DocumentEncoder:
@@ -29,7 +31,8 @@ class DocumentEncoder:
     both directions each pooling has the forward and the backward model's vector side by side.
     `pooling`: "last", "mean", "max", "weighted_mean" or "concat" (last, mean and max side by side).
     `precision`: what the factors of the matrix products are rounded to: "float32", "bfloat16", on CUDA "float16", on a CPU
-    that multiplies bytes "int8" (each row of weights and each state by a scale of its own; the sums are exact).
+    that multiplies bytes "int8" (each row of weights and each state by a scale of its own; the sums are exact); "auto" is
+    bfloat16 on a CPU that multiplies it faster than float32, else float32, and the attribute `precision` says which.
     `layer`: whose states are pooled, an index, or "all" for every layer's side by side. `token_weights`: float array
     [vocabulary] for the weighted mean, e.g. inverse document frequencies. `device`: where to compute, the CPU unless said.
     `slots` (documents in flight) and `chunk_length` (steps of a block) are chosen from the model and the documents, and a
@@ -55,11 +58,13 @@ class DocumentEncoder:
         chunk_length: int | None = None,
         allow_tf32: bool = False,
     ):
-        if precision not in PRECISIONS:
-            raise InputError(f"Precision {precision!r} is not known: give {', '.join(PRECISIONS)}.")
+        if precision not in (*PRECISIONS, AUTO):
+            raise InputError(f"Precision {precision!r} is not known: give {', '.join(PRECISIONS)} or {AUTO}.")
         parts_of([pooling])
-        self.lm, self.pooling, self.precision, self.layer = lm, pooling, precision, layer
         self.device, self.allow_tf32 = checked_device(device), allow_tf32
+        if precision == AUTO:
+            precision = "bfloat16" if self.device.type == "cpu" and bfloat16_is_fast() else "float32"
+        self.lm, self.pooling, self.precision, self.layer = lm, pooling, precision, layer
         if precision == "float16" and self.device.type != "cuda":
             raise InputError(f"Precision 'float16' is CUDA's alone, and the device is {device}: give 'bfloat16'.")
         if precision == "int8" and self.device.type != "cpu":

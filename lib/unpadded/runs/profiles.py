@@ -62,7 +62,7 @@ STAGES = (
         leaves=("embeddings", "representations", "maps"),
         parameters={
             "smoke": {"map_documents": 300},
-            "quick": {"also": "lee", "baselines": QUICK_BASELINES},
+            "quick": {"also": "lee", "baselines": QUICK_BASELINES, "precision": "auto"},
             "reference": {"also": REFERENCE_CORPORA},
         },
     ),
@@ -74,7 +74,7 @@ STAGES = (
         keeps=("tuning_checkpoints", "tuned_model", "embeddings_tuned", "representations_tuned"),
         parameters={
             "smoke": {"tune_minutes": 0.0, "tune_epochs": 2} | WITH_IDF,
-            "quick": {"also": "lee", "tune_minutes": 2.0} | WITH_IDF,
+            "quick": {"also": "lee", "tune_minutes": 2.0, "precision": "auto"} | WITH_IDF,
             "reference": {"also": REFERENCE_CORPORA, "tune_minutes": 10.0, "each_minutes": 3.0},
         },
     ),
