@@ -107,7 +107,8 @@ def test_the_readmes_table_is_the_reference_runs():
 def test_tables_of_own_models_are_made_from_their_scores(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     scores = pd.read_csv(REFERENCE / "vectors.csv", keep_default_na=False, na_values={"pieces": ""})
-    assert with_own_models(text, scores) == text
+    tests = pd.read_csv(REFERENCE / "vector_tests.csv", keep_default_na=False)
+    assert with_own_models(text, scores, tests) == text
     assert len(set(scores.corpus)) > 3
 
 
