@@ -4,12 +4,14 @@ import errno
 import io
 import json
 import os
+import runpy
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -18,12 +20,15 @@ from notebook_cells import leave_kernels_out, run_cells
 from smoke_run import command, comparable, copied, run_here
 from unpadded.cli.main import main
 from unpadded.common.errors import InputError
+from unpadded.evaluation.choice.recommended import recommended_name
 from unpadded.evaluation.scores import COLUMNS
 from unpadded.runs import notebook as execution
 from unpadded.runs.profiles import STAGES
 from unpadded.runs.run import CorpusChoice, Run
 
 pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
@@ -244,3 +249,31 @@ def test_a_full_disk_has_a_status_of_its_own(monkeypatch):
     start_kernels(monkeypatch, OSError(errno.EIO, "Input/output error"))
     with pytest.raises(OSError, match="Input/output error"):
         execution._child()
+
+
+def test_what_vectors_cost_is_measured_on_a_finished_run(finished):
+    costs = runpy.run_path(str(ROOT / "benchmarks" / "vector_cost.py"))["costs"]
+    texts = [
+        f"{word} and {other} of the {word}" for word in "moon star orbit".split() for other in "soup bread".split()
+    ]
+    table = costs(finished, texts * 4, turns=1).set_index("vectors")
+    assert [*table.index] == [
+        "lm_tuned, float32",
+        "lm_tuned, auto",
+        "wordllama",
+        "minilm",
+        "lsa, fitted on these documents",
+    ]
+    assert (table["ms a document"] > 0).all()
+    assert table["minutes once"]["lm_tuned, auto"] > 0
+    assert np.isnan(table["minutes once"]["minilm"])
+
+
+def test_what_a_run_recommends_is_tested_against_all_else(finished):
+    chosen = recommended_name(finished)
+    for name in ("06_clustering", "07_ranking", "08_classification"):
+        tests = pd.read_csv(finished / "tests" / f"{name}.csv")
+        assert set(tests["first"]) == {chosen}
+        assert "tfidf" in set(tests.second)
+        assert tests.p_holm.between(0, 1).all()
+    assert "lm_bm25" in set(pd.read_csv(finished / "scores" / "07_ranking.csv").method)
