@@ -92,7 +92,7 @@ def test_a_figure_needs_its_own_method_and_corpus():
 
 
 def test_the_readmes_figures_are_those_of_the_methods_it_names():
-    text = (ROOT / "README.md").read_text(encoding="utf-8").split("<!-- headline:end -->")[1].split("\n![")[0]
+    text = (ROOT / "README.md").read_text(encoding="utf-8").split("<!-- headline:end -->")[1].split("\n## ")[0]
     said = [line for stage in SCORED for line in printed(nbformat.read(REFERENCE / f"{stage}.ipynb", as_version=4))]
     assert re.findall(FIGURE, text)
     assert unfounded(text, read_scores(REFERENCE / "scores.csv"), said) == []
