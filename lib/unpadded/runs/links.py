@@ -5,7 +5,7 @@ from collections.abc import Collection
 from pathlib import Path
 from uuid import uuid4
 
-SHARED = ("figures", "logs", "scores", "stages")  # folders to which every stage adds files of its own
+SHARED = ("figures", "logs", "scores", "stages", "tests")  # folders to which every stage adds files of its own
 
 
 def link_results(source: Path, target: Path) -> None:

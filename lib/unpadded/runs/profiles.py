@@ -38,7 +38,12 @@ def _scored(name: str, asks: str, *, smoke: dict, quick: dict) -> Stage:
     """A stage that reads the vectors and leaves scores, and the tests of what the run recommends against all others."""
     parameters = {"smoke": smoke, "quick": quick, "reference": {"also": REFERENCE_CORPORA}}
     return Stage(
-        name, (TRAIN, EXTRACT, TEACH), (f"scores/{name}.csv", f"tests/{name}.csv"), asks, parameters=parameters
+        name,
+        (TRAIN, EXTRACT, TEACH),
+        (f"scores/{name}.csv",),
+        asks,
+        keeps=(f"tests/{name}.csv",),
+        parameters=parameters,
     )
 
 
