@@ -16,12 +16,44 @@ _END = object()
 _forked_thread: int | None = None  # the one thread of this process that a fork has copied
 
 
+_locks: list[threading.RLock] = []
+_held_at_fork: list[threading.RLock] = []
+
+
 def fork_safe_lock() -> threading.RLock:
-    """A lock to be held for a short while. A fork waits until it is free, so a new process finds it free."""
+    """A lock to be held for a short while. A fork waits until all of them are free, so a new process finds them free.
+
+    A thread that holds one may take another, in whatever order.
+    """
     lock = threading.RLock()
-    if CAN_FORK:
-        os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
+    _locks.append(lock)
     return lock
+
+
+def _acquire_all() -> None:
+    """Hold every lock. One is waited for only while no other is held: who has it may want another one first."""
+    wanted = list(_locks)
+    while True:
+        wanted[0].acquire()
+        held = [wanted[0]]
+        for lock in wanted[1:]:
+            if not lock.acquire(blocking=False):
+                break
+            held.append(lock)
+        else:
+            _held_at_fork[:] = held
+            return
+        for lock in held:
+            lock.release()
+        taken = wanted.pop(len(held))
+        wanted.insert(0, taken)
+
+
+def _release_all() -> None:
+    held = list(_held_at_fork)
+    _held_at_fork.clear()  # before another thread that forks may hold them
+    for lock in held:
+        lock.release()
 
 
 MAKING = fork_safe_lock()  # held while something is made that all threads then share
@@ -57,4 +89,5 @@ def _remember_this_thread() -> None:
 
 
 if CAN_FORK:
+    os.register_at_fork(before=_acquire_all, after_in_parent=_release_all, after_in_child=_release_all)
     os.register_at_fork(after_in_child=_remember_this_thread)
