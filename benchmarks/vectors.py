@@ -4,7 +4,8 @@
     python benchmarks/vectors.py outputs/vectors/* --pages README.md docs/training.md
 
 Prints the tables (`unpadded.report.own_models`, `goals`) and writes the scores that they are made from; `--pages` puts them
-where their markers stand.
+where their markers stand. With `--add` the rows of the tables that are there stay, but for the seeds of corpora that the runs
+are of; benchmarks/seeds.py makes runs of further seeds.
 """
 
 import argparse
@@ -23,6 +24,15 @@ from unpadded.report import (
 )
 from unpadded.report.readme import with_own_models
 
+ABOUT = ["corpus", "seed"]  # what a run is of
+
+
+def beside(earlier: Path, found: pd.DataFrame) -> pd.DataFrame:
+    """The rows of an earlier table that are not of the corpora and seeds of those found, and behind them those found."""
+    there = pd.read_csv(earlier, keep_default_na=False, na_values={"pieces": ""})
+    again = pd.MultiIndex.from_frame(there[ABOUT]).isin(pd.MultiIndex.from_frame(found[ABOUT]))
+    return pd.concat([there[~again], found], ignore_index=True)
+
 
 def main() -> None:
     """Collect the runs' scores, write them, print the table."""
@@ -31,12 +41,15 @@ def main() -> None:
     parser.add_argument("--table", type=Path, default=Path("outputs/reference/vectors.csv"))
     parser.add_argument("--tests", type=Path, default=Path("outputs/reference/vector_tests.csv"))
     parser.add_argument("--pages", nargs="*", type=Path, default=[])
+    parser.add_argument("--add", action="store_true", help="keep the tables' rows of other corpora and seeds")
     args = parser.parse_args()
     found = {run: scores_of(run) for run in args.runs}
-    write_table(args.table, pd.concat(found.values(), ignore_index=True))
-    tests = pd.concat([paired_tests_of(run, of.corpus.iloc[0]) for run, of in found.items()], ignore_index=True)
-    write_table(args.tests, tests)
+    tests = [paired_tests_of(run, of.corpus.iloc[0]) for run, of in found.items()]
+    for path, parts in {args.table: list(found.values()), args.tests: tests}.items():
+        table = pd.concat(parts, ignore_index=True)
+        write_table(path, beside(path, table) if args.add else table)
     scores = pd.read_csv(args.table, keep_default_na=False, na_values={"pieces": ""})
+    tests = pd.read_csv(args.tests, keep_default_na=False)
     for table in (own_models_markdown(best_of_kinds(scores), tests), goals_markdown(scores), worth_markdown(scores)):
         print(table, end="\n\n")
     for page in args.pages:

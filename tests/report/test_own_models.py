@@ -67,6 +67,8 @@ def test_a_row_holds_the_best_of_each_kind_on_the_runs_own_corpus(tmp_path):
     row = table.iloc[0]
     assert (row.corpus, row.score) == ("own", "V-measure")
     assert (row["as trained"], row["as trained: name"]) == (0.45, "max")
+    assert row.seeds == 1
+    assert pd.isna(row.spread)
     assert (row["tuned"], row["with words"], row["recommended"]) == (0.60, 0.65, 0.65)
     assert (row["words alone"], row["words alone: name"], row["pretrained"]) == (0.68, "lsa", 0.80)
 
@@ -98,7 +100,7 @@ def test_the_readmes_table_has_the_best_of_a_row_in_bold_and_replaces_the_old_on
     assert made.startswith("before\n")
     assert made.endswith("\nafter")
     assert "old" not in made
-    assert "| `own` | V-measure | 0.450 | 0.600 | 0.650 | 0.650 | 0.680 | **0.800** |" in made
+    assert "| `own` | V-measure | 1 | 0.450 | 0.600 | 0.650 | 0.650 | 0.680 | **0.800** |" in made
     with pytest.raises(InputError, match="has no <!-- own models:begin -->"):
         with_own_models("nothing", scores)
 
@@ -116,6 +118,10 @@ def test_of_several_runs_of_a_corpus_the_means_are_shown(tmp_path):
     assert row.seeds == 3
     assert row["tuned"] == pytest.approx(0.70)
     assert row["recommended: high"] == pytest.approx(0.80)
+    assert row.spread == pytest.approx(0.1)
+    assert "standard deviation of 0.100 (the median of the rows), and of 0.100 at most (`own`, V-measure)" in (
+        own_models_markdown(table)
+    )
 
 
 def test_a_rival_that_one_run_of_several_has_counts_with_that_run(tmp_path):

@@ -59,13 +59,15 @@ def scores_of(run: Path) -> pd.DataFrame:
 def best_of_kinds(scores: pd.DataFrame) -> pd.DataFrame:
     """One row a corpus and score: the best value of each kind of vectors, NaN where there are none.
 
-    Columns corpus, score, seeds (how many runs), and for each of KINDS its value, `KIND: low`, `KIND: high` and `KIND: name`.
+    Columns corpus, score, seeds (how many runs), spread (the standard deviation over them of what they recommend; NaN of one
+    run), and for each of KINDS its value, `KIND: low`, `KIND: high` and `KIND: name`.
     A kind of vectors counts with its means over the runs that have it, so that rivals need not be measured with every seed;
     what each run recommends, with the mean over the runs.
     """
     rows = []
     for (corpus, _, metric), part in scores.groupby(["corpus", "task", "metric"], sort=False):
         row = {"corpus": corpus, "score": METRICS[metric], "seeds": part.seed.nunique()}
+        row["spread"] = part[part.recommended].value.std()
         means = part.groupby(["name", "method"], sort=False, as_index=False)[[*ENDS]].mean()
         for kind, methods in KINDS.items():
             some = means[means.method.isin(methods)]
@@ -118,12 +120,21 @@ def own_models_markdown(table: pd.DataFrame, tests: pd.DataFrame | None = None) 
             f"**{values[k]:.3f}**" if values.get(k) == best else f"{values[k]:.3f}" if k in values else ""
             for k in kinds
         ]
-        lines.append([f"`{row.corpus}`", row.score, *cells])
+        lines.append([f"`{row.corpus}`", row.score, f"{row.seeds}", *cells])
     rivals = [rival for rival in ("words alone", "pretrained") if rival in kinds]
-    said = [_wins(table, rival) for rival in rivals]
+    said = [_spread(table)] if table.spread.notna().any() else []
+    said += [_wins(table, rival) for rival in rivals]
     if tests is not None and len(tests):
         said += [_paired(table, tests, rival) for rival in rivals]
-    return "\n".join([table_markdown(["corpus", "score", *kinds], lines), "", *said])
+    return "\n".join([table_markdown(["corpus", "score", "seeds", *kinds], lines), "", *said])
+
+
+def _spread(table: pd.DataFrame) -> str:
+    widest = table.loc[table.spread.idxmax()]
+    return (
+        f"Over the seeds of a row, what was recommended has a standard deviation of {table.spread.median():.3f} (the median "
+        f"of the rows), and of {widest.spread:.3f} at most (`{widest.corpus}`, {widest.score})."
+    )
 
 
 def _wins(table: pd.DataFrame, rival: str) -> str:
