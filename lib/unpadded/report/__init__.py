@@ -15,7 +15,7 @@ if TYPE_CHECKING:
         stage_minutes,
         with_links,
     )
-    from unpadded.report.figures import keep
+    from unpadded.report.figures import keep, lead_picture
     from unpadded.report.goals import goals_markdown, worth_markdown
     from unpadded.report.maps.picture import umap_maps
     from unpadded.report.maps.regions import region_names, topic_names
