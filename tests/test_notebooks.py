@@ -47,6 +47,15 @@ def test_title_is_a_question_and_the_answer_follows(notebook):
     assert answer.source.startswith("**Answer.**")
 
 
+def test_settings_imports_and_the_answers_picture_are_folded(notebook):
+    """In JupyterLab; on a page too, see test_pages."""
+    for cell in code_cells(notebook[1]):
+        tags, tree = cell.metadata.get("tags", []), ast.parse(cell.source)
+        only_imports = all(isinstance(node, ast.Import | ast.ImportFrom) for node in tree.body)
+        if only_imports or {"parameters", "lead"} & set(tags):
+            assert cell.metadata["jupyter"]["source_hidden"], cell.source
+
+
 def test_papermill_sees_every_parameter(notebook):
     """papermill infers parameters from text; a line that it cannot read would silently keep its default."""
     path, content = notebook
