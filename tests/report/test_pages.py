@@ -19,7 +19,7 @@ from unpadded.report.comparison import with_links
 from unpadded.report.figures import alt_of, keep, lead_picture, size_of
 from unpadded.report.maps.page import hover_chart, write_map_page
 from unpadded.report.maps.tables import cut, load_map, map_path, map_table, save_map, title_and_beginning
-from unpadded.report.notebooks import answer_of, title_of, with_alternatives, write_page
+from unpadded.report.notebooks import answer_of, link_pages, title_of, with_alternatives, write_page
 from unpadded.report.plots.style import LONGEST_TEXT, in_words, say
 from unpadded.report.rendering import templates, write_html
 from unpadded.report.run_page import EXECUTED, first_picture, write_index
@@ -100,6 +100,25 @@ def test_settings_are_folded_on_a_page_and_the_answers_picture_has_no_code(tmp_p
     seen = "".join(page.split(fold)[0] for fold in folds[:1]) + page.split(folds[0])[1]
     assert [word for word in ("a picture", "opened", "computed", "a table") if word not in seen] == []
     assert nbformat.read(tmp_path / "x.ipynb", as_version=4).cells[2].source == "default = 1"
+
+
+def test_a_page_leads_to_the_notebooks_that_have_one(tmp_path):
+    page = tmp_path / "02_a.html"
+    page.write_text(
+        '<a href="02_a.ipynb">As a notebook</a><main><a href="03_b.ipynb">Next</a> <a href="x.csv">x</a></main>'
+    )
+    link_pages(page)
+    idle = page.read_text()
+    assert idle == (
+        '<a href="02_a.ipynb">As a notebook</a><main><a data-page="03_b">Next</a> <a href="x.csv">x</a></main>'
+    )
+    (tmp_path / "03_b.html").write_text("")
+    for _ in range(2):
+        link_pages(page)
+        assert page.read_text() == idle.replace('data-page="03_b"', 'href="03_b.html"')
+    (tmp_path / "03_b.html").unlink()
+    link_pages(page)
+    assert page.read_text() == idle
 
 
 def test_pictures_without_words_get_the_heading_above_them():

@@ -19,6 +19,8 @@ PICTURE = re.compile(
     r'<div [^>]*class="[^"]*\bcelltag_lead\b[^"]*"[^>]*>'
 )  # the place of the answer's picture, which is the run's
 OF_THIS_RUN = '\n<p class="note">The picture is of this run.</p>'
+# A link of the prose to another notebook, as nbconvert leaves it and as `link_pages` does.
+LINK = re.compile(r'<a (?:href="(?P<to>[a-z0-9_]+)\.(?:ipynb|html)"|data-page="(?P<idle>[a-z0-9_]+)")>')
 NO_WORDS = ("<Figure size", "<IPython.core.display.Image")  # what a picture's text says when it says nothing
 
 
@@ -41,6 +43,21 @@ def put_answer(page: Path, own: str) -> None:
     changed = html.replace(PLACE, f"{said}<strong>What the reference run found, on 20 Newsgroups.</strong>", 1)
     if changed != html:
         changed = PICTURE.sub(lambda found: found[0] + OF_THIS_RUN, changed, count=1)
+        with atomic_write(page) as file:
+            file.write(changed.encode("utf-8", "replace"))
+
+
+def link_pages(page: Path) -> None:
+    """Let a page's prose lead to the pages of the other notebooks in its folder, and to none that is not there (yet)."""
+    html = page.read_text(encoding="utf-8")
+    head, main, body = html.partition("<main>")
+
+    def link(found: re.Match) -> str:
+        name = found["to"] or found["idle"]
+        return f'<a href="{name}.html">' if page.with_name(f"{name}.html").exists() else f'<a data-page="{name}">'
+
+    changed = head + main + LINK.sub(link, body)
+    if changed != html:
         with atomic_write(page) as file:
             file.write(changed.encode("utf-8", "replace"))
 
