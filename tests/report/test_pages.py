@@ -205,7 +205,13 @@ def test_the_front_page_shows_what_a_notebook_shows_first():
     for path in sorted(reference.glob(EXECUTED)):
         found = first_picture(reference, nbformat.read(path, as_version=4))
         names[path.name[:2]] = found and found.stem[3:]
-    wanted = {"01": "loss curve", "02": "geometry", "03": "cosine", "04": "speed newsgroups", "05": "perturb"}
+    wanted = {
+        "01": "loss curve",
+        "02": "states of a document",
+        "03": "cosine",
+        "04": "speed newsgroups",
+        "05": "perturb",
+    }
     wanted |= {"06": "clustering newsgroups", "07": "ranking newsgroups, same topic", "08": "classification newsgroups"}
     assert names == wanted | {"09": "v_measure", "10": "tuning curve"}
 
