@@ -1,12 +1,16 @@
 """What holds for every source notebook, without running it."""
 
 import ast
+import re
+import shlex
 from pathlib import Path
 
 import nbformat
 import pytest
 from papermill import inspect_notebook
 
+from unpadded.cli.main import _parser
+from unpadded.runs.overrides import read_overrides
 from unpadded.runs.profiles import PROFILES, STAGES, stage_parameters
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
@@ -47,6 +51,15 @@ def test_title_is_a_question_and_the_answer_follows(notebook):
     assert answer.source.startswith("**Answer.**")
 
 
+def test_settings_imports_and_the_answers_picture_are_folded(notebook):
+    """In JupyterLab; on a page too, see test_pages."""
+    for cell in code_cells(notebook[1]):
+        tags, tree = cell.metadata.get("tags", []), ast.parse(cell.source)
+        only_imports = all(isinstance(node, ast.Import | ast.ImportFrom) for node in tree.body)
+        if only_imports or {"parameters", "lead"} & set(tags):
+            assert cell.metadata["jupyter"]["source_hidden"], cell.source
+
+
 def test_papermill_sees_every_parameter(notebook):
     """papermill infers parameters from text; a line that it cannot read would silently keep its default."""
     path, content = notebook
@@ -61,6 +74,20 @@ def test_papermill_sees_every_parameter(notebook):
         assert inferred[name]["inferred_type_name"] == annotation
         assert type(default).__name__ == annotation
         assert inferred[name]["help"], f"{name} has no comment that says what it means"
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_a_notebook_ends_with_a_command_and_the_next_question(stage):
+    folder = NOTEBOOKS[0].parent
+    last = nbformat.read(folder / f"{stage.name}.ipynb", as_version=4).cells[-1].source
+    command, title, to = re.fullmatch(
+        r"\*\*On your documents:\*\* `([^`]+)`\n\n\*\*Next question:\*\* \[([^]]+)\]\((\w+\.ipynb)\)", last
+    ).groups()
+    program, *arguments = shlex.split(command)
+    assert program == "unpadded"
+    args = _parser().parse_args(arguments)
+    read_overrides(getattr(args, "parameter", None) or [], folder)
+    assert nbformat.read(folder / to, as_version=4).cells[0].source == f"# {title}"
 
 
 @pytest.mark.parametrize("profile", PROFILES)

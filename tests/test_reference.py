@@ -79,6 +79,13 @@ def printed(executed) -> list[str]:
     return "".join(output.get("text", "") for output in outputs).splitlines()
 
 
+def said_of_the_reference_run(stage) -> list[str]:
+    """A notebook's answer, and the section at its end that says more."""
+    cells = nbformat.read(ROOT / "notebooks" / f"{stage.name}.ipynb", as_version=4).cells
+    (found,) = (cell.source for cell in cells if cell.source.startswith("## What the reference run found"))
+    return [cells[1].source, found]
+
+
 def test_a_figure_needs_its_own_method_and_corpus():
     scores = read_scores(REFERENCE / "scores.csv")
     value = scores[(scores.corpus == "newsgroups") & (scores.metric == "v_measure") & (scores.method == "lsa")]["value"]
@@ -113,9 +120,9 @@ def test_tables_of_own_models_are_made_from_their_scores(page):
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
-def test_figures_in_an_answer_are_in_the_reference_run(stage):
+def test_figures_in_what_is_said_of_the_reference_run_are_in_it(stage):
     """A score belongs to a method and corpus that its sentence names; the studies (01 to 05) show what they quote."""
-    answer = nbformat.read(ROOT / "notebooks" / f"{stage.name}.ipynb", as_version=4).cells[1].source
+    answer = "\n\n".join(said_of_the_reference_run(stage))
     executed = nbformat.read(REFERENCE / f"{stage.name}.ipynb", as_version=4)
     if stage.name in (*SCORED, "09_compare_runs"):
         scores = read_scores(REFERENCE / "scores.csv")
@@ -152,7 +159,34 @@ def test_the_figures_of_the_training_page_are_in_the_recipes_table():
 
 def test_no_answer_waits_for_its_figures():
     for stage in STAGES:
-        assert "TODO" not in nbformat.read(ROOT / "notebooks" / f"{stage.name}.ipynb", as_version=4).cells[1].source
+        assert "TODO" not in "".join(said_of_the_reference_run(stage))
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_an_answer_is_read_at_a_glance_and_says_whose_it_is(stage):
+    """It is shown above the pictures of any run; so does the section behind, which must not read as that run's either."""
+    answer, found = said_of_the_reference_run(stage)
+    spoken = answer.removeprefix("**Answer.**").replace("`", "")
+    assert len(re.findall(r"[.:?!](?:\s+[A-Z*]|$)", spoken)) <= 4
+    assert len(re.findall(r"\d[\d.,]*", spoken)) <= 12
+    assert len(spoken.split()) <= 75
+    assert "20 Newsgroups" in answer or "two corpora" in answer
+    _, whose, *_ = found.split("\n\n")
+    assert re.fullmatch(r"\*O[nf] [^*]*20 Newsgroups[^*]*; not about your documents\.\*", whose)
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_the_picture_of_an_answer_is_one_that_the_notebook_draws(stage):
+    """Shown once on the first screen, once in its section: the same bytes."""
+    cells = nbformat.read(REFERENCE / f"{stage.name}.ipynb", as_version=4).cells
+    outputs = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
+    shown = [data["image/png"] for data in outputs if "image/png" in data]
+    (place,) = (i for i, cell in enumerate(cells) if "lead" in cell.metadata.get("tags", []))
+    assert place == 2
+    (output,) = cells[place].outputs
+    assert shown.count(output.data["image/png"]) == 2
+    (source,) = (c for c in cells if c.cell_type == "code" and "lead=" in c.source)
+    assert output.data["image/png"] in [o.data.get("image/png") for o in source.outputs if "data" in o]
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)

@@ -19,6 +19,8 @@ from unpadded.evaluation.scores import (
     read_scores,
     score_row,
     to_frame,
+    unprocessed,
+    unprocessed_rows,
     validate_scores,
     write_scores,
 )
@@ -152,3 +154,14 @@ def test_vectors_of_the_wrong_shape_or_number_and_twice_the_same_name_are_refuse
         check_names([])
     with pytest.raises(InputError, match="mean: 3 vectors for 4 documents"):
         checked_vectors(lm(noise(3)), 4)
+
+
+def test_what_comes_as_it_is_are_the_model_s_own_vectors_and_the_baselines():
+    steps = ("none", "l2", "idf", "whiten")
+    made = [Representation("lm", "mean", step, noise(5)) for step in steps] + [
+        Representation("lsa", "", "none", noise(5))
+    ]
+    assert [r.name for r in unprocessed(made)] == ["mean", "mean + idf", "lsa"]
+    options = {"corpus": "tiny", "task": "clustering", "metric": "v_measure", "n": 5, "seed": 0, "seconds": 0.1}
+    scores = to_frame([score_row(r, Interval(0.5, 0.4, 0.6), **options) for r in made])
+    assert unprocessed_rows(scores)["postprocess"].tolist() == ["none", "idf", "none"]

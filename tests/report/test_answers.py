@@ -92,7 +92,9 @@ def run(tmp_path):
             nbformat.v4.new_markdown_cell("**Answer.** 0.999 there."),
         ]
         nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / f"{stem}.ipynb")
-        (tmp_path / f"{stem}.html").write_text("<main><p><strong>Answer.</strong> 0.999 there.</p></main>")
+        page = "<main><p><strong>Answer.</strong> 0.999 there.</p>PICTURE</main>"
+        picture = '<div id="2" class="cell celltag_lead">bars</div>'
+        (tmp_path / f"{stem}.html").write_text(page.replace("PICTURE", picture))
     return tmp_path
 
 
@@ -116,6 +118,7 @@ def test_the_pages_say_what_this_run_found_first_and_whose_the_other_answer_is(r
     assert front.index(own) < front.index("What the reference run found") < front.index("0.999 there")
     page = (run / "06_clustering.html").read_text()
     assert page.index("In this run.") < page.index(own) < page.index("What the reference run found, on 20 Newsgroups.")
+    assert page.index("0.999 there") < page.index("The picture is of this run.") < page.index("bars")
     write_index(run)
     assert (run / "06_clustering.html").read_text() == page
 

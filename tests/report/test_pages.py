@@ -16,10 +16,10 @@ from unpadded.cli.main import main
 from unpadded.common.errors import InputError
 from unpadded.common.files import write_json
 from unpadded.report.comparison import with_links
-from unpadded.report.figures import alt_of, keep, size_of
+from unpadded.report.figures import alt_of, keep, lead_picture, size_of
 from unpadded.report.maps.page import hover_chart, write_map_page
 from unpadded.report.maps.tables import cut, load_map, map_path, map_table, save_map, title_and_beginning
-from unpadded.report.notebooks import answer_of, title_of, with_alternatives
+from unpadded.report.notebooks import answer_of, link_pages, title_of, with_alternatives, write_page
 from unpadded.report.plots.style import LONGEST_TEXT, in_words, say
 from unpadded.report.rendering import templates, write_html
 from unpadded.report.run_page import EXECUTED, first_picture, write_index
@@ -73,6 +73,54 @@ def test_every_picture_has_words_and_its_size(report):
     assert 'width="' in (report / "index.html").read_text()
 
 
+def test_settings_are_folded_on_a_page_and_the_answers_picture_has_no_code(tmp_path):
+    def cell(source: str, *tags: str, hidden: bool = False, printed: str = "") -> nbformat.NotebookNode:
+        outputs = [nbformat.v4.new_output("stream", name="stdout", text=printed)] if printed else []
+        metadata = {"tags": list(tags)} | ({"jupyter": {"source_hidden": True}} if hidden else {})
+        return nbformat.v4.new_code_cell(source, metadata=metadata, outputs=outputs, execution_count=1)
+
+    cells = [
+        nbformat.v4.new_markdown_cell("# Why?"),
+        cell("first_picture()", "lead", hidden=True, printed="a picture"),
+        cell("default = 1", "parameters"),
+        cell("given = 2", "injected-parameters"),
+        cell("import_them", hidden=True, printed="opened"),
+        cell("computed", printed="a table"),
+        cell("written", hidden=True),
+    ]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "x.ipynb")
+    page = write_page(tmp_path / "x.ipynb").read_text()
+    folds = re.findall(r"<details.*?</details>", page, re.DOTALL)
+    assert [re.search("<summary>(.*?)</summary>", fold)[1] for fold in folds] == ["Settings and imports", "Code"]
+    for name in ("default", "given", "import_them"):
+        assert name in folds[0]
+        assert name not in page.replace(folds[0], "")
+    assert "written" in folds[1]
+    assert "first_picture" not in page
+    seen = "".join(page.split(fold)[0] for fold in folds[:1]) + page.split(folds[0])[1]
+    assert [word for word in ("a picture", "opened", "computed", "a table") if word not in seen] == []
+    assert nbformat.read(tmp_path / "x.ipynb", as_version=4).cells[2].source == "default = 1"
+
+
+def test_a_page_leads_to_the_notebooks_that_have_one(tmp_path):
+    page = tmp_path / "02_a.html"
+    page.write_text(
+        '<a href="02_a.ipynb">As a notebook</a><main><a href="03_b.ipynb">Next</a> <a href="x.csv">x</a></main>'
+    )
+    link_pages(page)
+    idle = page.read_text()
+    assert idle == (
+        '<a href="02_a.ipynb">As a notebook</a><main><a data-page="03_b">Next</a> <a href="x.csv">x</a></main>'
+    )
+    (tmp_path / "03_b.html").write_text("")
+    for _ in range(2):
+        link_pages(page)
+        assert page.read_text() == idle.replace('data-page="03_b"', 'href="03_b.html"')
+    (tmp_path / "03_b.html").unlink()
+    link_pages(page)
+    assert page.read_text() == idle
+
+
 def test_pictures_without_words_get_the_heading_above_them():
     output = nbformat.v4.new_output("display_data", data={"image/png": "AAAA", "text/plain": "<Figure size 1x1>"})
     cells = [nbformat.v4.new_markdown_cell("# Why?\n\n## 2. How"), nbformat.v4.new_code_cell("", outputs=[output])]
@@ -106,6 +154,30 @@ def test_a_figure_without_words_is_not_kept(tmp_path):
     assert keep(figure, tmp_path, "a name", alt="Nothing.").alt == "Nothing."
 
 
+@pytest.mark.slow
+def test_the_answers_picture_is_shown_where_the_notebook_begins_too(tmp_path):
+    """By a real kernel, whose messages decide which output changes."""
+    from nbclient import NotebookClient
+
+    begin = "from unpadded.report import keep, lead_picture; lead_picture()"
+    draw = "import matplotlib.pyplot as plt; figure = plt.figure(figsize=(1, 1)); plt.close(figure)\n"
+    draw += f"for n in range(3): display(keep(figure, {str(tmp_path)!r}, f'{{n}}', alt=f'Picture {{n}}.', lead=n == 1))"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in (begin, draw, "1 + 1")])
+    NotebookClient(notebook, kernel_name="python3", timeout=300).execute()
+    (above,), below = notebook.cells[0].outputs, notebook.cells[1].outputs
+    assert [output.data["text/plain"] for output in below] == ["Picture 0.", "Picture 1.", "Picture 2."]
+    assert above.data == below[1].data
+    assert above.metadata["image/png"]["alt"] == "Picture 1."
+
+
+def test_without_a_notebook_nothing_is_shown(tmp_path, capsys):
+    figure = plt.figure()
+    plt.close(figure)
+    lead_picture()
+    assert keep(figure, tmp_path, "a name", alt="Nothing.", lead=True).path.is_file()
+    assert capsys.readouterr().out == ""
+
+
 def test_alternative_texts_are_short_and_put_the_largest_value_first():
     figure = say(plt.figure(), "Bars", in_words({"small": 0.123456, "large": 12_345.6, "unmeasured": np.nan}))
     plt.close(figure)
@@ -133,7 +205,13 @@ def test_the_front_page_shows_what_a_notebook_shows_first():
     for path in sorted(reference.glob(EXECUTED)):
         found = first_picture(reference, nbformat.read(path, as_version=4))
         names[path.name[:2]] = found and found.stem[3:]
-    wanted = {"01": "loss curve", "02": "geometry", "03": "cosine", "04": "speed newsgroups", "05": "perturb"}
+    wanted = {
+        "01": "loss curve",
+        "02": "states of a document",
+        "03": "cosine",
+        "04": "speed newsgroups",
+        "05": "perturb",
+    }
     wanted |= {"06": "clustering newsgroups", "07": "ranking newsgroups, same topic", "08": "classification newsgroups"}
     assert names == wanted | {"09": "v_measure", "10": "tuning curve"}
 

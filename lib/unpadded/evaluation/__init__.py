@@ -32,6 +32,8 @@ if TYPE_CHECKING:
         concatenate,
         read_scores,
         told_apart,
+        unprocessed,
+        unprocessed_rows,
         write_scores,
     )
     from unpadded.evaluation.statistics import against, bootstrap_mean, verdicts

@@ -18,6 +18,7 @@ TEXT_COLUMNS = ["corpus", "task", "method", "pooling", "postprocess", "metric"]
 NUMBER_COLUMNS = ["value", "ci_low", "ci_high", "n", "seed", "seconds"]
 COLUMNS = TEXT_COLUMNS + NUMBER_COLUMNS
 TASKS = ("clustering", "ranking", "classification")
+AS_THEY_COME = ("none", "idf")  # no post-processing; the weighting by IDF is done while the states are pooled
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,16 @@ def told_apart(representations: Sequence[Representation], n: int) -> tuple[list[
         else:
             kept.append(representation)
     return kept, said
+
+
+def unprocessed(representations: Sequence[Representation]) -> list[Representation]:
+    """Those of the representations that no post-processing has changed, in order."""
+    return [representation for representation in representations if representation.postprocess in AS_THEY_COME]
+
+
+def unprocessed_rows(scores: pd.DataFrame) -> pd.DataFrame:
+    """The same of a table with the column `postprocess`: its rows about vectors that no post-processing has changed."""
+    return scores[scores["postprocess"].isin(AS_THEY_COME)]
 
 
 def check_names(representations: Sequence[Representation]) -> None:

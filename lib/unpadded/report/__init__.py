@@ -15,7 +15,7 @@ if TYPE_CHECKING:
         stage_minutes,
         with_links,
     )
-    from unpadded.report.figures import keep
+    from unpadded.report.figures import keep, lead_picture
     from unpadded.report.goals import goals_markdown, worth_markdown
     from unpadded.report.maps.picture import umap_maps
     from unpadded.report.maps.regions import region_names, topic_names
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from unpadded.report.plots.effects import effect_panels
     from unpadded.report.plots.last_state import fade_lines, part_lines, probe_bars
     from unpadded.report.plots.padding import changed_bars, chunk_grid, cosine_lines, injection_lines, pad_row_panels
+    from unpadded.report.plots.padding_panels import setting_dots, zeroed_lines
     from unpadded.report.plots.palette import POOLING_COLOURS
     from unpadded.report.plots.scores import (
         choice_bars,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
         tuning_curve,
     )
     from unpadded.report.plots.speed import growth_panels, precision_panel, small_machine, speed_and_memory
+    from unpadded.report.plots.states import state_map
     from unpadded.report.plots.style import save_figure
     from unpadded.report.plots.training import perplexity_curves, recipe_points
     from unpadded.report.run_page import EXECUTED, write_index, write_report

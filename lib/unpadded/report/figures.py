@@ -4,11 +4,33 @@ import base64
 import os
 from pathlib import Path
 
+from IPython import get_ipython
+from IPython.display import display
 from matplotlib.figure import Figure
 from PIL import Image
 
 from unpadded.common import InputError
 from unpadded.report.plots.style import DPI, save_figure
+
+LEAD = "lead picture"  # the display beneath a notebook's answer
+
+
+class Awaited:
+    """What stands beneath a notebook's answer until its picture is drawn."""
+
+    words = "The picture comes with the results below."
+
+    def __repr__(self) -> str:
+        return self.words
+
+    def _repr_markdown_(self) -> str:
+        return f"*{self.words}*"
+
+
+def lead_picture() -> None:
+    """Make room for a picture where a notebook begins; `keep(..., lead=True)` shows it there too, once it is drawn."""
+    if in_notebook():
+        display(Awaited(), display_id=LEAD)
 
 
 class Picture:
@@ -26,10 +48,11 @@ class Picture:
         return data, {"image/png": {"width": width, "alt": self.alt}}
 
 
-def keep(figure: Figure, run: str | os.PathLike, name: str, *, alt: str = "") -> Picture:
+def keep(figure: Figure, run: str | os.PathLike, name: str, *, alt: str = "", lead: bool = False) -> Picture:
     """Write a figure to `<run>/figures/<name>.png`, atomically; the result shows it where a notebook's cell ends.
 
     `alt` says in words what the figure shows, for who cannot see it; the figures of this library say it themselves.
+    With `lead` it is shown beneath the notebook's answer too, where `lead_picture` made room.
     Raises `InputError` for a figure without such words.
     """
     if alt:
@@ -38,7 +61,15 @@ def keep(figure: Figure, run: str | os.PathLike, name: str, *, alt: str = "") ->
         raise InputError(f'keep: the figure "{name}" has no alternative text: pass alt="what it shows, in words".')
     path = Path(run) / "figures" / f"{name}.png"
     save_figure(figure, path)
-    return Picture(figure, path)
+    picture = Picture(figure, path)
+    if lead and in_notebook():
+        display(picture, display_id=LEAD, update=True)
+    return picture
+
+
+def in_notebook() -> bool:
+    """Whether a kernel is there to show things: elsewhere `display` prints them."""
+    return hasattr(get_ipython(), "kernel")
 
 
 def alt_of(path: str | os.PathLike) -> str:

@@ -6,15 +6,21 @@ from pathlib import Path
 
 import nbformat
 from markupsafe import Markup
-from nbconvert import HTMLExporter
 from nbconvert.filters import markdown2html
 from nbformat import NotebookNode
 
 from unpadded.common import atomic_write
+from unpadded.report.notebook_body import body_of
 from unpadded.report.rendering import write_html
 
 ANSWER = "**Answer.**"
 PLACE = "<strong>Answer.</strong>"  # of the answer on a page: the prose of the source notebook, about the reference run
+PICTURE = re.compile(
+    r'<div [^>]*class="[^"]*\bcelltag_lead\b[^"]*"[^>]*>'
+)  # the place of the answer's picture, which is the run's
+OF_THIS_RUN = '\n<p class="note">The picture is of this run.</p>'
+# A link of the prose to another notebook, as nbconvert leaves it and as `link_pages` does.
+LINK = re.compile(r'<a (?:href="(?P<to>[a-z0-9_]+)\.(?:ipynb|html)"|data-page="(?P<idle>[a-z0-9_]+)")>')
 NO_WORDS = ("<Figure size", "<IPython.core.display.Image")  # what a picture's text says when it says nothing
 
 
@@ -25,18 +31,32 @@ def write_page(notebook: Path) -> Path:
     each with words in its place, and light and dark are the reader's choice as on every other page.
     """
     content = with_alternatives(nbformat.read(notebook, as_version=4))
-    exporter = HTMLExporter(template_name="basic", embed_images=True, exclude_anchor_links=True)
-    exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
-    body, _ = exporter.from_notebook_node(content)
     title, page = title_of(content) or notebook.stem, notebook.with_suffix(".html")
-    return write_html(page, "notebook.html", title=title, file=notebook.name, notebook=_without_scripts(body))
+    return write_html(page, "notebook.html", title=title, file=notebook.name, notebook=body_of(content))
 
 
 def put_answer(page: Path, own: str) -> None:
-    """Put a run's `own` answer before the reference run's on a notebook's page, and say whose the latter is; once."""
+    """Put a run's `own` answer before the reference run's on a notebook's page, and say whose the latter and the picture are;
+    once."""
     html = page.read_text(encoding="utf-8")
     said = Markup("<strong>In this run.</strong> {}</p>\n<p>").format(own) if own else ""
     changed = html.replace(PLACE, f"{said}<strong>What the reference run found, on 20 Newsgroups.</strong>", 1)
+    if changed != html:
+        changed = PICTURE.sub(lambda found: found[0] + OF_THIS_RUN, changed, count=1)
+        with atomic_write(page) as file:
+            file.write(changed.encode("utf-8", "replace"))
+
+
+def link_pages(page: Path) -> None:
+    """Let a page's prose lead to the pages of the other notebooks in its folder, and to none that is not there (yet)."""
+    html = page.read_text(encoding="utf-8")
+    head, main, body = html.partition("<main>")
+
+    def link(found: re.Match) -> str:
+        name = found["to"] or found["idle"]
+        return f'<a href="{name}.html">' if page.with_name(f"{name}.html").exists() else f'<a data-page="{name}">'
+
+    changed = head + main + LINK.sub(link, body)
     if changed != html:
         with atomic_write(page) as file:
             file.write(changed.encode("utf-8", "replace"))
@@ -102,8 +122,3 @@ def with_alternatives(notebook: NotebookNode) -> NotebookNode:
                 own = "" if words.startswith(NO_WORDS) else words
                 metadata["alt"] = metadata.get("alt") or own or f"Figure: {heading or 'of this notebook'}"
     return notebook
-
-
-def _without_scripts(body: str) -> Markup:
-    """The HTML without its scripts: those of widgets would fetch a library that draws them."""
-    return Markup(re.sub(r"<script\b.*?</script>", "", body, flags=re.DOTALL | re.IGNORECASE))

@@ -16,7 +16,7 @@ from unpadded.report.answers import answer
 from unpadded.report.figures import alt_of, size_of
 from unpadded.report.headline import headline, leaders, plain
 from unpadded.report.maps.page import write_map_page
-from unpadded.report.notebooks import answer_of, put_answer, title_of, write_report_page
+from unpadded.report.notebooks import answer_of, link_pages, put_answer, title_of, write_report_page
 from unpadded.report.plots.scores import method_names
 from unpadded.report.rendering import write_html
 
@@ -121,8 +121,10 @@ def _questions(folder: Path, executed: Sequence[Path], *, reference: bool) -> It
             continue
         drawn = first_picture(folder, notebook)
         own = "" if reference else answer(folder, path.stem)
-        if not reference and path.with_suffix(".html").exists():
-            put_answer(path.with_suffix(".html"), own)
+        if path.with_suffix(".html").exists():
+            link_pages(path.with_suffix(".html"))
+            if not reference:
+                put_answer(path.with_suffix(".html"), own)
         yield {
             "stem": path.stem,
             "title": title_of(notebook) or path.stem,

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from unpadded.runs.overrides import read_overrides
     from unpadded.runs.profiles import BESIDE, DEFAULT_CORPUS, EXTRACT, PROFILES, STAGES
     from unpadded.runs.run import NOTEBOOKS, CorpusChoice, Run
+    from unpadded.runs.study import Study
     from unpadded.runs.sweeps.effects import effects
     from unpadded.runs.sweeps.execute import execute_sweep
     from unpadded.runs.sweeps.plan import plan_sweep

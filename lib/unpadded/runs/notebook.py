@@ -12,6 +12,7 @@ from unpadded.common import (
     DISK_IS_FULL,
     KERNEL_ENVIRONMENT,
     InputError,
+    atomic_write,
     closest,
     die_with_parent,
     notebook_slot,
@@ -196,6 +197,7 @@ def _executed(job: Mapping) -> int:
                 start_timeout=120,
                 kernel_manager_class=BoundKernelManager,
             )
+            _fold_settings(Path(job["target"]))
             return 0
         except PapermillExecutionError as error:
             print(f"{error.traceback}\ncell {error.exec_count} ({error.ename}: {_one_line(error.evalue)})", flush=True)
@@ -205,6 +207,18 @@ def _executed(job: Mapping) -> int:
             if attempt == 2 or "replying to kernel_info" not in str(error):
                 raise
     return 1
+
+
+def _fold_settings(executed: Path) -> None:
+    """Let JupyterLab fold the cell that papermill put in, as the notebook's own parameters are."""
+    import nbformat
+
+    notebook = nbformat.read(executed, as_version=4)
+    for cell in notebook.cells:
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.metadata["jupyter"] = {"source_hidden": True}
+    with atomic_write(executed) as file:
+        file.write(nbformat.writes(notebook).encode())
 
 
 def _one_line(text: str) -> str:

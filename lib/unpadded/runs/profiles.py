@@ -52,7 +52,7 @@ STAGES = (
         TRAIN,
         asks="documents",
         leaves=("language_model/weights.safetensors",),
-        keeps=("checkpoints",),
+        keeps=("checkpoints", "corpus.json"),
         parameters={
             "smoke": {"emb_sz": 64, "n_hid": 64, "max_vocab": 4_000, "epochs": 2, "batch_size": 16, "negatives": 256},
             # As many passes as the minutes allow; a small corpus gets them until they do not help any more.

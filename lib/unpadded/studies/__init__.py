@@ -1,4 +1,4 @@
-"""The questions of notebooks 03, 04, 05 and certify: padding, speed and memory, what the last state keeps, batches."""
+"""The questions of notebooks 02 to 05 and certify: a first look, padding, speed, what the last state keeps, batches."""
 
 from typing import TYPE_CHECKING
 
@@ -7,6 +7,7 @@ from unpadded.common.lazy import hand_on
 if TYPE_CHECKING:
     from unpadded.studies.batches.encoders import everybodys_encoders
     from unpadded.studies.batches.onnx_lstm import OnnxLSTM, OpenVinoLSTM
+    from unpadded.studies.first_look import beside_the_loop, few_documents, states_of, worth_showing
     from unpadded.studies.last_state.probes import fade, locate, perturb, remembered, topic_probe
     from unpadded.studies.last_state.samples import draw_sample, unread_documents
     from unpadded.studies.last_state.tables import everywhere, last_layer, with_intervals
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         read_padded,
         shuffled_batches,
     )
+    from unpadded.studies.padding.pairs import FastaiBatches, for_each, pairs_of, predictions_of
     from unpadded.studies.padding.predictions import measure_predictions
     from unpadded.studies.padding.study import (
         injection_effects,

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import numpy as np
 import pandas as pd
 import torch
+from fastai.callback import progress, schedule  # noqa: F401, which give a Learner no_bar and fit_one_cycle
 from fastai.data.core import Datasets
 from fastai.data.transforms import Categorize
 from fastai.learner import Learner
