@@ -11,11 +11,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import nbformat
 import psutil
 import pytest
 
-from notebook_cells import leave_kernels_out
+from notebook_cells import import_everything, leave_kernels_out
 from process_tools import gone, until
 from smoke_run import SMALL
 from unpadded.common import ENVIRONMENT, set_defaults
@@ -86,13 +85,6 @@ def whole_run(corpus: str, output: str, *given: str) -> Run:
     return Run(Path(output), CorpusChoice(corpus), "smoke", overrides, stages=stages, say=lambda line: None)
 
 
-def _import_everything(run: Run) -> None:
-    for stage in run.stages:
-        for cell in nbformat.read(NOTEBOOKS / f"{stage.name}.ipynb", as_version=4).cells:
-            if cell.cell_type == "code" and "from unpadded" in cell.source:
-                exec(cell.source, {})  # our own notebooks
-
-
 def _fork_for_every_line(run: Run) -> None:
     with pytest.MonkeyPatch.context() as patched:
         leave_kernels_out(patched)
@@ -120,7 +112,7 @@ if __name__ == "__main__":
     set_defaults(ENVIRONMENT)
     forks, given = sys.argv[1] == "--forks", [word for word in sys.argv[1:] if word != "--forks"]
     if forks:
-        _import_everything(whole_run(*given))
+        import_everything(whole_run(*given).stages)
         _fork_for_every_line(whole_run(*given))
     else:
         whole_run(*given).execute()

@@ -1,5 +1,6 @@
 """One finished run of the smoke profile, through the command line, with real notebooks and kernels; shared by all tests."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pandas as pd
 from filelock import FileLock
 
 from unpadded.cli.main import main
+from unpadded.common.processes import KERNEL_ENVIRONMENT
 
 KEYS = ["corpus", "task", "method", "pooling", "postprocess", "metric"]
 # Small enough that a run is bounded by starting kernels.
@@ -36,7 +38,12 @@ def command(corpus: Path, output: Path) -> list[str]:
 
 
 def run(corpus: Path, output: Path) -> subprocess.CompletedProcess:
-    return subprocess.run(command(corpus, output), capture_output=True, text=True, check=False)
+    """The same command in a process whose forks execute the notebooks, see forked_run.py."""
+    # That process imports what the notebooks do, so it has from the start the environment that theirs have; and one
+    # thread, because a fork has no threads but its own.
+    environment = os.environ | {"OMP_NUM_THREADS": "1"} | KERNEL_ENVIRONMENT
+    forks = [sys.executable, str(Path(__file__).with_name("forked_run.py")), *command(corpus, output)[3:]]
+    return subprocess.run(forks, env=environment, capture_output=True, text=True, check=False)
 
 
 def run_here(corpus: Path, output: Path, *more: str) -> int:

@@ -16,6 +16,8 @@ NAMES = list(TOPICS)
 TOPIC_NAMES = ["$$ $0_$50 a^b_{", "_café 😀", "رعب " + "x" * 200]  # in place of space, food and sport
 MEASURED = ("06_clustering", "07_ranking", "08_classification")
 STUDIES = ("03", "04", "05", "09")  # which ask the same of a corpus, and take their time
+SMALL = {"02_extract_embeddings": {"map_documents": 40}, "06_clustering": {"n_seeds": 2}}
+FEW = {"baselines": "random,tfidf,lsa"}  # where the texts are as anybody's, and what is odd is beside them
 
 
 def texts_of(n: int, longest: int = 20) -> list[str]:
@@ -107,6 +109,7 @@ SHAPES = {
     the_same_text: (),
     without_labels: (),
 }
+PLAIN_TEXTS = (fastais_folder, odd_names, no_heading, names_that_are_not_utf8)
 
 
 @pytest.mark.slow
@@ -114,7 +117,8 @@ SHAPES = {
 def test_a_corpus_of_any_shape_is_measured_as_far_as_it_can_be(tmp_path, shape):
     choice = shape(tmp_path)
     run = Run(tmp_path / "run", choice, "smoke")
-    said = run_cells(run.folder, choice, but=STUDIES)
+    small = SMALL | ({"02_extract_embeddings": SMALL["02_extract_embeddings"] | FEW} if shape in PLAIN_TEXTS else {})
+    said = run_cells(run.folder, choice, small, but=STUDIES)
     assert tuple(said)[3:] == SHAPES[shape]
     for name in MEASURED:
         assert (run.folder / "scores" / f"{name}.csv").exists() == (name in SHAPES[shape])

@@ -31,7 +31,7 @@ SMALL = {
     "unpadded sweep": ["{}", "--output", "outputs/sweep", "--dry-run"],
     "python -m unpadded.report.readme": ["python", "-m", "unpadded.report.readme", "copy.md", "outputs/run"],
     "python -m unpadded.explore.lab": ["python", "-c", "import unpadded.explore.lab"],  # in a browser: test_browser.py
-    "python -m pytest": ["{}", "tests/test_architecture.py", "-q", "-k", "hands_on"],
+    "python -m pytest": ["{}", "--maxprocesses", "1", "tests/test_architecture.py", "-q", "-k", "hands_on"],
     "python benchmarks/encoding.py": [
         "{}",
         *"--models small --documents 60 --lengths short --repeat 1 --no-growth --threads 1 --side 256".split(),

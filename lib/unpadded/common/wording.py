@@ -5,6 +5,8 @@ from difflib import get_close_matches
 
 from unpadded.common.errors import InputError
 
+LONGEST_LINE = 200  # characters
+
 
 def comma_list(text: object) -> list[str]:
     """The items of a comma separated list, without the spaces around them and without empty ones."""
@@ -46,6 +48,6 @@ def in_short(error: BaseException, at_most: int = 120) -> str:
     return " ".join(str(error).split())[:at_most] or type(error).__name__
 
 
-def with_type(error: BaseException, at_most: int = 200) -> str:
-    """An error's type and the first line of what it says, of at most so many characters."""
-    return f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')[:at_most]}"
+def with_type(error: BaseException) -> str:
+    """An error's type and the first line of what it says, of at most LONGEST_LINE characters."""
+    return f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')[:LONGEST_LINE]}"

@@ -42,16 +42,14 @@ def foreign_stages(
     return found
 
 
-def move_aside(
-    folder: Path, stages: Iterable[Stage], about: Mapping[str, str], now: datetime | None = None
-) -> Path | None:
+def move_aside(folder: Path, stages: Iterable[Stage], about: Mapping[str, str]) -> Path | None:
     """Move the results of stages, and the page of another run, below `<folder>/earlier`; the new folder, or `None`."""
     paths = [path for stage in stages for path in results_of(folder, stage)]
     if _page_of(folder) not in (None, dict(about)):
         paths += [folder / name for name in OF_THE_WHOLE if os.path.lexists(folder / name)]
     if not paths:
         return None
-    target = _free(folder / EARLIER / f"{now or datetime.now():%Y-%m-%d %H.%M.%S}")
+    target = _free(folder / EARLIER / f"{datetime.now():%Y-%m-%d %H.%M.%S}")
     for path in paths:
         moved = target / path.relative_to(folder)
         moved.parent.mkdir(parents=True, exist_ok=True)

@@ -69,20 +69,21 @@ def _closure(cells: Sequence[str], roots: Sequence[Path]) -> tuple[dict[str, str
     """Our modules that cells import, name -> source, and the top-level names of all other packages that are imported."""
     sources: dict[str, str] = {}
     packages: set[str] = set()
+    find = cache(lambda module: _find(module, roots))  # a module is asked for once for each name taken from it
     waiting, seen = [found for cell in cells for found in _imports_of_cell(cell, roots)], set()
     while waiting:
         module, name = asked = waiting.pop()
         if asked in seen:
             continue
         seen.add(asked)
-        path = _find(module, roots)
+        path = find(module)
         if path is None:
             packages.add(module.partition(".")[0])
             continue
         read = _read(path, path.stat().st_mtime_ns, module)
         if name in read.handed_on:
             waiting.append((read.handed_on[name], name))
-        elif name and _find(f"{module}.{name}", roots):
+        elif name and path.name == "__init__.py" and find(f"{module}.{name}"):
             waiting.append((f"{module}.{name}", ""))
         waiting += [(parent, "") for parent in _parents(module)]
         if module not in sources:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 NGRAM_LENGTHS = (3, 4)  # characters, the blank at a word's either end among them
 MOST_NGRAMS = 30_000  # that an analysis counts
+NGRAM_DOCUMENTS = 6_000  # that it is fitted on at most, drawn at random: enough for some hundred topics
+NGRAM_ITERATIONS = 2  # power iterations of it: n-grams stand in a document by hundreds
 
 
 def count_matrix(token_ids: Sequence[np.ndarray], n_vocabulary: int) -> sparse.csr_matrix:

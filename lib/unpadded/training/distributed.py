@@ -4,6 +4,8 @@ Every process holds the model and reads its own streams of each batch; gradients
 DistributedDataParallel, which fastai sets up through accelerate. With one process nothing here does anything.
 """
 
+import atexit
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -48,7 +50,20 @@ def join_processes(device: torch.device) -> torch.device:
         raise InputError("Training on several processes needs accelerate: pip install accelerate.") from error
     import fastai.distributed  # noqa: F401  adds distrib_ctx to Learner
 
+    atexit.unregister(_leave_processes)
+    atexit.register(_leave_processes)
     return Accelerator(cpu=device.type == "cpu").device
+
+
+def _leave_processes() -> None:
+    """Disconnect from the other processes, while Python still runs.
+
+    A thread of the connection that hands a tensor back once Python has begun to end is ended by it in the middle of C++ code,
+    and with it the process: "terminate called without an active exception".
+    """
+    gc.collect()  # a model that is still wrapped would hold on to the connection, and so to its threads
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def broadcast(value: float, device: torch.device) -> float:

@@ -97,9 +97,9 @@ class Lab:
             self.seen.append(seen)
         return seen
 
-    def repeat(self, batch: Sequence[Item], first: np.ndarray, trial: str = AGAIN) -> Seen:
+    def repeat(self, batch: Sequence[Item], first: np.ndarray) -> Seen:
         """The same call again, against its first answer."""
-        seen = self._compared(trial, tuple(batch), list(first))
+        seen = self._compared(AGAIN, tuple(batch), list(first))
         self.again.append(seen)
         return seen
 

@@ -30,6 +30,7 @@ from unpadded.evaluation.baselines.of_tokens import (
 from unpadded.evaluation.baselines.static import static_vectors
 from unpadded.evaluation.baselines.transformer import transformer_vectors
 from unpadded.evaluation.scores import FitRecord, Representation
+from unpadded.tokens import NGRAM_DOCUMENTS, NGRAM_ITERATIONS
 
 
 class NoWordError(InputError):
@@ -51,8 +52,6 @@ BASELINES = (
 ON_REQUEST = ("nmf", "doc2vec", "minilm")  # made only when named: each takes longer than most others together
 EMBEDDING_MEANS = {"input_embeddings": False, "input_embeddings_idf": True}  # whether tokens are weighted
 MOST_WORDS = 20_000  # the most frequent words, which TF-IDF counts
-N_ITER = 2  # for n-grams, which stand in a document by hundreds
-NGRAM_DOCUMENTS = 6_000  # are enough for 200 topics
 NMF_STEPS = 50  # of coordinate descent from a good start; later ones change little and take as long
 
 
@@ -122,7 +121,7 @@ def lsa_ngrams(
     both = sparse.hstack([tfidf_vectors.vectors, ngram_tfidf(texts, train=train)], format="csr")
     stacked = Representation("lsa_ngrams", "", "none", both, tfidf_vectors.fitted)
     some = np.sort(np.random.default_rng(seed).permutation(np.asarray(train))[:NGRAM_DOCUMENTS])
-    return replace(stacked, source=lsa(stacked, train=some, width=width, n_iter=N_ITER, seed=seed).vectors)
+    return replace(stacked, source=lsa(stacked, train=some, width=width, n_iter=NGRAM_ITERATIONS, seed=seed).vectors)
 
 
 def nmf(

@@ -31,20 +31,19 @@ def joined_with_words(
     ids: Sequence[str],
     train: Sequence[int] | np.ndarray,
     words: str = "",
-    pooling: str = "mean",
 ) -> list[Representation]:
-    """`lm_words`: `pooling` of the tuned model, plain and IDF-weighted, beside the baseline `words`, or the first of WORDS.
+    """`lm_words`: the tuned model's mean, plain and IDF-weighted, beside the baseline `words`, or the first of WORDS.
 
     The vectors are made when they are asked for: float32, sparse where the words' are. What is fitted is fitted on the rows
     `train`, whose `ids` are recorded. Nothing where there are no such words or no tuned model.
     """
     by_name = {r.method: r for r in representations}
     beside = next((by_name[name] for name in ([words] if words else WORDS) if name in by_name), None)
-    of_model = [r for r in representations if r.method == "lm_tuned" and r.pooling == pooling]
+    of_model = [r for r in representations if r.method == "lm_tuned" and r.pooling == "mean"]
     if beside is None:
         return []
     record = FitRecord("spread of cosines", frozenset(str(ids[i]) for i in train))
-    as_trained = [r for r in representations if r.method == "lm" and r.pooling == pooling]
+    as_trained = [r for r in representations if r.method == "lm" and r.pooling == "mean"]
     joined = []
     for tuned in of_model:
         if tuned.postprocess not in ("none", "idf"):
@@ -52,7 +51,7 @@ def joined_with_words(
         parts = (tuned, *(r for r in as_trained if r.postprocess == tuned.postprocess), beside)
         fitted = dict.fromkeys([*(known for part in parts for known in part.fitted), record])
         source = _Joined(parts, np.asarray(train))
-        joined.append(Representation("lm_words", pooling, tuned.postprocess, source, (*fitted,)))
+        joined.append(Representation("lm_words", "mean", tuned.postprocess, source, (*fitted,)))
     return joined
 
 
@@ -64,11 +63,11 @@ class Part:
     spread: float
 
     @classmethod
-    def fitted(cls, vectors: Matrix, *, seed: int = 0) -> Part:
+    def fitted(cls, vectors: Matrix) -> Part:
         """The part whose facts are those of `vectors` [n, width]."""
         mean = None if sparse.issparse(vectors) else np.asarray(vectors, np.float32).mean(axis=0)
         unit = cls(mean, 1.0).unit(vectors)
-        first, second = np.random.default_rng(seed).integers(0, unit.shape[0], (2, N_PAIRS))
+        first, second = np.random.default_rng(0).integers(0, unit.shape[0], (2, N_PAIRS))
         pairs = first != second
         spread = float(np.std(_products(unit, first[pairs], second[pairs]))) if pairs.any() else 0.0
         return cls(mean, spread or 1.0)

@@ -22,6 +22,7 @@ from unpadded.report.plots.style import (
     styled,
 )
 
+MOST_CHOICES = 16  # bars of what was to choose from
 MOST_TOPICS = 50  # rows of a confusion map; 500 would be a picture of ten metres
 
 
@@ -129,9 +130,9 @@ def loss_curve(training: pd.DataFrame, *, x: str = "minutes") -> Figure:
 
 
 @styled
-def choice_bars(table: pd.DataFrame, *, most: int = 16) -> Figure:
+def choice_bars(table: pd.DataFrame) -> Figure:
     """Bars of what pieces of documents find by each kind of vectors, best on top; `table` is `choose`'s, best first."""
-    shown = table.head(most).iloc[::-1].rename(columns={"score": "value"})
+    shown = table.head(MOST_CHOICES).iloc[::-1].rename(columns={"score": "value"})
     figure, axis = plt.subplots(figsize=(6.4, 0.8 + 0.32 * len(shown)))
     colours = method_colours(shown["name"])
     _bars(axis, shown, [colours[name] for name in shown["name"]])
@@ -141,8 +142,8 @@ def choice_bars(table: pd.DataFrame, *, most: int = 16) -> Figure:
 
 
 @styled
-def tuning_curve(tuning: pd.DataFrame, *, x: str = "minutes") -> Figure:
-    """Share of held-out documents whose halves find each other, and below it the training loss, against `x`.
+def tuning_curve(tuning: pd.DataFrame) -> Figure:
+    """Share of held-out documents whose halves find each other, and below it the training loss, against minutes.
 
     `tuning`: the columns of a tuned model's `tuning`: step, tokens, minutes, train_loss, learning_rate, halves_found.
     """
@@ -150,14 +151,18 @@ def tuning_curve(tuning: pd.DataFrame, *, x: str = "minutes") -> Figure:
     measured, losses = tuning.dropna(subset=["halves_found"]), tuning.dropna(subset=["train_loss"])
     said = []
     if len(measured):
-        found.plot(measured[x], measured["halves_found"], color=POOLING_COLOURS["mean"], marker="o", markersize=3.5)
+        found.plot(
+            measured["minutes"], measured["halves_found"], color=POOLING_COLOURS["mean"], marker="o", markersize=3.5
+        )
         last = measured.iloc[-1]
-        label_ends(found, {f"{last['halves_found']:.0%}": (last[x], last["halves_found"])})
+        label_ends(found, {f"{last['halves_found']:.0%}": (last["minutes"], last["halves_found"])})
         said.append(f"At the end {last['halves_found']:.0%} find each other")
-    loss.plot(losses[x], losses["train_loss"], color="#A0A0A0", linewidth=1)
+    loss.plot(losses["minutes"], losses["train_loss"], color="#A0A0A0", linewidth=1)
     found.set(ylabel="halves found", ylim=(0, 1), title="Tuning: halves of held-out documents that find each other")
-    loss.set(ylabel="loss", xlabel=x)
-    return say(figure, f"Share of held-out documents whose halves find each other, against {x}, above the loss", *said)
+    loss.set(ylabel="loss", xlabel="minutes")
+    return say(
+        figure, "Share of held-out documents whose halves find each other, against minutes, above the loss", *said
+    )
 
 
 @styled

@@ -37,9 +37,9 @@ def styled(function: Callable[..., Figure]) -> Callable[..., Figure]:
     def draw(*args, **kwargs) -> Figure:
         with plt.rc_context(STYLE), _without_glyph_warnings():
             figure = function(*args, **kwargs)
-            figure.canvas.draw()  # the style is gone when a notebook draws it later, so lay it out now
+            figure.draw_without_rendering()  # the style is gone when a notebook draws it later, so lay it out now
             if make_legible(figure):
-                figure.canvas.draw()
+                figure.draw_without_rendering()
         plt.close(figure)
         return figure
 

@@ -8,6 +8,8 @@ from scipy import sparse
 from unpadded.tokens import (
     BAR,
     MOST_NGRAMS,
+    NGRAM_DOCUMENTS,
+    NGRAM_ITERATIONS,
     TokenizedCorpus,
     character_ngrams,
     count_matrix,
@@ -17,8 +19,6 @@ from unpadded.tokens import (
 
 ENOUGH, FEWEST = 100, 3  # from so many documents on, a feature is in at least so many of them and in half at most
 DOCUMENTS_A_TOPIC, LEAST_TOPICS = 10, 20  # more topics than that are single documents of a small corpus
-FITTED_ON = 6_000  # documents at most, drawn at random: enough for some hundred topics
-POWER_ITERATIONS = 2
 
 
 def document_topics(corpus: TokenizedCorpus, width: int, *, seed: int = 0) -> np.ndarray:
@@ -35,8 +35,8 @@ def document_topics(corpus: TokenizedCorpus, width: int, *, seed: int = 0) -> np
     width = min(width, max(len(corpus) // DOCUMENTS_A_TOPIC, LEAST_TOPICS), min(weighted.shape) - 1)
     if not weighted.count_nonzero() or width < 1:  # every document has the same words: nothing tells them apart
         return np.zeros((len(corpus), 1), np.float32)
-    fitted_on = np.sort(np.random.default_rng(seed).permutation(len(corpus))[:FITTED_ON])
-    svd = TruncatedSVD(width, n_iter=POWER_ITERATIONS, random_state=seed).fit(weighted[fitted_on])
+    fitted_on = np.sort(np.random.default_rng(seed).permutation(len(corpus))[:NGRAM_DOCUMENTS])
+    svd = TruncatedSVD(width, n_iter=NGRAM_ITERATIONS, random_state=seed).fit(weighted[fitted_on])
     return normalize(svd.transform(weighted)).astype(np.float32)
 
 
