@@ -21,6 +21,7 @@ from unpadded.evaluation.clustering.describe import confusion
 from unpadded.evaluation.scores import Representation, score_row, to_frame
 from unpadded.evaluation.statistics import Interval
 from unpadded.evaluation.vector_geometry import geometry, norms_by_length
+from unpadded.report.maps.colours import oklab
 from unpadded.report.maps.picture import STEPS, umap_maps
 from unpadded.report.maps.topics import neighbourhood_purity, topic_colours, topic_marks
 from unpadded.report.maps.umap_maps import sample_documents, umap_coordinates
@@ -175,7 +176,7 @@ def test_topics_have_different_colours():
 def test_up_to_seven_topics_have_okabe_and_itos_colours_and_a_family_one_hue():
     assert [to_hex(colour).upper() for colour in topic_colours("abcdefg").values()] == TOPIC_COLOURS
     colours = topic_colours(["comp.a", "comp.b", "comp.c", "sci"])
-    light = [sum(colours[f"comp.{name}"][:3]) for name in "abc"]
+    light = [oklab(np.array(colours[f"comp.{name}"][:3]))[0] for name in "abc"]
     assert light == sorted(light)  # dark to light, which nobody's eyes confuse
     assert to_hex(colours["sci"]).upper() == TOPIC_COLOURS[1]
 
@@ -198,9 +199,36 @@ def test_only_topics_that_lie_together_are_named_inside_themselves_and_no_two_na
 
 
 def test_topics_of_one_hue_have_different_shapes():
-    marks = topic_marks([f"t{i:02d}" for i in range(20)])
-    assert len(set(marks.values())) == 20
-    assert len({hue for hue, _ in marks.values()}) == len(TOPIC_COLOURS)
+    marks = topic_marks([f"t{i:02d}" for i in range(52)])
+    assert len({colour for colour, _ in marks.values()}) == len(marks)
+    for hue in range(len(TOPIC_COLOURS)):
+        own = [marker for _, marker in (marks[f"t{i:02d}"] for i in range(hue, 52, len(TOPIC_COLOURS)))]
+        assert len(set(own)) == len(own)
+
+
+NEWSGROUPS = "alt.atheism comp.graphics comp.os.ms comp.sys.ibm comp.sys.mac comp.windows.x misc.forsale rec.autos"
+NEWSGROUPS += " rec.motorcycles rec.sport.baseball rec.sport.hockey sci.crypt sci.electronics sci.med sci.space"
+NEWSGROUPS += " soc.religion talk.politics.guns talk.politics.mideast talk.politics.misc talk.religion"
+
+
+@pytest.mark.parametrize(
+    ("topics", "least"),
+    [([f"t{i}" for i in range(20)], 0.15), (NEWSGROUPS.split(), 0.11), ([f"t{i}" for i in range(52)], 0.09)],
+)
+def test_the_colours_of_many_topics_are_far_apart_and_can_be_seen_on_white_and_on_black(topics, least):
+    """0.02 in OKLab is what an eye can just tell; hues used again in other shades came down to 0.04, 0.034 and 0.016."""
+    found = oklab(np.array([colour[:3] for colour in topic_colours(topics).values()]))
+    gaps = np.linalg.norm(found[:, None] - found[None], axis=2)
+    assert gaps[~np.eye(len(topics), dtype=bool)].min() > least
+    assert found[:, 0].min() > 0.35
+    assert found[:, 0].max() < 0.91  # Okabe and Ito's yellow
+
+
+def test_oklab_is_what_its_author_says():
+    """White, and the red and blue of a screen, as https://bottosson.github.io/posts/oklab/ gives and others compute them."""
+    np.testing.assert_allclose(oklab(np.array([1.0, 1, 1])), [1, 0, 0], atol=1e-4)
+    np.testing.assert_allclose(oklab(np.array([1.0, 0, 0])), [0.628, 0.225, 0.126], atol=1e-3)
+    np.testing.assert_allclose(oklab(np.array([0, 0, 1.0])), [0.452, -0.032, -0.312], atol=1e-3)
 
 
 def spots(n_topics: int, *, together: int, n: int = 25) -> tuple[np.ndarray, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ GREY = "#a6a6a6"
 class Colouring(NamedTuple):
     """A name for each document, and the colour of each name in the order of the legend."""
 
-    names: pd.Series  # of strings
+    names: pd.Series  # categories: codes are counted and drawn, not a hundred thousand strings
     colours: dict[str, str]  # name -> hexadecimal colour
 
     @property
@@ -61,31 +62,38 @@ def as_text(value: float | pd.Timestamp | str) -> str:
 
 
 def _of_categories(values: pd.Series) -> Colouring:
-    counts = values.value_counts()
-    own = sorted(map(str, counts.index[:MOST_CATEGORIES]))
-    n_others = max(0, len(counts) - MOST_CATEGORIES)
+    codes, different = pd.factorize(values)  # -1: missing
+    frequent = np.argsort(-np.bincount(codes[codes >= 0], minlength=len(different)), kind="stable")[:MOST_CATEGORIES]
+    own = {int(code): str(different[code]) for code in frequent}
+    n_others = len(different) - len(own)
     others = f"{OTHER} ({n_others:,} values)"
-    names = values.where(values.isna() | values.isin(own), others).fillna(MISSING).astype(str)
-    colours = {name: to_hex(colour) for name, colour in topic_colours(own).items()}
-    return Colouring(names, colours | _greys(names, others if n_others else None))
+    colours = {name: to_hex(colour) for name, colour in topic_colours(sorted(own.values())).items()}
+    names = [*(own.get(code, others) for code in range(len(different))), MISSING]
+    return _named(codes, names, colours, values.index)
 
 
 def _of_steps(values: pd.Series) -> Colouring:
     finite = values.where(np.isfinite(values)) if values.dtype.kind == "f" else values
     different = np.sort(finite.dropna().unique())
     if len(different) <= STEPS:
-        names = finite.map(as_text, na_action="ignore")
-        ordered = list(dict.fromkeys(as_text(value) for value in pd.Series(different)))
+        codes = np.where(finite.isna(), -1, np.searchsorted(different, finite.to_numpy()))
+        names = [as_text(value) for value in pd.Series(different)]
     else:
         steps, ends = pd.qcut(finite, STEPS, labels=False, retbins=True, duplicates="drop")
-        shown = [as_text(end) for end in pd.Series(ends)]
-        labels = [f"{low} to {high}" for low, high in pairwise(shown)]
-        names, ordered = steps.map(lambda step: labels[int(step)], na_action="ignore"), list(dict.fromkeys(labels))
+        codes = steps.fillna(-1).to_numpy(int)
+        names = [f"{low} to {high}" for low, high in pairwise(as_text(end) for end in pd.Series(ends))]
+    ordered = list(dict.fromkeys(names))
     scale = colormaps["viridis"](np.linspace(0, 0.95, max(len(ordered), 2)))
     colours = {name: to_hex(colour) for name, colour in zip(ordered, scale, strict=False)}
-    names = names.astype(object).fillna(MISSING).astype(str)
-    return Colouring(names, colours | _greys(names, None))
+    return _named(codes, [*names, MISSING], colours, values.index)
 
 
-def _greys(names: pd.Series, others: str | None) -> dict[str, str]:
-    return {name: GREY for name in (others, MISSING) if name is not None and (names == name).any()}
+def _named(codes: np.ndarray, names: Sequence[str], colours: Mapping[str, str], index: pd.Index) -> Colouring:
+    """`names` by code (the last for -1) as categories, two of one name as one; those without a colour are grey."""
+    used = np.bincount(codes % len(names), minlength=len(names)) > 0
+    found = dict(colours) | {
+        name: GREY for name, is_used in zip(names, used, strict=True) if is_used and name not in colours
+    }
+    places = {name: place for place, name in enumerate(found)}
+    by_code = np.array([places.get(name, -1) for name in names])
+    return Colouring(pd.Series(pd.Categorical.from_codes(by_code[codes], list(found)), index=index), found)

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import ipywidgets as widgets
 import jscatter
 import numpy as np
 import pandas as pd
 from matplotlib.colors import to_hex
-from sklearn.cluster import MiniBatchKMeans
+from sklearn.cluster import KMeans
 
-from unpadded.common import CONCAT
 from unpadded.explore import render
+from unpadded.explore.changes import pooled
 from unpadded.explore.colours import GREY, Colouring, colouring, is_telling
 from unpadded.explore.data import Explorable
 from unpadded.explore.quiet import Quiet
-from unpadded.report import topic_colours
+from unpadded.report import sample_documents, topic_colours
 
 N_CLUSTERS = 12  # where no topics say how many there are
+MOST_LEARNED = 5_000  # documents that clusters are learned from
 TOPIC, LENGTH, CLUSTER = "topic", "length (tokens, logarithmic)", "cluster of "
 ALL = "all together"
 COLOUR = "colour: "  # before a colouring's name in the table of the maps, where no column of that name can be
@@ -34,6 +35,7 @@ class ColourPanel(Quiet):
         self._data, self._points, self._scatters = data, points, scatters
         self._columns = {name: values for name, values in named_columns(data).items() if is_telling(values)}
         self._extra: dict[str, pd.Series] = {}
+        self._made: dict[str, Colouring] = {}
         self._shown: Colouring | None = None
         self.colour = widgets.Dropdown(options=self._names(), description="Colour")
         self.alone = widgets.Dropdown(options=[ALL], description="Show")
@@ -45,6 +47,7 @@ class ColourPanel(Quiet):
     def colour_by(self, name: str, values: pd.Series) -> None:
         """Colour the maps by `values`, one a document of the corpus, and offer them among the colours from now on."""
         self._extra[name] = values
+        self._made.pop(name, None)
         with self._quietly():
             self.colour.options = self._names()
             self.colour.value = name
@@ -68,10 +71,17 @@ class ColourPanel(Quiet):
         self._paint()
 
     def _colouring(self, name: str) -> Colouring:
+        """Made when it is first asked for: of a hundred thousand documents, clusters take a while."""
+        if name not in self._made:
+            self._made[name] = self._make(name)
+        return self._made[name]
+
+    def _make(self, name: str) -> Colouring:
         if name == TOPIC or name.startswith(CLUSTER):
             values = self._points["topic"] if name == TOPIC else self._clusters(name.removeprefix(CLUSTER))
-            found = topic_colours(sorted(set(values)))
-            return Colouring(values.astype(str), {str(topic): to_hex(colour) for topic, colour in found.items()})
+            names = values.astype(str).astype("category")
+            found = topic_colours(names.cat.categories.tolist())
+            return Colouring(names, {topic: to_hex(colour) for topic, colour in found.items()})
         values = self._extra.get(name, self._columns.get(name))
         return colouring(values.iloc[self._points["row"]].reset_index(drop=True))
 
@@ -86,7 +96,7 @@ class ColourPanel(Quiet):
         colours = self._shown.colours
         if self.alone.value != ALL:
             colours = {name: colour if name == self.alone.value else GREY for name, colour in colours.items()}
-        self._colour_all(self._shown.names.astype("category"), colours)
+        self._colour_all(self._shown.names, colours)
         self.legend.value = render.legend(colours, self._shown.counts)
 
     def _colour_all(self, values: pd.Series, colours, **options) -> None:
@@ -99,11 +109,20 @@ class ColourPanel(Quiet):
         """k-means of one pooling's vectors, as many clusters as there are topics; the same colours on every map."""
         n_topics = self._points["topic"].nunique()
         rows = self._points["row"].to_numpy()
-        parts: Sequence[str] = CONCAT if pooling == "concat" else (pooling,)
-        vectors = np.concatenate([self._data.vectors[part][rows] for part in parts], axis=1)
         k = min(n_topics if n_topics > 1 else N_CLUSTERS, len(rows))
-        found = MiniBatchKMeans(k, n_init=1, random_state=0, batch_size=4096).fit_predict(vectors)
-        return pd.Series([f"{cluster + 1:02d}" for cluster in found], dtype="str")
+        found = clusters_of(pooled(self._data, pooling, rows), k)
+        names = [f"{cluster + 1:02d}" for cluster in range(k)]
+        return pd.Series(pd.Categorical.from_codes(found, names)).cat.remove_unused_categories()
+
+
+def clusters_of(vectors: np.ndarray, k: int) -> np.ndarray:
+    """Which of `k` clusters each of `vectors` [n, width] is nearest, int64 [n]: k-means of MOST_LEARNED of them.
+
+    A hundred thousand move the centres by next to nothing, and would take half a minute.
+    """
+    learned = vectors[sample_documents(len(vectors), n_sample=MOST_LEARNED)]
+    centres = KMeans(k, n_init=1, random_state=0, max_iter=50).fit(learned).cluster_centers_
+    return ((centres**2).sum(axis=1) - 2 * (vectors @ centres.T)).argmin(axis=1)
 
 
 def named_columns(data: Explorable) -> dict[str, pd.Series]:

@@ -13,6 +13,7 @@ import jscatter
 import numpy as np
 import pandas as pd
 from jscatter.font import Font, arial
+from scipy.sparse import csr_array
 
 from unpadded.evaluation import TermCounts, count_terms
 from unpadded.explore.data import Explorable
@@ -80,10 +81,11 @@ class NamePanel:
     def _counted(self) -> TermCounts:
         """The terms of the documents on the maps; of many, of a sample."""
         if self._terms is None:
-            texts, rows = [""] * len(self._points), self._points["row"].to_numpy()
-            for place in sample_documents(len(rows), n_sample=MOST_READ).tolist():
-                texts[place] = self._data.corpus.texts[rows[place]][:BEGINNING]
-            self._terms = count_terms(texts)
+            rows = self._points["row"].to_numpy()
+            some = sample_documents(len(rows), n_sample=MOST_READ)
+            counts, names = count_terms([self._data.corpus.texts[row][:BEGINNING] for row in rows[some].tolist()])
+            placed = csr_array((np.ones(len(some), counts.dtype), (some, np.arange(len(some)))), (len(rows), len(some)))
+            self._terms = TermCounts(placed @ counts, names)  # a row a document, those that were not read without words
         return self._terms
 
 

@@ -6,7 +6,6 @@ from itertools import product
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
-from sklearn.neighbors import NearestNeighbors
 
 from unpadded.report.maps.tables import limits_without_outliers
 
@@ -38,8 +37,8 @@ def densest(xy: np.ndarray) -> tuple[float, float]:
     """The document [n, 2] around which its quarter nearest others are closest; of very many, among some of them."""
     xy = np.asarray(xy, dtype=float)[:: -(-len(xy) // MOST_COMPARED)]
     k = min(len(xy), max(2, len(xy) // 4))
-    distances, _ = NearestNeighbors(n_neighbors=k).fit(xy).kneighbors(xy)
-    x, y = xy[distances[:, -1].argmin()]
+    squares = ((xy[:, None] - xy[None]) ** 2).sum(axis=2)  # so few that laying them all out is faster than any search
+    x, y = xy[np.partition(squares, k - 1, axis=1)[:, k - 1].argmin()]
     return float(x), float(y)
 
 

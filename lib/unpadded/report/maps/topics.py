@@ -6,30 +6,33 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex
 from sklearn.neighbors import NearestNeighbors
 
+from unpadded.report.maps.colours import far_apart, shades
 from unpadded.report.maps.density import densest
 from unpadded.report.plots.palette import INK, MARKERS, TOPIC_COLOURS
 
-SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
-HUES = [*TOPIC_COLOURS[:-1], INK]  # on white: the palette's black for its yellow, which would be faint
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
+FAINT_ON_WHITE = TOPIC_COLOURS[-1]
 TOGETHER = 0.5  # purity of a topic from which on it lies together
 
 
 def topic_colours(topics: Sequence[str]) -> dict[str, tuple]:
-    """A colour (red, green, blue, alpha; 0 to 1) per topic; those that share their name up to its first dot share a hue.
+    """A colour (red, green, blue, alpha; 0 to 1) per topic, all far apart; beside it, names and `topic_shapes` tell them.
 
-    Hues are Okabe and Ito's, used again after the seventh; topics of the same hue differ in lightness, dark to light.
+    The first seven are Okabe and Ito's. Where names have a part before a dot, and these are no more than the hues, topics
+    that share it share a hue, dark to light.
     """
-    colours = {}
-    for hue, members in _by_hue(topics).items():
-        shades = np.linspace(-0.45, 0.25, len(members)) if len(members) > 1 else [0.0]
-        for shade, topic in zip(shades, members, strict=True):
-            towards = np.full(3, float(shade > 0))  # white or black
-            mixed = (1 - abs(shade)) * np.array(to_rgb(TOPIC_COLOURS[hue])) + abs(shade) * towards
-            colours[topic] = (*mixed.tolist(), 1.0)
-    return colours
+    families = list(dict.fromkeys(_family(topic) for topic in topics))
+    if len(families) in (1, len(topics)) or len(families) > len(TOPIC_COLOURS):
+        found = dict(zip(topics, far_apart(len(topics)), strict=True))
+    else:
+        members = [[topic for topic in topics if _family(topic) == family] for family in families]
+        of_hue = shades(tuple(map(len, members)))
+        pairs = [pair for own, rgb in zip(members, of_hue, strict=True) for pair in zip(own, rgb, strict=True)]
+        found = {topic: dict(pairs)[topic] for topic in topics}
+    return {topic: (*rgb, 1.0) for topic, rgb in found.items()}
 
 
 def topic_shapes(topics: Sequence[str]) -> dict[str, str]:
@@ -38,8 +41,12 @@ def topic_shapes(topics: Sequence[str]) -> dict[str, str]:
 
 
 def topic_marks(topics: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """A hue and a marker (Matplotlib's) per topic: topics of one hue differ in shape, as far as MARKERS go."""
-    return {topic: (HUES[hue], MARKERS[place % len(MARKERS)]) for topic, hue, place in _placed(topics)}
+    """A colour, as `topic_colours` has it, and a marker (Matplotlib's) per topic, for a white page: yellow would be faint."""
+    colours = {topic: to_hex(colour).upper() for topic, colour in topic_colours(topics).items()}
+    return {
+        topic: (INK if colours[topic] == FAINT_ON_WHITE else colours[topic], MARKERS[place % len(MARKERS)])
+        for topic, _, place in _placed(topics)
+    }
 
 
 def _placed(topics: Sequence[str]) -> Iterator[tuple[str, int, int]]:
@@ -50,12 +57,16 @@ def _placed(topics: Sequence[str]) -> Iterator[tuple[str, int, int]]:
 
 def _by_hue(topics: Sequence[str]) -> dict[int, list[str]]:
     """The topics of each hue, by its position in TOPIC_COLOURS."""
-    families = list(dict.fromkeys(str(topic).split(".")[0] for topic in topics))
+    families = list(dict.fromkeys(map(_family, topics)))
     hues: dict[int, list[str]] = {}
     for number, topic in enumerate(topics):
-        place = families.index(str(topic).split(".")[0]) if len(families) > 1 else number
+        place = families.index(_family(topic)) if len(families) > 1 else number
         hues.setdefault(place % len(TOPIC_COLOURS), []).append(topic)
     return hues
+
+
+def _family(topic: str) -> str:
+    return str(topic).split(".")[0]
 
 
 def neighbourhood_purity(xy: np.ndarray, labels: Sequence[str]) -> pd.DataFrame:

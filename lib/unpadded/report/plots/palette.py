@@ -10,7 +10,7 @@ TOPIC_COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00
 BASELINE_GREYS = (
     "#3D3D3D #6B6B6B #8F8F8F #A8A8A8 #7D7D7D #555555 #999999 #B8B8B8 #2E2E2E #C6C6C6 #484848 #747474 #858585".split()
 )
-MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
+MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">"]
 INK, FAINT = "#222222", "#D9D9D9"
 STYLE = {
     "figure.dpi": 110,
