@@ -10,11 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import SimpleNamespace
 
+import dask
 import pandas as pd
 import pytest
 import torch
 from distributed import CancelledError, KilledWorker
 from distributed.comm import CommClosedError
+from distributed.utils import get_mp_context
 
 from embedding_tools import contents, shards_listed, write_files
 from unpadded.cli.main import main
@@ -54,8 +56,13 @@ def local(job, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def client():
-    with cluster_client(n_workers=3) as client:
-        yield client
+    """Three workers, forks of one process that has imported what they need."""
+    with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
+        get_mp_context().set_forkserver_preload(
+            ["distributed", "unpadded.embeddings.worker", "unpadded.encoding.encoder"]
+        )
+        with cluster_client(n_workers=3) as client:
+            yield client
 
 
 def until(condition, seconds: float = 60) -> None:
