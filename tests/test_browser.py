@@ -25,8 +25,10 @@ from tiny_run import make_run
 from unpadded.corpus.corpus import Corpus
 from unpadded.encoding.encoder import DocumentEncoder
 from unpadded.explore import render
+from unpadded.explore.data import Explorable
 from unpadded.explore.lab import lab_command, register_kernel
 from unpadded.explore.pairs import compare_pair
+from unpadded.explore.panels.maps import MapPanel
 from unpadded.report.run_page import write_report
 from unpadded.report.sweep_page import COMPARISON, write_sweep_report
 from unpadded.runs.run import NOTEBOOKS
@@ -50,6 +52,34 @@ FLAGS = (
 )
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 PATIENCE = 600_000  # milliseconds; a kernel that imports torch on a busy machine
+
+
+# What can be read: texts whose contrast to what lies behind them is below 4.5, which WCAG 2.2 asks for, with their contrast.
+CONTRAST = """() => {
+  const parts = (colour) => [...colour.match(/[\\d.]+/g).map(Number), 1].slice(0, 4);
+  const over = (top, under) => under.map((value, i) => top[i] * top[3] + value * (1 - top[3]));
+  const light = (rgb) => {
+    const [r, g, b] = rgb.map((v) => v / 255).map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (element) => {
+    const layers = [];
+    for (let at = element; at; at = at.parentElement) layers.unshift(parts(getComputedStyle(at).backgroundColor));
+    return layers.reduce((under, layer) => over(layer, under), [255, 255, 255]);
+  };
+  const found = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement;
+    const words = walker.currentNode.textContent.trim();
+    if (!words || ["SCRIPT", "STYLE"].includes(element.tagName) || !element.checkVisibility()) continue;
+    const under = behind(element);
+    const [one, other] = [light(under), light(over(parts(getComputedStyle(element).color), under))];
+    const contrast = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+    if (contrast < 4.5) found.push(`${contrast.toFixed(2)}: ${words.slice(0, 40)}`);
+  }
+  return found;
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -122,17 +152,19 @@ def test_every_page_of_a_report_opens_from_disk(browser, reports, run, scheme, s
         page, problems = watched(context)
         page.goto(path.as_uri())
         page.wait_for_function("[...document.images].every(image => image.complete)")
+        page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true; })")
         seen = page.evaluate(
             """() => ({
               overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
               missing: [...document.images].filter(image => !image.naturalWidth).length,
               wordless: [...document.images].filter(image => !image.alt.trim()).length,
+              faint: (CONTRAST)(),
               page: getComputedStyle(document.body).backgroundColor,
-              headings: document.querySelectorAll("h1").length })"""
+              headings: document.querySelectorAll("h1").length })""".replace("CONTRAST", CONTRAST)
         )
         background = max(int(part) for part in re.findall(r"\d+", seen.pop("page"))[:3])
         assert (background < 60) == (scheme == "dark"), path.name
-        assert seen == {"overflow": 0, "missing": 0, "wordless": 0, "headings": 1}, path.name
+        assert seen == {"overflow": 0, "missing": 0, "wordless": 0, "headings": 1, "faint": []}, path.name
         assert not problems, path.name
         if path.parent == reports[run] and path.name in ("index.html", "06_clustering.html"):
             SCREENSHOTS.mkdir(parents=True, exist_ok=True)
@@ -278,6 +310,67 @@ def test_regions_are_named_on_a_map(notebook):
     page.screenshot(path=SCREENSHOTS / "lab-names.png")
     assert (named & ~bare).sum() > 100
     page.get_by_label("Names").select_option("topics")
+
+
+HOLDER = "map => [...map.querySelectorAll('*')].find(element => element.api)"
+
+
+@pytest.mark.parametrize("kind", ["topics", "words of regions"])
+def test_the_region_one_is_in_has_its_name_in_view_at_every_zoom(notebook, tiny, kind):
+    """Far beyond the last zoom at which finer regions have names of their own, and beside every name drawn on the map."""
+    page, cell = notebook, notebook.locator(".unpadded-map").first
+    maps = MapPanel(Explorable.open(tiny), on_document=lambda row: None)
+    maps.names.kind.value = kind
+    said = maps.names._said("last")
+    page.get_by_label("Names").select_option(kind)
+    cell.evaluate("map => map.scrollIntoView({block: 'center'})")
+    page.wait_for_timeout(1500)
+    document = _most_alone(maps.points[["last_x", "last_y"]].to_numpy(), [_names_of(said, row) for row in range(45)])
+    x, y = cell.evaluate(f"(map, row) => ({HOLDER})(map).api.getScreenPosition(row)", document)
+    box = cell.locator("canvas").first.bounding_box()
+    page.mouse.move(box["x"] + x, box["y"] + y)
+    page.keyboard.down("Control")
+    for _ in range(8):
+        page.mouse.wheel(0, -150)
+        page.wait_for_timeout(300)
+        assert cell.locator(".unpadded-in-view").is_visible()
+    page.wait_for_timeout(800)
+    page.screenshot(path=SCREENSHOTS / f"lab-in-view-{kind.split()[0]}.png")
+    assert cell.locator(".unpadded-in-view").text_content() == " › ".join(_names_of(said, document))
+    for _ in range(20):
+        page.mouse.wheel(0, 150)
+    page.keyboard.up("Control")
+    page.wait_for_timeout(500)
+    cell.evaluate(f"map => ({HOLDER})(map).api.reset()")
+    page.get_by_label("Names").select_option("none")
+    cell.locator(".unpadded-in-view").wait_for(state="hidden")
+    page.get_by_label("Names").select_option("topics")
+
+
+def _most_alone(xy: np.ndarray, names: list[list[str]]) -> int:
+    """The document farthest from its nearest other of those with names: zoomed in on, it is alone in view."""
+    gaps = np.linalg.norm(xy[:, None] - xy[None], axis=2) + np.diag(np.full(len(xy), np.inf))
+    return max((row for row in range(len(xy)) if names[row]), key=lambda row: gaps[row].min())
+
+
+def _names_of(said: list[pd.Series], row: int) -> list[str]:
+    return list(dict.fromkeys(column[row] for column in said if isinstance(column[row], str)))
+
+
+def test_lines_of_density_are_drawn_and_taken_away(notebook):
+    first = _maps(notebook)[0]
+    first.evaluate("canvas => canvas.scrollIntoView({block: 'center'})")
+    box = notebook.get_by_label("Density")
+    assert not box.is_checked()  # of so few documents
+    notebook.wait_for_timeout(1500)
+    before = _points_of(first)
+    box.check()
+    notebook.wait_for_timeout(1500)
+    notebook.screenshot(path=SCREENSHOTS / "lab-density.png")
+    assert (_points_of(first) != before).any(axis=2).sum() > 200
+    box.uncheck()
+    notebook.wait_for_timeout(1500)
+    assert not (_points_of(first) != before).any()
 
 
 def _black(page, cell, names: str) -> np.ndarray:

@@ -8,7 +8,11 @@ import pandas as pd
 import pytest
 
 from unpadded.evaluation import count_terms
+from unpadded.explore.panels import colours, density
 from unpadded.explore.panels import names as panel
+from unpadded.explore.panels.colours import clusters_of
+from unpadded.explore.panels.density import DensityPanel
+from unpadded.explore.panels.in_view import SIDE
 from unpadded.explore.panels.names import LONGEST, NONE, TOPICS, WORDS, NamePanel
 
 GROUPS, PARTS, EACH = 4, 5, 60
@@ -75,6 +79,53 @@ def test_zooming_in_names_finer_regions_and_no_name_lies_over_another():
             assert free[~np.eye(len(shown), dtype=bool)].all(), (kind, zoom)
     names.kind.value = NONE
     assert scatters["mean"]._label_placement is None
+
+
+def test_what_is_in_view_is_counted_from_a_grid_of_the_maps_documents():
+    """Of every scale each document once, in its cell, under the name that it has at that scale."""
+    data, points, scatters = opened(["a", "b", "c", "d"])
+    names = NamePanel(data, points, scatters)
+    shown = names.in_view["mean"]
+    rows = np.frombuffer(shown.counts, "<i4").reshape(-1, 4)
+    said = names._said("mean")
+    assert shown.names[0] == list("abcd")
+    assert len(said) == len(shown.names) > 2
+    for scale, column in enumerate(said):
+        own = rows[rows[:, 0] == scale]
+        assert own[:, 3].sum() == len(points)
+        for place, name in enumerate([*shown.names[scale], None]):
+            wanted = (column == name).sum() if name else column.isna().sum()
+            assert own[own[:, 2] == (place if name else -1), 3].sum() == wanted
+    low_x, low_y, high_x, high_y = shown.limits
+    in_corner = rows[(rows[:, 0] == 0) & (rows[:, 1] % SIDE < SIDE // 2) & (rows[:, 1] // SIDE < SIDE // 2)]
+    corner = (points["mean_x"] < (low_x + high_x) / 2) & (points["mean_y"] < (low_y + high_y) / 2)
+    assert in_corner[:, 3].sum() == corner.sum()
+    names.kind.value = NONE
+    assert (shown.names, shown.counts) == ([], b"")
+
+
+def test_lines_of_density_are_there_for_many_documents_and_for_who_asks(monkeypatch):
+    _, points, scatters = opened(["same"] * GROUPS)
+    box = DensityPanel(points, scatters).shown
+    assert not box.value
+    assert not scatters["mean"].annotations()["annotations"]
+    box.value = True
+    assert len(scatters["mean"].annotations()["annotations"]) >= 4 * GROUPS
+    box.value = False
+    assert not scatters["mean"].annotations()["annotations"]
+    monkeypatch.setattr(density, "MANY", 100)
+    assert DensityPanel(points, scatters).shown.value
+
+
+def test_clusters_are_learned_from_some_and_every_document_is_in_the_nearest(monkeypatch):
+    rng = np.random.default_rng(0)
+    vectors = (np.repeat(np.eye(4) * 9, 50, axis=0) + rng.normal(size=(200, 4))).astype(np.float32)
+    whole = clusters_of(vectors, 4)
+    monkeypatch.setattr(colours, "MOST_LEARNED", 40)
+    for found in (whole, clusters_of(vectors, 4)):
+        groups = found.reshape(4, 50)
+        assert (groups == groups[:, :1]).all()
+        assert len(set(groups[:, 0])) == 4
 
 
 def test_terms_are_counted_once_and_of_a_sample(monkeypatch):

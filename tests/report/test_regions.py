@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.path import Path as MplPath
 
 from unpadded.evaluation import count_terms
+from unpadded.report.maps.density import density_contours
 from unpadded.report.maps.regions import (
     FEWEST,
     NEARLY_ALL,
@@ -104,6 +106,18 @@ def test_finer_regions_lie_in_coarser_ones_and_say_what_those_do_not():
             assert name.size <= NEARLY_ALL * (before.regions == parent).sum()
     for scale in scales:
         assert len({name.words for name in scale.names.values()}) == len(scale.names)
+
+
+def test_lines_of_density_hold_the_shares_that_they_are_to_hold():
+    xy = np.concatenate([islands(n=400)[0], np.random.default_rng(1).uniform(-3, 13, (200, 2))])
+    found = density_contours(xy, [0.5, 0.9])
+    for share, lines in found.items():
+        rings = [MplPath(line) for line in lines]
+        inside = np.logical_xor.reduce([ring.contains_points(xy) for ring in rings])
+        assert inside.mean() == pytest.approx(share, abs=0.05)
+    islands_inside = [any(MplPath(line).contains_point(place) for line in found[0.5]) for place in PLACES.values()]
+    assert all(islands_inside)
+    density_contours(np.zeros((3, 2)), [0.5])  # all in one place
 
 
 def test_the_largest_maps_regions_are_as_those_of_a_sample_of_it():

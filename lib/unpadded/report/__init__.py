@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     )
     from unpadded.report.figures import keep, lead_picture
     from unpadded.report.goals import goals_markdown, worth_markdown
+    from unpadded.report.maps.density import density_contours
     from unpadded.report.maps.picture import umap_maps
     from unpadded.report.maps.regions import region_names, topic_names
     from unpadded.report.maps.tables import (

@@ -85,9 +85,13 @@ def _scored(folder: Path, stem: str) -> str:
 def _trained(folder: Path, stem: str) -> str:
     card = read_json(folder / "language_model" / "config.json")["card"]
     return (
-        f"Here the model read {card['tokens_seen']:,} tokens in {card['minutes']:.1f} minutes and reached a validation "
-        f"perplexity of {card['valid_perplexity']:.0f}, with a vocabulary of {card['vocabulary']:,}."
+        f"Here the model read {card['tokens_seen']:,} tokens in {_spent(card['minutes'])} and reached a validation "
+        f"perplexity of {card['valid_perplexity']:,.0f}, with a vocabulary of {card['vocabulary']:,}."
     )
+
+
+def _spent(minutes: float) -> str:
+    return f"{minutes:.1f} minutes" if minutes >= 1 else f"{60 * minutes:.0f} seconds"
 
 
 def _taught(folder: Path, stem: str) -> str:
@@ -96,9 +100,9 @@ def _taught(folder: Path, stem: str) -> str:
     if card["halves_found"] is not None:
         curve = (
             f"Before, {card['halves_found_before']:.0%} of {card['held_out_documents']} documents that were not learned from "
-            f"found their second half by the first; after {card['minutes']:.1f} minutes, {card['halves_found']:.0%} do. "
+            f"found their second half by the first; after {_spent(card['minutes'])}, {card['halves_found']:.0%} do. "
         )
-    cost = f"As a language model it went from a perplexity of {card['perplexity_before']:.0f} to {card['perplexity']:.0f}. "
+    cost = f"As a language model it went from a perplexity of {card['perplexity_before']:,.0f} to {card['perplexity']:,.0f}. "
     return curve + cost + read_json(folder / "recommended.json")["why"]
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from unpadded.explore import render
 from unpadded.explore.data import Explorable
 from unpadded.explore.panels.colours import ColourPanel, named_columns
+from unpadded.explore.panels.density import DensityPanel
 from unpadded.explore.panels.filters import FilterPanel
 from unpadded.explore.panels.names import NamePanel
 from unpadded.explore.panels.selection import SelectionPanel
@@ -37,6 +38,7 @@ class MapPanel(Quiet):
         self.scatters = {pooling: self._scatter(pooling) for pooling in poolings_of(self.points)}
         self.colours = ColourPanel(data, self.points, self.scatters)
         self.names = NamePanel(data, self.points, self.scatters)
+        self.density = DensityPanel(self.points, self.scatters)
         self.filters = FilterPanel(_filterable(data), n_documents=len(data), then=self._filter)
         self.taken = SelectionPanel(data, rows=lambda: self.chosen)
         self.clear = widgets.Button(description="Clear selection")
@@ -45,7 +47,7 @@ class MapPanel(Quiet):
         self.list.observe(self._chosen, names="value")
         self.clear.on_click(lambda _: self.select([]))
         self._show_selection(np.empty(0, int))
-        menus = [self.colours.colour, self.colours.alone, self.names.kind, self.clear]
+        menus = [self.colours.colour, self.colours.alone, self.names.kind, self.density.shown, self.clear]
         above = [widgets.HBox(menus, layout={"flex_flow": "row wrap"}), self.colours.legend, self.filters.widget]
         below = [self._summary, self.list, self.taken.widget]
         self.widget = widgets.VBox([WheelGuard(), *above, self._grid(), *below])
@@ -123,7 +125,7 @@ class MapPanel(Quiet):
         cells = []
         for pooling, scatter in self.scatters.items():
             name = widgets.HTML(f'<b style="font-size:1.05em">{pooling}</b>')
-            cell = widgets.VBox([name, scatter.widget], layout={"min_width": "0"})
+            cell = widgets.VBox([name, scatter.widget, self.names.in_view[pooling]], layout={"min_width": "0"})
             cell.add_class(MAP_CLASS)
             cells.append(cell)
         columns = "repeat(auto-fit, minmax(min(420px, 100%), 1fr))"  # two beside each other, four on a wide screen

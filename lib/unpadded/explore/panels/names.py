@@ -17,6 +17,7 @@ from scipy.sparse import csr_array
 
 from unpadded.evaluation import TermCounts, count_terms
 from unpadded.explore.data import Explorable
+from unpadded.explore.panels.in_view import InView
 from unpadded.report import cut, region_names, sample_documents, topic_names
 
 TOPICS, WORDS, NONE = "topics", "words of regions", "none"
@@ -35,6 +36,8 @@ class NamePanel:
     def __init__(self, data: Explorable, points: pd.DataFrame, scatters: Mapping[str, jscatter.Scatter]):
         self._data, self._points, self._scatters = data, points, scatters
         self._terms: TermCounts | None = None
+        self._words: dict[str, list[pd.Categorical]] = {}
+        self.in_view = {pooling: InView() for pooling in scatters}
         topics = [TOPICS] if points["topic"].nunique() > 1 else []
         self.kind = widgets.Dropdown(options=[*topics, WORDS, NONE], description="Names")
         self.kind.observe(lambda _: self._name(), names="value")
@@ -43,6 +46,7 @@ class NamePanel:
     def _name(self) -> None:
         for pooling, scatter in self._scatters.items():
             columns = [] if self.kind.value == NONE else self._columns(pooling, self.kind.value)
+            self.in_view[pooling].show(self._places(pooling), self._said(pooling))
             if not columns:
                 scatter.label(by=None)
                 continue
@@ -61,13 +65,26 @@ class NamePanel:
         """Columns with the name of each document's topic or region, a scale each; made when they are first asked for."""
         start = f"{NAME}{kind}, {pooling}, scale "
         if f"{start}0" not in self._points:
-            names = [scale.words for scale in region_names(self._places(pooling), self._counted())]
+            names = self._regions(pooling)
             if kind == TOPICS:  # on zooming in, the words of the finer regions follow
-                names[0] = self._topics(pooling)
+                names = [_shortened(self._topics(pooling)), *names[1:]]
             for scale, words in enumerate(names):
-                shown = {name: cut(name, LONGEST) or None for name in set(words)}
-                self._points[f"{start}{scale}"] = pd.Series(words).map(shown).astype("category")
+                self._points[f"{start}{scale}"] = words
         return [name for name in self._points if name.startswith(start) and self._points[name].notna().any()]
+
+    def _regions(self, pooling: str) -> list[pd.Categorical]:
+        """The words of each document's region at each scale."""
+        if pooling not in self._words:
+            scales = region_names(self._places(pooling), self._counted())
+            self._words[pooling] = [_shortened(scale.words) for scale in scales]
+        return self._words[pooling]
+
+    def _said(self, pooling: str) -> list[pd.Series]:
+        """What is said of the documents in view: their topic, if topics are named, and the words of their regions."""
+        if self.kind.value == NONE:
+            return []
+        topics = [_shortened(self._points["topic"].astype(object).to_numpy())] if self.kind.value == TOPICS else []
+        return [pd.Series(column) for column in (*topics, *self._regions(pooling))]
 
     def _topics(self, pooling: str) -> np.ndarray:
         """The topic of each document, where it lies together on this map: elsewhere a name would point at others."""
@@ -87,6 +104,15 @@ class NamePanel:
             placed = csr_array((np.ones(len(some), counts.dtype), (some, np.arange(len(some)))), (len(rows), len(some)))
             self._terms = TermCounts(placed @ counts, names)  # a row a document, those that were not read without words
         return self._terms
+
+
+def _shortened(words: np.ndarray) -> pd.Categorical:
+    """Names as categories, cut to LONGEST; "" is none."""
+    codes, different = pd.factorize(words)
+    shown = [cut(name, LONGEST) for name in different]
+    kept = sorted(set(shown) - {""})
+    places = np.array([kept.index(name) if name else -1 for name in shown])
+    return pd.Categorical.from_codes(places[codes], kept)
 
 
 @cache

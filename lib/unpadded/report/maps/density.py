@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
+from contourpy import contour_generator
 from scipy.ndimage import gaussian_filter
 
 from unpadded.report.maps.tables import limits_without_outliers
@@ -21,9 +23,7 @@ def density_basins(xy: np.ndarray) -> np.ndarray:
     CELLS x CELLS. The first kernel is as wide as Scott's rule (1992) says, each next one half as wide, so of more documents
     there are more scales. What belongs together at a scale does so at every coarser one.
     """
-    xy = np.asarray(xy, dtype=float)
-    low, high = limits_without_outliers(xy)
-    places = ((np.clip(xy, low, high) - low) / (high - low) * (CELLS - 1e-6)).astype(int)
+    places, _, _ = _on_grid(xy)
     cells = places[:, 0] * CELLS + places[:, 1]
     counts = np.bincount(cells, minlength=CELLS * CELLS).reshape(CELLS, CELLS).astype(float)
     tops = [_tops(gaussian_filter(counts, width, mode="constant")) for width in _widths(places)]
@@ -33,6 +33,21 @@ def density_basins(xy: np.ndarray) -> np.ndarray:
     return np.stack([np.unique(peaks, return_inverse=True)[1] for peaks in reversed(found)]).astype(np.int64)
 
 
+def density_contours(xy: np.ndarray, shares: Sequence[float]) -> dict[float, list[np.ndarray]]:
+    """For each of `shares` the lines, float64 [m, 2] each, around the densest places that hold such a share of the documents.
+
+    `xy` [n, 2] are the documents on a map; its density is taken with a kernel half as wide as that of its coarsest regions.
+    """
+    places, low, high = _on_grid(xy)
+    cells = places[:, 0] * CELLS + places[:, 1]
+    counts = np.bincount(cells, minlength=CELLS * CELLS).reshape(CELLS, CELLS).astype(float)
+    density = gaussian_filter(counts, max(FINEST, _widths(places)[0] / 2), mode="constant")
+    levels = np.quantile(density.ravel()[cells], 1 - np.asarray(shares, dtype=float))
+    x, y = (low + (high - low) * ((np.arange(CELLS) + 0.5) / CELLS)[:, None]).T
+    lines = contour_generator(x=x, y=y, z=density.T).lines
+    return {share: list(lines(level)) for share, level in zip(shares, levels, strict=True)}
+
+
 def densest(xy: np.ndarray) -> tuple[float, float]:
     """The document [n, 2] around which its quarter nearest others are closest; of very many, among some of them."""
     xy = np.asarray(xy, dtype=float)[:: -(-len(xy) // MOST_COMPARED)]
@@ -40,6 +55,13 @@ def densest(xy: np.ndarray) -> tuple[float, float]:
     squares = ((xy[:, None] - xy[None]) ** 2).sum(axis=2)  # so few that laying them all out is faster than any search
     x, y = xy[np.partition(squares, k - 1, axis=1)[:, k - 1].argmin()]
     return float(x), float(y)
+
+
+def _on_grid(xy: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The cell of each document [n, 2] along both sides, int64 [n, 2], and where the grid begins and ends."""
+    xy = np.asarray(xy, dtype=float)
+    low, high = limits_without_outliers(xy)
+    return ((np.clip(xy, low, high) - low) / (high - low) * (CELLS - 1e-6)).astype(int), low, high
 
 
 def _widths(places: np.ndarray) -> list[float]:
