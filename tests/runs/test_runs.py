@@ -22,9 +22,11 @@ from unpadded.cli.main import main
 from unpadded.common.errors import InputError
 from unpadded.evaluation.choice.recommended import recommended_name
 from unpadded.evaluation.scores import COLUMNS
+from unpadded.model.language_model import LanguageModel
 from unpadded.runs import notebook as execution
 from unpadded.runs.profiles import STAGES
 from unpadded.runs.run import CorpusChoice, Run
+from unpadded.runs.study import Study
 
 pytestmark = pytest.mark.slow
 
@@ -70,6 +72,28 @@ def test_a_run_leaves_what_it_should(finished):
             assert "error" not in [output.output_type for output in cell.get("outputs", [])]
     assert (finished / "language_model" / "weights.safetensors").exists()
     assert len(list((finished / "figures").glob("*.png"))) >= 5
+
+
+def test_a_notebook_opened_on_a_finished_run_needs_nothing_but_its_folder(finished, folders_corpus):
+    given = CorpusChoice(str(folders_corpus), n_documents=400).load()
+    assert Study.open(finished).documents.fingerprint == given.fingerprint
+    assert Study.open(finished).lm.vocab == LanguageModel.load(finished / "language_model").vocab
+
+
+def test_what_papermill_puts_in_is_folded_as_the_settings_are(finished):
+    for stage in STAGES:
+        cells = nbformat.read(finished / f"{stage.name}.ipynb", as_version=4).cells
+        settings = [c for c in cells if {"parameters", "injected-parameters"} & set(c.metadata.get("tags", []))]
+        assert len(settings) == 2
+        assert all(cell.metadata["jupyter"]["source_hidden"] for cell in settings)
+
+
+def test_the_picture_of_an_answer_is_the_runs_own(finished):
+    """Drawn by the notebook's own kernel, long after the cell that shows it first."""
+    for stage in STAGES:
+        cells = nbformat.read(finished / f"{stage.name}.ipynb", as_version=4).cells
+        (lead,) = (cell for cell in cells if "lead" in cell.metadata.get("tags", []))
+        assert [set(output.data) >= {"image/png"} for output in lead.outputs] == [True], stage.name
 
 
 def test_the_front_page_links_only_what_is_there(finished):

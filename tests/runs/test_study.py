@@ -1,9 +1,13 @@
 """A study is opened from what its run recorded, from what is given, or from both."""
 
+import shutil
+from dataclasses import replace
+
 import pytest
 
 from unpadded.common.errors import InputError
 from unpadded.common.files import write_json
+from unpadded.runs import study as study_module
 from unpadded.runs.study import RECORD, Study, recorded_settings
 from unpadded.tokens.tokenized import tokenize
 
@@ -70,6 +74,29 @@ def test_runs_of_earlier_versions_say_it_in_their_summary(table, tmp_path, monke
     monkeypatch.chdir(tmp_path / "notebooks")
     assert recorded_settings(run) == {"corpus": "../here/reviews.csv", **COLUMNS}
     assert len(Study.open(run).documents) == 9
+
+
+def test_a_folder_that_was_copied_elsewhere_says_it_in_its_summary(table, tmp_path, monkeypatch):
+    """As a clone's notebooks see the corpus, from wherever the study is opened."""
+    run = tmp_path / "run"
+    Study.open(run, corpus=str(table), **COLUMNS).record()
+    monkeypatch.setattr(study_module, "NOTEBOOKS", tmp_path / "notebooks")
+    parameters = {"corpus": "../here/reviews.csv", **COLUMNS}
+    write_json(run / "run.json", {"stages": {"02_extract_embeddings": {"seconds": 1, "parameters": parameters}}})
+    copy = shutil.copytree(run, tmp_path / "far" / "away" / "run")
+    (tmp_path / "notebooks").mkdir()
+    for folder in (tmp_path, tmp_path / "notebooks", tmp_path / "here"):
+        monkeypatch.chdir(folder)
+        assert len(Study.open(copy).documents) == 9
+    (copy / "run.json").unlink()
+    with pytest.raises(InputError, match=r"reviews\.csv' is neither a file"):
+        Study.open(copy)
+
+
+def test_a_named_dataset_is_recorded_by_its_name(table, tmp_path):
+    study = Study.open(tmp_path / "run", corpus=str(table), **COLUMNS)
+    replace(study, settings={**study.settings, "corpus": "newsgroups"}).record()
+    assert recorded_settings(tmp_path / "run") == {**study.settings, "corpus": "newsgroups"}
 
 
 def test_nothing_recorded_and_nothing_given_is_said(tmp_path, table):

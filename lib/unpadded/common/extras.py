@@ -14,7 +14,7 @@ MODULES = {
     "cluster": "accelerate dask distributed",
     "evaluate": "fasttext ir_measures joblib threadpoolctl umap",
     "doc2vec": "gensim",
-    "runs": "altair jupyter_client nbclient nbconvert nbformat papermill psutil vl_convert yaml",
+    "runs": "IPython altair jupyter_client nbclient nbconvert nbformat papermill psutil vl_convert yaml",
     "lab": "anywidget ipywidgets jscatter jupyterlab",
     "mteb": "mteb",
     "peers": "onnx onnxruntime openvino",

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from unpadded.common import InputError, read_json, write_json
-from unpadded.corpus import Corpus, load_also, load_corpus
+from unpadded.corpus import NAMES, Corpus, load_also, load_corpus
 from unpadded.evaluation import tokenized
 from unpadded.model import LanguageModel
 from unpadded.tokens import TokenizedCorpus
 
+NOTEBOOKS = Path(__file__).resolve().parents[3] / "notebooks"
 RECORD = "corpus.json"  # what the first notebook leaves in a run's folder for those behind it
 DEFAULTS: dict[str, Any] = {"text": "text", "label": "", "id": "", "reading": {}, "n_documents": 0, "seed": 0}
 
@@ -81,23 +82,45 @@ class Study:
 
 
 def recorded_settings(run: Path) -> dict[str, Any]:
-    """What a run's folder says of its corpus, as arguments of `load_corpus`: by `Study.record`, else by `run.json`.
+    """What a run's folder says of its corpus, as arguments of `load_corpus`, a path as the present directory reaches it.
 
-    Paths are given as the present directory reaches them; those of `run.json`, of earlier versions, are relative to the
-    folder of the notebooks. Raises `InputError` where neither says it.
+    By `Study.record`, else, as of a folder that was copied elsewhere, by `run.json`. Raises `InputError` where neither does.
     """
+    recorded = _by_the_record(run) or {}
+    if recorded and _is_there(recorded["corpus"]):
+        return recorded
+    found = _by_the_summary(run) or recorded
+    if not found:
+        raise InputError(
+            f"{run} does not say which documents it is about: give `corpus`, or run 01_train_language_model into it first."
+        )
+    return found
+
+
+def _by_the_record(run: Path) -> dict[str, Any] | None:
     record = run / RECORD
-    if record.exists():
-        found = read_json(record)
-        path = found.pop("path", None)
-        if path is None:
-            return {"corpus": found.pop("name")} | found
-        return {"corpus": os.path.relpath(record.resolve().parent / path)} | found  # the record may be a link
-    if (run / "run.json").exists():
-        stages = read_json(run / "run.json").get("stages", {})
-        for parameters in (stage["parameters"] for stage in stages.values()):
-            if parameters.get("corpus"):
-                return {name: parameters[name] for name in ("corpus", *DEFAULTS) if name in parameters}
-    raise InputError(
-        f"{run} does not say which documents it is about: give `corpus`, or run 01_train_language_model into it first."
-    )
+    if not record.exists():
+        return None
+    found = read_json(record)
+    if "path" not in found:
+        return {"corpus": found.pop("name")} | found
+    path = os.path.relpath(record.resolve().parent / found.pop("path"))  # the record may be a link
+    return {"corpus": path} | found
+
+
+def _by_the_summary(run: Path) -> dict[str, Any] | None:
+    """Paths in `run.json` are relative to the folder of the notebooks, where kernels run."""
+    if not (run / "run.json").exists():
+        return None
+    stages = read_json(run / "run.json").get("stages", {}).values()
+    asked = next((stage["parameters"] for stage in stages if stage["parameters"].get("corpus")), None)
+    if asked is None:
+        return None
+    found = {name: asked[name] for name in ("corpus", *DEFAULTS) if name in asked}
+    beside = NOTEBOOKS / found["corpus"]
+    there = not Path(found["corpus"]).exists() and beside.exists()
+    return found | ({"corpus": os.path.relpath(beside)} if there else {})
+
+
+def _is_there(corpus: str) -> bool:
+    return corpus in NAMES or Path(corpus).exists()
