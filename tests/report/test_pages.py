@@ -1,6 +1,7 @@
 """Pages and pictures as files: what they hold, without a browser."""
 
 import re
+import runpy
 import shutil
 from pathlib import Path
 
@@ -214,6 +215,12 @@ def test_the_front_page_shows_what_a_notebook_shows_first():
     }
     wanted |= {"06": "clustering newsgroups", "07": "ranking newsgroups, same topic", "08": "classification newsgroups"}
     assert names == wanted | {"09": "v_measure", "10": "tuning curve"}
+
+
+def test_the_readmes_picture_is_drawn_from_a_run(report, tmp_path):
+    said = runpy.run_path(str(ROOT / "docs" / "maps.py"))["write_picture"](report, tmp_path / "maps.png")
+    assert alt_of(tmp_path / "maps.png") == said
+    assert said.startswith("UMAP maps of 45 documents, by topic. Topics that lie together, of 3:")
 
 
 def test_map_tables_come_back_and_others_are_refused(tmp_path, tiny_corpus):

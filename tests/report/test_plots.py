@@ -239,6 +239,13 @@ def spots(n_topics: int, *, together: int, n: int = 25) -> tuple[np.ndarray, np.
     return centres[which] + rng.normal(size=(len(which), 2)) * 0.3, np.array([f"topic {i:02d}" for i in which])
 
 
+def test_a_picture_of_the_maps_alone_has_no_small_ones():
+    clear, labels = spots(9, together=7)
+    small = umap_maps({"mean": clear, "last": clear}, labels, alone=False)
+    assert len(small.axes) == 2
+    assert len(umap_maps({"mean": clear, "last": clear}, labels).axes) == 2 + 9
+
+
 def test_of_more_topics_than_hues_each_is_shown_alone_on_the_clearest_map():
     clear, labels = spots(9, together=7)
     vague = np.random.default_rng(1).normal(size=clear.shape)

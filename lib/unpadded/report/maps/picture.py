@@ -30,11 +30,11 @@ STEPS = [(x, y) for y, x in product((0, 1, -1, 2, -2, 3, -3), (0, 0.5, -0.5))]
 
 
 @styled
-def umap_maps(maps: Mapping[str, np.ndarray], labels: Sequence[str]) -> Figure:
+def umap_maps(maps: Mapping[str, np.ndarray], labels: Sequence[str], *, alone: bool = True) -> Figure:
     """One panel per name -> coordinates [n, 2]; a topic has a hue and a shape, and its name where it lies together.
 
-    There are as many hues as can be told apart. Of more topics than that, each of the MOST_ALONE largest is shown once more,
-    against the rest in grey, on the map on which most topics lie together.
+    Of more topics than there are hues whose names everybody knows, each of the MOST_ALONE largest is shown once more, against
+    the rest in grey, on the map on which most topics lie together; not so where `alone` is False.
     """
     if not maps:
         return nothing_measured("a map needs four documents that differ")
@@ -43,8 +43,9 @@ def umap_maps(maps: Mapping[str, np.ndarray], labels: Sequence[str]) -> Figure:
     together = {name: int((table["purity"] >= TOGETHER).sum()) for name, table in tables.items()}
     marks = topic_marks(np.unique(labels).tolist())
     clearest = max(together, key=lambda name: together[name])
-    alone = pd.Series(labels).value_counts().index[:MOST_ALONE].sort_values() if len(marks) > len(TOPIC_COLOURS) else []
-    figure, panels, small = _layout(len(maps), len(alone))
+    n_alone = MOST_ALONE if alone and len(marks) > len(TOPIC_COLOURS) else 0
+    shown_alone = pd.Series(labels).value_counts().index[:n_alone].sort_values()
+    figure, panels, small = _layout(len(maps), len(shown_alone))
     named = {}
     for axis, (name, xy) in zip(panels, maps.items(), strict=True):
         _draw_points(axis, xy, labels, marks)
@@ -52,13 +53,13 @@ def umap_maps(maps: Mapping[str, np.ndarray], labels: Sequence[str]) -> Figure:
         words = f"{together[name]} of {len(marks)} topics lie together"
         axis.text(1, 1.02, words, transform=axis.transAxes, ha="right", fontsize=8)
         named[axis] = _write_names(axis, tables[name], marks)
-    for axis, topic in zip(small, alone, strict=True):
+    for axis, topic in zip(small, shown_alone, strict=True):
         _draw_alone(axis, maps[clearest], labels == topic, marks[topic])
         axis.set_title(" ", fontsize=7)  # keeps its place
-    _title(figure, clearest, bool(len(alone)))
+    _title(figure, clearest, bool(n_alone))
     make_legible(figure)
     figure.draw_without_rendering()  # panels are where they stay
-    for axis, topic in zip(small, alone, strict=True):
+    for axis, topic in zip(small, shown_alone, strict=True):
         _give_title(axis, tables[clearest].loc[topic, "purity"], topic)
     for axis, texts in named.items():
         _move_apart(axis, texts)
