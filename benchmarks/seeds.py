@@ -4,13 +4,12 @@
 
 Trains, extracts, tunes, chooses and scores as notebooks 01, 02, 10 and 06 to 08 do in `unpadded run --profile quick`; leaves
 out maps, curves and pages. Each seed's folder is one that benchmarks/vectors.py reads. Minutes limit the training, so the
-machine must have nothing else to do; with `--cpu-minutes` two minutes of a core count as one, so that others may work beside.
+machine must have nothing else to do.
 """
 
 import argparse
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 from unpadded import DocumentEncoder, TrainingSettings, TuningSettings, train, tune
 from unpadded.common import write_json, write_table
@@ -37,11 +36,9 @@ from unpadded.evaluation import (
 )
 from unpadded.runs.profiles import EXTRACT, STAGES, TEACH, TRAIN
 from unpadded.tokens import chosen_tokenizer
-from unpadded.training import log
 
 QUICK = {stage.name: stage.parameters["quick"] for stage in STAGES if "quick" in stage.parameters}
 NOTEBOOK_WIDTHS = {"emb_sz": 400, "n_hid": 400, "n_layers": 1, "max_vocab": 24_000}  # defaults of notebook 01
-CORES = 2  # of the machine whose minutes the profile's are
 
 
 def measure(corpus: Corpus, folder: Path, *, seed: int, baselines: str) -> None:
@@ -117,10 +114,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--output", type=Path, default=Path("outputs/vectors"))
     parser.add_argument("--baselines", default=QUICK[EXTRACT]["baselines"], help="comma separated")
-    parser.add_argument("--cpu-minutes", action="store_true", help=f"limit training by minutes of {CORES} busy cores")
     args = parser.parse_args()
-    if args.cpu_minutes:
-        log.time = SimpleNamespace(monotonic=lambda: time.process_time() / CORES)
     for seed in args.seeds:
         corpus = load_corpus(args.corpus, seed=seed)
         folder = args.output / f"{corpus.name}-{seed}"
