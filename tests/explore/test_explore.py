@@ -47,6 +47,17 @@ def explorer(outputs) -> Explorer:
     return Explorer(outputs=outputs)
 
 
+def test_what_stands_side_by_side_is_wrapped_where_there_is_no_room(explorer):
+    """On a phone buttons beside menus were cut off."""
+    waiting, rows = [explorer.chooser, explorer.maps, explorer.neighbours, explorer.pairs, explorer.changes], []
+    while waiting:
+        widget = waiting.pop()
+        rows += [widget] if isinstance(widget, ipywidgets.HBox) else []
+        waiting += getattr(widget, "children", ())
+    assert len(rows) >= 7
+    assert all(row.layout.flex_flow == "row wrap" for row in rows)
+
+
 def test_only_finished_runs_are_offered(outputs, tmp_path):
     assert [path.name for path in explorable_runs(outputs)] == ["tiny"]
     assert corpora_of(outputs / "tiny") == ["tiny"]

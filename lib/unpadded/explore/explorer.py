@@ -15,7 +15,7 @@ from unpadded.explore.panels.changes import ChangePanel
 from unpadded.explore.panels.maps import MapPanel
 from unpadded.explore.panels.neighbours import NeighbourPanel
 from unpadded.explore.panels.pairs import PairPanel
-from unpadded.explore.quiet import Quiet
+from unpadded.explore.quiet import WRAPPED, Quiet
 from unpadded.explore.selection import selection_frame
 
 
@@ -37,7 +37,7 @@ class Explorer(Quiet):
         self._about = widgets.HTML()
         boxes = (widgets.VBox(layout={"width": "100%"}) for _ in range(4))
         self.maps, self.neighbours, self.pairs, self.changes = boxes
-        self.chooser = widgets.VBox([widgets.HBox([self.run, self.corpus]), self._about])
+        self.chooser = widgets.VBox([widgets.HBox([self.run, self.corpus], layout=WRAPPED), self._about])
         self.panels: dict[str, MapPanel | NeighbourPanel | PairPanel | ChangePanel] = {}
         self._choose_run(corpus)
         self.run.observe(lambda _: self._choose_run(), names="value")

@@ -1,7 +1,9 @@
-"""Widgets that are changed by their owner: what they then report asks for nothing."""
+"""What the panels share: widgets that are changed by their owner ask for nothing, and rows that have no room are wrapped."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+WRAPPED = {"flex_flow": "row wrap"}  # of what stands side by side: on a phone below each other, instead of cut off
 
 
 class Quiet:

@@ -11,6 +11,7 @@ from unpadded.common import InputError
 from unpadded.explore import render
 from unpadded.explore.changes import NEIGHBOURS, by_quarter, comparisons, reasons
 from unpadded.explore.data import Explorable
+from unpadded.explore.quiet import WRAPPED
 from unpadded.report import title_and_beginning
 
 MOST_LISTED = 100
@@ -34,7 +35,7 @@ class ChangePanel:
         self.list = widgets.Select(rows=8, layout={"width": "100%", "display": "none"})
         self.button.on_click(lambda _: self.compare())
         self.list.observe(self._chosen, names="value")
-        self.widget = widgets.VBox([widgets.HBox([self.choice, self.button]), self.result, self.list])
+        self.widget = widgets.VBox([widgets.HBox([self.choice, self.button], layout=WRAPPED), self.result, self.list])
         self.table = pd.DataFrame()
 
     def compare(self) -> None:

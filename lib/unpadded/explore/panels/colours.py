@@ -19,7 +19,7 @@ from unpadded.explore.quiet import Quiet
 from unpadded.report import sample_documents, topic_colours
 
 N_CLUSTERS = 12  # where no topics say how many there are
-MOST_LEARNED = 5_000  # documents that clusters are learned from
+MOST_LEARNED = 3_000  # documents that clusters are learned from
 TOPIC, LENGTH, CLUSTER = "topic", "length (tokens, logarithmic)", "cluster of "
 ALL = "all together"
 COLOUR = "colour: "  # before a colouring's name in the table of the maps, where no column of that name can be

@@ -10,6 +10,7 @@ import pandas as pd
 
 from unpadded.explore import render
 from unpadded.explore.colours import MISSING, as_text, kind_of
+from unpadded.explore.quiet import WRAPPED
 
 NONE = "no column"
 MOST_LISTED = 300  # categories
@@ -32,7 +33,7 @@ class FilterPanel:
         self._box, self._about = widgets.VBox(), widgets.HTML()
         self.column.observe(lambda change: self._show(change["new"]), names="value")
         self.clear.on_click(lambda _: self.reset())
-        self.widget = widgets.VBox([widgets.HBox([self.column, self.clear]), self._box, self._about])
+        self.widget = widgets.VBox([widgets.HBox([self.column, self.clear], layout=WRAPPED), self._box, self._about])
         self._say()
 
     @property

@@ -17,7 +17,7 @@ from unpadded.explore.panels.filters import FilterPanel
 from unpadded.explore.panels.names import NamePanel
 from unpadded.explore.panels.selection import SelectionPanel
 from unpadded.explore.panels.wheel import MAP_CLASS, WheelGuard
-from unpadded.explore.quiet import Quiet
+from unpadded.explore.quiet import WRAPPED, Quiet
 from unpadded.report import limits_without_outliers, poolings_of
 
 HEIGHT = 340  # pixels of one map
@@ -48,7 +48,7 @@ class MapPanel(Quiet):
         self.clear.on_click(lambda _: self.select([]))
         self._show_selection(np.empty(0, int))
         menus = [self.colours.colour, self.colours.alone, self.names.kind, self.density.shown, self.clear]
-        above = [widgets.HBox(menus, layout={"flex_flow": "row wrap"}), self.colours.legend, self.filters.widget]
+        above = [widgets.HBox(menus, layout=WRAPPED), self.colours.legend, self.filters.widget]
         below = [self._summary, self.list, self.taken.widget]
         self.widget = widgets.VBox([WheelGuard(), *above, self._grid(), *below])
 

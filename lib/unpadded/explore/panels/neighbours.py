@@ -10,6 +10,7 @@ import numpy as np
 from unpadded.common import InputError
 from unpadded.explore import render
 from unpadded.explore.data import Explorable
+from unpadded.explore.quiet import WRAPPED
 from unpadded.explore.search import Neighbours
 from unpadded.explore.words import contributions, hidden_states, shared_words, weightiest_words
 from unpadded.report import title_and_beginning
@@ -38,7 +39,7 @@ class NeighbourPanel:
         self.query.observe(lambda change: self.ask(change["new"]), names="value")
         self.k.observe(lambda _: self._again(), names="value")
         self.on_maps.on_click(lambda _: self._show(self._found))
-        buttons = widgets.HBox([self.k, self.on_maps])
+        buttons = widgets.HBox([self.k, self.on_maps], layout=WRAPPED)
         self.widget = widgets.VBox([self.query, buttons, self._about, self.results], layout=wide)
 
     def ask(self, text: str) -> None:

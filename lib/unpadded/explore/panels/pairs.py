@@ -8,6 +8,7 @@ from unpadded.common import InputError
 from unpadded.explore import render
 from unpadded.explore.data import Explorable
 from unpadded.explore.pairs import compare_pair
+from unpadded.explore.quiet import WRAPPED
 
 WORDS = (60, 15)  # of the two documents that stand there to begin with: padding acts where lengths differ
 
@@ -29,8 +30,13 @@ class PairPanel:
         self.result = widgets.HTML()
         self.button.on_click(lambda _: self.compare())
         self.extra.observe(lambda _: self.compare(), names="value")
-        boxes = {"grid_template_columns": "repeat(auto-fit, minmax(300px, 1fr))", "grid_gap": "8px", "width": "100%"}
-        rows = [widgets.GridBox([self.first, self.second], layout=boxes), widgets.HBox([self.extra, self.button])]
+        boxes = {
+            "grid_template_columns": "repeat(auto-fit, minmax(min(300px, 100%), 1fr))",
+            "grid_gap": "8px",
+            "width": "100%",
+        }
+        texts, below = [self.first, self.second], [self.extra, self.button]
+        rows = [widgets.GridBox(texts, layout=boxes), widgets.HBox(below, layout=WRAPPED)]
         self.widget = widgets.VBox([*rows, self.result], layout={"width": "100%"})
         self.compare()
 

@@ -11,6 +11,7 @@ import numpy as np
 from unpadded.common import InputError
 from unpadded.explore import render
 from unpadded.explore.data import Explorable
+from unpadded.explore.quiet import WRAPPED
 from unpadded.explore.selection import write_selection
 
 
@@ -23,7 +24,7 @@ class SelectionPanel:
         self.button = widgets.Button(description="Save selection", tooltip="as .csv or .jsonl, by the name's ending")
         self.about = widgets.HTML()
         self.button.on_click(lambda _: self.save())
-        self.widget = widgets.VBox([widgets.HBox([self.path, self.button]), self.about])
+        self.widget = widgets.VBox([widgets.HBox([self.path, self.button], layout=WRAPPED), self.about])
 
     def save(self) -> None:
         """Write the documents to the file; say how many, where, and how they are run on, or what is wrong."""

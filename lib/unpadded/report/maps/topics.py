@@ -50,9 +50,9 @@ def topic_marks(topics: Sequence[str]) -> dict[str, tuple[str, str]]:
 
 
 def _placed(topics: Sequence[str]) -> Iterator[tuple[str, int, int]]:
-    """Each topic, its hue's position in TOPIC_COLOURS, and its own among the topics of that hue."""
-    for hue, members in _by_hue(topics).items():
-        yield from ((topic, hue, place) for place, topic in enumerate(members))
+    """Each topic in its order, its hue's position in TOPIC_COLOURS, and its own among the topics of that hue."""
+    found = {topic: (hue, place) for hue, own in _by_hue(topics).items() for place, topic in enumerate(own)}
+    yield from ((topic, *found[topic]) for topic in topics)
 
 
 def _by_hue(topics: Sequence[str]) -> dict[int, list[str]]:
