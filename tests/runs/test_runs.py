@@ -241,7 +241,8 @@ def start_kernels(monkeypatch, *errors) -> list:
         if errors:
             raise errors.pop(0)
 
-    for name in ("die_with_parent", "set_defaults", "skip_uri_grammar"):  # they would change this process
+    # They would change this process, and the copy that is not made.
+    for name in ("die_with_parent", "set_defaults", "skip_uri_grammar", "_fold_settings"):
         monkeypatch.setattr(execution, name, lambda *_: None)
     monkeypatch.setattr("papermill.execute_notebook", execute_notebook)
     job = {"notebook": "a.ipynb", "target": "b.ipynb", "parameters": {}, "parent": os.getppid()}

