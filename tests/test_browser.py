@@ -362,6 +362,7 @@ def test_lines_of_density_are_drawn_and_taken_away(notebook):
     first.evaluate("canvas => canvas.scrollIntoView({block: 'center'})")
     box = notebook.get_by_label("Density")
     assert not box.is_checked()  # of so few documents
+    notebook.mouse.move(0, 0)  # a document that is pointed at has lines through it, of as many pixels as the density's
     notebook.wait_for_timeout(1500)
     before = _points_of(first)
     box.check()
