@@ -9,7 +9,7 @@ import nbformat
 import pandas as pd
 
 from unpadded.common import OF_MODEL, read_json
-from unpadded.evaluation import read_scores, recommended_name
+from unpadded.evaluation import read_scores, recommended_name, unprocessed_rows
 from unpadded.report.own_models import METRICS
 from unpadded.report.plots.scores import method_names
 
@@ -36,7 +36,7 @@ def compared_on(scores: pd.DataFrame, task: str, verdicts: Sequence[str], recomm
     `scores`: the long table of one corpus; `verdicts`: the sentences of the paired tests on it.
     """
     rows = scores[(scores.task == task) & (scores.metric == METRIC[task])].assign(name=method_names)
-    rows = rows[rows.postprocess.isin(["none", "idf"])]
+    rows = unprocessed_rows(rows)
     if rows.empty:
         return ""
     metric = METRICS[METRIC[task]]

@@ -32,11 +32,6 @@ def with_interval(rows: pd.DataFrame) -> list[str]:
     return [f"{value:.3f} [{low:.3f}, {high:.3f}]" for value, low, high in values]
 
 
-def plain(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `headline`'s table that are not post-processed but, perhaps, IDF-weighted."""
-    return rows[rows.postprocess.isin(["none", "idf"])]
-
-
 def leaders(rows: pd.DataFrame, measured: list[str]) -> set[tuple[object, str]]:
     """The cells (index, column) of `headline`'s table that hold the best value of their column in their corpus."""
     found = set()

@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 
 from unpadded.common import InputError, atomic_write
-from unpadded.evaluation import read_scores
+from unpadded.evaluation import read_scores, unprocessed_rows
 from unpadded.report.goals import goals_markdown, worth_markdown
-from unpadded.report.headline import headline, leaders, plain
+from unpadded.report.headline import headline, leaders
 from unpadded.report.own_models import best_of_kinds, own_models_markdown
 from unpadded.report.rendering import table_markdown
 
@@ -21,7 +21,7 @@ def headline_markdown(scores: pd.DataFrame) -> str:
     Plain vectors and the IDF-weighted mean; every other post-processing and corpus is in the notebooks.
     """
     table = headline(scores)
-    table = plain(table[table.corpus == table.corpus.iloc[0]]).reset_index(drop=True)
+    table = unprocessed_rows(table[table.corpus == table.corpus.iloc[0]]).reset_index(drop=True)
     measured = [column for column in table.columns if ": " in column and table[column].any()]
     for cell in leaders(table, measured):
         table.loc[cell] = f"**{table.loc[cell]}**"

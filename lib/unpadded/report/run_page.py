@@ -11,10 +11,10 @@ import nbformat
 import pandas as pd
 
 from unpadded.common import read_json
-from unpadded.evaluation import read_scores
+from unpadded.evaluation import read_scores, unprocessed_rows
 from unpadded.report.answers import answer
 from unpadded.report.figures import alt_of, size_of
-from unpadded.report.headline import headline, leaders, plain
+from unpadded.report.headline import headline, leaders
 from unpadded.report.maps.page import write_map_page
 from unpadded.report.notebooks import answer_of, link_pages, put_answer, title_of, write_report_page
 from unpadded.report.plots.scores import method_names
@@ -64,7 +64,7 @@ def _scores(folder: Path) -> dict:
     """The headline table of each corpus, under "tables", and the cells that are best, under "best"."""
     if not (folder / "scores.csv").exists():
         return {"tables": [], "best": set()}
-    rows = plain(headline(read_scores(folder / "scores.csv")))
+    rows = unprocessed_rows(headline(read_scores(folder / "scores.csv")))
     measured = [column for column in rows.columns if ": " in column]
     best, rows, tables = leaders(rows, measured), rows.assign(name=method_names), []
     for corpus, part in rows.groupby("corpus", sort=False):

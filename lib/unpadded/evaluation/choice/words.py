@@ -17,7 +17,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.preprocessing import normalize
 
-from unpadded.evaluation.scores import FitRecord, Representation
+from unpadded.evaluation.scores import FitRecord, Representation, unprocessed
 
 WORDS = ("lsa_ngrams", "lsa")  # what is joined with the model's vectors: the first that there is
 N_PAIRS = 20_000  # random pairs of training documents whose cosines' spread is taken
@@ -39,15 +39,13 @@ def joined_with_words(
     """
     by_name = {r.method: r for r in representations}
     beside = next((by_name[name] for name in ([words] if words else WORDS) if name in by_name), None)
-    of_model = [r for r in representations if r.method == "lm_tuned" and r.pooling == "mean"]
+    of_model = unprocessed([r for r in representations if r.method == "lm_tuned" and r.pooling == "mean"])
     if beside is None:
         return []
     record = FitRecord("spread of cosines", frozenset(str(ids[i]) for i in train))
     as_trained = [r for r in representations if r.method == "lm" and r.pooling == "mean"]
     joined = []
     for tuned in of_model:
-        if tuned.postprocess not in ("none", "idf"):
-            continue
         parts = (tuned, *(r for r in as_trained if r.postprocess == tuned.postprocess), beside)
         fitted = dict.fromkeys([*(known for part in parts for known in part.fitted), record])
         source = _Joined(parts, np.asarray(train))

@@ -24,8 +24,7 @@ def density_basins(xy: np.ndarray) -> np.ndarray:
     there are more scales. What belongs together at a scale does so at every coarser one.
     """
     places, _, _ = _on_grid(xy)
-    cells = places[:, 0] * CELLS + places[:, 1]
-    counts = np.bincount(cells, minlength=CELLS * CELLS).reshape(CELLS, CELLS).astype(float)
+    cells, counts = _counted(places)
     tops = [_tops(gaussian_filter(counts, width, mode="constant")) for width in _widths(places)]
     found = [tops[-1][cells]]
     for coarser in reversed(tops[:-1]):
@@ -39,8 +38,7 @@ def density_contours(xy: np.ndarray, shares: Sequence[float]) -> dict[float, lis
     `xy` [n, 2] are the documents on a map; its density is taken with a kernel half as wide as that of its coarsest regions.
     """
     places, low, high = _on_grid(xy)
-    cells = places[:, 0] * CELLS + places[:, 1]
-    counts = np.bincount(cells, minlength=CELLS * CELLS).reshape(CELLS, CELLS).astype(float)
+    cells, counts = _counted(places)
     density = gaussian_filter(counts, max(FINEST, _widths(places)[0] / 2), mode="constant")
     levels = np.quantile(density.ravel()[cells], 1 - np.asarray(shares, dtype=float))
     x, y = (low + (high - low) * ((np.arange(CELLS) + 0.5) / CELLS)[:, None]).T
@@ -62,6 +60,12 @@ def _on_grid(xy: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     xy = np.asarray(xy, dtype=float)
     low, high = limits_without_outliers(xy)
     return ((np.clip(xy, low, high) - low) / (high - low) * (CELLS - 1e-6)).astype(int), low, high
+
+
+def _counted(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The number of each document's cell, int64 [n], and the documents of every cell, float64 [CELLS, CELLS]."""
+    cells = places[:, 0] * CELLS + places[:, 1]
+    return cells, np.bincount(cells, minlength=CELLS * CELLS).reshape(CELLS, CELLS).astype(float)
 
 
 def _widths(places: np.ndarray) -> list[float]:
