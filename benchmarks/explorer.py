@@ -11,13 +11,10 @@ browser WebGL is drawn by the processor, which shares its cores with Python: a m
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
-import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -30,7 +27,7 @@ from unpadded import Corpus, LanguageModel, tokenize
 from unpadded.common import CONCAT, STUDIED
 from unpadded.encoding import DocumentEncoder
 from unpadded.explore.data import Explorable
-from unpadded.explore.lab import DISPLAY_NAME, KERNEL, lab_command, register_kernel
+from unpadded.explore.lab import DISPLAY_NAME, KERNEL, lab_apart
 from unpadded.explore.panels.maps import MapPanel
 from unpadded.report import map_table
 from unpadded.report.rendering import table_markdown
@@ -274,8 +271,7 @@ def _settled(page, quiet: float = 3.0) -> list[float]:
     return drawn
 
 
-@contextmanager
-def _lab(home: Path, n: int) -> Iterator[str]:
+def _lab(home: Path, n: int) -> AbstractContextManager[str]:
     """JupyterLab on a notebook that opens the maps; the address of it."""
     code = f"""import sys, time
 sys.path.insert(0, {str(Path(__file__).parent)!r})
@@ -287,29 +283,7 @@ print(f"opened in {{time.perf_counter() - start:.2f}} s")"""
     cells = [nbformat.v4.new_code_cell(code), nbformat.v4.new_code_cell("panel.widget")]
     kernel = {"kernelspec": {"name": KERNEL, "display_name": DISPLAY_NAME, "language": "python"}}
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), home / "maps.ipynb")
-    register_kernel(str(home))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    own = {f"JUPYTER_{name}_DIR": str(home / name) for name in ("CONFIG", "DATA", "RUNTIME")}
-    own |= {f"JUPYTERLAB_{name}_DIR": str(home / name) for name in ("SETTINGS", "WORKSPACES")}
-    own |= {"JUPYTER_PATH": str(home / "share" / "jupyter"), "JUPYTER_TOKEN": "bench"}
-    options = ["--no-browser", "--allow-root", f"--port={port}", "--ServerApp.port_retries=0"]
-    command = lab_command(options, notebook=home / "maps.ipynb")
-    with open(home / "log", "wb") as log:
-        server = subprocess.Popen(command, env=os.environ | own, stdout=log, stderr=log, cwd=home)
-    try:
-        while not _answers(port):
-            time.sleep(0.5)
-        yield f"http://127.0.0.1:{port}/lab/tree/maps.ipynb?token=bench"
-    finally:
-        server.terminate()
-        server.wait(60)
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as asked:
-        return asked.connect_ex(("127.0.0.1", port)) == 0
+    return lab_apart(home / "maps.ipynb")
 
 
 def main() -> None:

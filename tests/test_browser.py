@@ -6,13 +6,10 @@ Screenshots go to outputs/screenshots, which git ignores and .ci/run keeps.
 import base64
 import io
 import json
-import os
 import re
 import shutil
-import socket
-import subprocess
 import time
-import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +23,7 @@ from unpadded.corpus.corpus import Corpus
 from unpadded.encoding.encoder import DocumentEncoder
 from unpadded.explore import render
 from unpadded.explore.data import Explorable
-from unpadded.explore.lab import lab_command, register_kernel
+from unpadded.explore.lab import lab_apart
 from unpadded.explore.pairs import compare_pair
 from unpadded.explore.panels.maps import MapPanel
 from unpadded.report.run_page import write_report
@@ -203,35 +200,8 @@ def lab(tiny, tmp_path_factory) -> str:
     for cell in notebook["cells"]:
         cell["source"] = [line.replace('"../outputs"', json.dumps(str(tiny.parent))) for line in cell["source"]]
     (home / "explore.ipynb").write_text(json.dumps(notebook))
-    register_kernel(str(home))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    own = {f"JUPYTER_{name}_DIR": str(home / name) for name in ("CONFIG", "DATA", "RUNTIME")}
-    own |= {f"JUPYTERLAB_{name}_DIR": str(home / name) for name in ("SETTINGS", "WORKSPACES")}
-    own |= {"JUPYTER_PATH": str(home / "share" / "jupyter"), "JUPYTER_TOKEN": "secret", "OMP_NUM_THREADS": "1"}
-    options = ["--no-browser", "--allow-root", f"--port={port}", "--ServerApp.port_retries=0"]
-    command = lab_command(options, notebook=home / "explore.ipynb")
-    with open(home / "log", "wb") as log:
-        server = subprocess.Popen(command, env=os.environ | own, stdout=log, stderr=log, cwd=home)
-    try:
-        _wait_until_up(f"http://127.0.0.1:{port}/api", server, home / "log")
-        yield f"http://127.0.0.1:{port}/lab/tree/explore.ipynb?token=secret"
-    finally:
-        server.terminate()
-        server.wait(60)
-
-
-def _wait_until_up(address: str, server: subprocess.Popen, log: Path) -> None:
-    deadline = time.monotonic() + PATIENCE / 1000
-    while time.monotonic() < deadline:
-        assert server.poll() is None, log.read_text()
-        try:
-            with urllib.request.urlopen(address, timeout=5):
-                return
-        except OSError:
-            time.sleep(0.5)
-    raise AssertionError(log.read_text())
+    with lab_apart(home / "explore.ipynb", OMP_NUM_THREADS="1") as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -306,9 +276,9 @@ def test_regions_are_named_on_a_map(notebook):
     cell = page.locator(".unpadded-map").first
     cell.evaluate("map => map.scrollIntoView({block: 'center'})")
     bare = _black(page, cell, "none")
-    named = _black(page, cell, "words of regions")
+    named = _drawn(page, lambda: (_black(page, cell, "words of regions") & ~bare).sum(), lambda pixels: pixels > 100)
     page.screenshot(path=SCREENSHOTS / "lab-names.png")
-    assert (named & ~bare).sum() > 100
+    assert named > 100
     page.get_by_label("Names").select_option("topics")
 
 
@@ -365,14 +335,30 @@ def test_lines_of_density_are_drawn_and_taken_away(notebook):
     notebook.mouse.move(0, 0)  # a document that is pointed at has lines through it, of as many pixels as the density's
     notebook.wait_for_timeout(1500)
     before = _points_of(first)
+
+    def changed() -> int:
+        return (_points_of(first) != before).any(axis=2).sum()
+
     box.check()
-    notebook.wait_for_timeout(1500)
+    drawn = _drawn(notebook, changed, lambda pixels: pixels > 200)
     notebook.screenshot(path=SCREENSHOTS / "lab-density.png")
-    drawn = (_points_of(first) != before).any(axis=2).sum()
     assert drawn > 200
     box.uncheck()
-    notebook.wait_for_timeout(1500)
-    assert (_points_of(first) != before).any(axis=2).sum() < drawn / 4  # a document may be pointed at no more
+    few = drawn / 4  # a document may be pointed at no more
+    assert _drawn(notebook, changed, lambda pixels: pixels < few) < few
+
+
+def _drawn(page, count: Callable[[], int], holds: Callable[[int], bool], patience: float = 60) -> int:
+    """What `count` says once it `holds` and is the same again a second later, or after so many seconds: a busy machine draws
+    slowly."""
+    deadline, before = time.monotonic() + patience, None
+    while time.monotonic() < deadline:
+        page.wait_for_timeout(1000)
+        found = count()
+        if found == before and holds(found):
+            break
+        before = found
+    return found
 
 
 def _black(page, cell, names: str) -> np.ndarray:
