@@ -1,6 +1,6 @@
 """The README's picture, from a finished run of 20 Newsgroups: the maps of the last state and of the mean side by side.
 
-    python docs/maps.py outputs/quick docs/maps.png
+    python docs/maps.py outputs/quick outputs/reference/maps.png
 
 It is written with its alternative text, which it prints as the README's line.
 """
