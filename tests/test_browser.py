@@ -273,6 +273,7 @@ def test_the_wheel_scrolls_the_page_over_a_map_and_zooms_one_that_was_clicked(no
 
 def test_regions_are_named_on_a_map(notebook):
     page = notebook
+    _see_whole(page)
     cell = page.locator(".unpadded-map").first
     cell.evaluate("map => map.scrollIntoView({block: 'center'})")
     bare = _black(page, cell, "none")
@@ -289,6 +290,7 @@ HOLDER = "map => [...map.querySelectorAll('*')].find(element => element.api)"
 def test_the_region_one_is_in_has_its_name_in_view_at_every_zoom(notebook, tiny, kind):
     """Far beyond the last zoom at which finer regions have names of their own, and beside every name drawn on the map."""
     page, cell = notebook, notebook.locator(".unpadded-map").first
+    _see_whole(page)
     maps = MapPanel(Explorable.open(tiny), on_document=lambda row: None)
     maps.names.kind.value = kind
     said = maps.names._said("last")
@@ -311,10 +313,15 @@ def test_the_region_one_is_in_has_its_name_in_view_at_every_zoom(notebook, tiny,
         page.mouse.wheel(0, 150)
     page.keyboard.up("Control")
     page.wait_for_timeout(500)
-    cell.evaluate(f"map => ({HOLDER})(map).api.reset()")
+    _see_whole(page)
     page.get_by_label("Names").select_option("none")
     cell.locator(".unpadded-in-view").wait_for(state="hidden")
     page.get_by_label("Names").select_option("topics")
+
+
+def _see_whole(page) -> None:
+    """Bring all maps back from wherever an earlier test has zoomed them to."""
+    page.locator(".unpadded-map").evaluate_all(f"maps => maps.forEach(map => ({HOLDER})(map).api.reset())")
 
 
 def _most_alone(xy: np.ndarray, names: list[list[str]]) -> int:
@@ -328,6 +335,7 @@ def _names_of(said: list[pd.Series], row: int) -> list[str]:
 
 
 def test_lines_of_density_are_drawn_and_taken_away(notebook):
+    _see_whole(notebook)
     first = _maps(notebook)[0]
     first.evaluate("canvas => canvas.scrollIntoView({block: 'center'})")
     box = notebook.get_by_label("Density")
