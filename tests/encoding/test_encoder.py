@@ -12,6 +12,8 @@ import torch
 
 from encoder_tools import fastai_loop, random_documents, random_model
 from unpadded.common.errors import InputError
+from unpadded.encoding import direction
+from unpadded.encoding.direction import multiplies_bytes
 from unpadded.encoding.encoder import DocumentEncoder
 from unpadded.encoding.schedule import backlogs_of
 from unpadded.encoding.vectorizer import DocumentVectorizer
@@ -145,10 +147,22 @@ def test_a_device_that_is_not_there_is_refused_at_once(device):
         DocumentEncoder(random_model(), device=device)
 
 
-@pytest.mark.parametrize(("fast", "taken"), [(True, "bfloat16"), (False, "float32")])
-def test_auto_is_bfloat16_where_the_processor_multiplies_it_faster(monkeypatch, fast, taken):
-    monkeypatch.setattr("unpadded.encoding.encoder.bfloat16_is_fast", lambda: fast)
-    lm, documents = random_model(), random_documents([5, 1, 9])
+@pytest.mark.parametrize(
+    ("units", "of_bytes", "of_bfloat16", "taken"),
+    [
+        (160, True, True, "int8"),
+        (160, True, False, "int8"),
+        (160, False, True, "bfloat16"),
+        (160, False, False, "float32"),
+        (32, True, True, "float32"),
+    ],
+)
+def test_auto_is_the_precision_that_the_processor_multiplies_fastest(monkeypatch, units, of_bytes, of_bfloat16, taken):
+    if of_bytes and units > 128 and not multiplies_bytes():
+        pytest.skip("this processor does not multiply bytes")
+    monkeypatch.setattr(direction, "multiplies_bytes", lambda: of_bytes)
+    monkeypatch.setattr(direction, "bfloat16_is_fast", lambda: of_bfloat16)
+    lm, documents = random_model(emb_sz=units, n_hid=units), random_documents([5, 1, 9])
     encoder = DocumentEncoder(lm, precision="auto")
     assert encoder.precision == taken
     found = DocumentEncoder(lm, precision=taken).encode_tokens(documents)

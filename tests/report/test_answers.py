@@ -1,5 +1,6 @@
 """What a run says it found is what its own tables hold."""
 
+import html
 import json
 import re
 import shutil
@@ -12,6 +13,7 @@ from unpadded.common.files import write_json
 from unpadded.evaluation.scores import Representation, read_scores, score_row, to_frame, write_scores
 from unpadded.evaluation.statistics import Interval
 from unpadded.report.answers import answer, compared_on
+from unpadded.report.notebooks import write_page
 from unpadded.report.run_page import write_index
 
 NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?"
@@ -87,14 +89,14 @@ def run(tmp_path):
     tuning |= {"perplexity_before": 98.4, "perplexity": 410.2}
     write_json(tmp_path / "tuned_model" / "config.json", {"card": card | {"tuning": tuning}})
     for stem in ("01_train_language_model", "06_clustering", "09_compare_runs", "10_teach_the_vectors"):
+        bars = nbformat.v4.new_output("stream", text="bars")
         cells = [
             nbformat.v4.new_markdown_cell("# A question?"),
             nbformat.v4.new_markdown_cell("**Answer.** 0.999 there."),
+            nbformat.v4.new_code_cell("lead_picture()", outputs=[bars], metadata={"tags": ["lead"]}),
         ]
         nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / f"{stem}.ipynb")
-        page = "<main><p><strong>Answer.</strong> 0.999 there.</p>PICTURE</main>"
-        picture = '<div id="2" class="cell celltag_lead">bars</div>'
-        (tmp_path / f"{stem}.html").write_text(page.replace("PICTURE", picture))
+        write_page(tmp_path / f"{stem}.ipynb")
     return tmp_path
 
 
@@ -121,6 +123,47 @@ def test_the_pages_say_what_this_run_found_first_and_whose_the_other_answer_is(r
     assert page.index("0.999 there") < page.index("The picture is of this run.") < page.index("bars")
     write_index(run)
     assert (run / "06_clustering.html").read_text() == page
+
+
+def test_the_executed_notebook_says_it_too_as_it_is_opened_in_jupyterlab(run):
+    write_index(run)
+    said = answer_cell(run)
+    own, _, theirs = said.partition("\n\n**What the reference run found, on 20 Newsgroups.** ")
+    assert own.startswith(
+        "**In this run.** lm\\_words mean finds the topics best (V-measure 0.610)"
+    )  # Markdown's escapes
+    assert theirs == "0.999 there."
+    write_index(run)
+    assert answer_cell(run) == said
+    shutil.copy(run / "06_clustering.html", run / "kept.html")
+    write_page(run / "06_clustering.ipynb")  # as `unpadded report` does
+    write_index(run)
+    assert (run / "06_clustering.html").read_text() == (run / "kept.html").read_text()
+
+
+def test_another_answer_takes_the_place_of_the_one_before(run):
+    write_index(run)
+    write_scores(table({"lm mean": 0.9, "lsa": 0.2}), run / "scores.csv")
+    write_index(run)
+    for said in (answer_cell(run), (run / "06_clustering.html").read_text()):
+        assert "0.900" in said
+        assert "0.610" not in said
+        assert said.count("0.999 there.") == 1
+
+
+def answer_cell(run) -> str:
+    return nbformat.read(run / "06_clustering.ipynb", as_version=4).cells[1].source
+
+
+@pytest.mark.parametrize("name", ["*a*", "x_y_z", "<b>", "a\\b", "$5$", "`q`", "[l](m)", "~~s~~"])
+def test_a_name_of_any_characters_is_shown_as_it_stands(run, name):
+    summary = json.loads((run / "run.json").read_text()) | {"corpus": name}
+    write_json(run / "run.json", summary)
+    scores = pd.concat([table(VALUES, corpus=name), table({"lm mean": 0.4, "lsa": 0.2}, corpus=f"{name}2")])
+    write_scores(scores.reset_index(drop=True), run / "scores.csv")
+    write_index(run)
+    shown = re.sub(r"<[^>]+>", "", (run / "06_clustering.html").read_text().partition("<main>")[2])
+    assert f"On {html.escape(name, quote=False)}2: mean finds" in shown
 
 
 def test_the_reference_runs_pages_keep_their_answers(run):

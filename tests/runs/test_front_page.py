@@ -59,8 +59,33 @@ def known_numbers(run: Path) -> set[str]:
     known |= written([100 * share for share in facts if 0 <= share <= 1], ".0f")
     known |= written([sum(stage["seconds"] for stage in summary["stages"].values()) / 60], ".1f")
     known |= written([summary["documents"]], ",.0f") | {"95"}  # of intervals
+    known |= study_numbers(run)
     texts = [*summary.get("notes", []), *summary.get("left_out", {}).values()]
     return known | {number for text in texts for number in re.findall(NUMBER, str(text))}
+
+
+def study_numbers(run: Path) -> set[str]:
+    """What the answers of notebooks 02 to 05 may quote of their tables."""
+    looked, effects, speed, enough, moved = (
+        pd.read_csv(run / name)
+        for name in (
+            "geometry/geometry.csv",
+            "padding/effects.csv",
+            "speed/speed.csv",
+            "last_state/remembered.csv",
+            "last_state/perturb.csv",
+        )
+    )
+    tried = read_json(run / "geometry" / "exactness.json")["rows"]
+    batch = effects[(effects.pads == "batch") & (effects.pooling == "mean")]
+    ends = moved[moved.part.isin([1, 10]) & moved.pooling.isin(["last", "mean"])]
+    known = written(
+        [*looked.mean_cosine, *looked.component_1_length_correlation, *batch.cosine_distance, *ends.value], ".2f"
+    )
+    known |= written([*(100 * batch.neighbours_lost), *enough[enough.cosine == 0.9].value], ".0f") | {"0.9"}
+    known |= written([*speed.times_the_loop], ".1f")
+    known |= written([*speed.batch_size, *speed.wrong_documents, *speed.compared, tried[0]["n_documents"]], ".0f")
+    return known | {str(sum(row["method"] == "unpadded" for row in tried)), "1"}  # "near 1" is no measurement
 
 
 def test_every_number_on_the_front_page_stands_in_the_runs_tables(run, page):
@@ -77,6 +102,13 @@ def test_every_number_of_every_answer_stands_in_the_runs_tables(run):
         assert [number for number in re.findall(NUMBER, text) if number not in known] == [], path.stem
         answered += [path.name[:2]] if text else []
     assert set(answered) == set(ANSWERS)
+
+
+def test_a_wrong_number_would_be_seen(run):
+    """The studies' numbers are few, so that a sentence about others is caught."""
+    moved = pd.read_csv(run / "last_state" / "perturb.csv")
+    assert len(study_numbers(run)) < 150
+    assert f"{moved.value.max() + 1:.2f}" not in study_numbers(run)
 
 
 def first_table(page: str) -> pd.DataFrame:

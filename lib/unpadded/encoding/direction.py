@@ -12,6 +12,7 @@ from unpadded.encoding.engine.stream import StreamingLSTM
 from unpadded.encoding.engine.weights import versions
 from unpadded.encoding.pooling import PoolSettings
 from unpadded.encoding.schedule import Backlog
+from unpadded.kernels import bfloat16_is_fast
 from unpadded.model import check_finite
 
 NARROW = 128  # units; up to here a step is so little work that a core is faster with a few documents of its own
@@ -74,7 +75,7 @@ class Reader:
 def _engine(awd_lstm, *, dtype: torch.dtype, device: torch.device, allow_tf32: bool):
     """The engine for a model of this size, on this device."""
     check_finite(awd_lstm)
-    narrow = dtype == torch.float32 and max(getattr(rnn, "module", rnn).hidden_size for rnn in awd_lstm.rnns) <= NARROW
+    narrow = dtype == torch.float32 and is_narrow(awd_lstm)
     if device.type == "cpu" and dtype != torch.float16:
         try:
             with extras_needed():  # here, because the compiler takes as long to import as all the rest
@@ -95,6 +96,33 @@ def _engine(awd_lstm, *, dtype: torch.dtype, device: torch.device, allow_tf32: b
             "Precision 'int8' needs a CPU that multiplies bytes (AVX-512-VNNI or AVX-VNNI): give 'float32'."
         )
     return StreamingLSTM(awd_lstm, dtype=dtype, device=device, allow_tf32=allow_tf32)
+
+
+def fastest_precision(lm, device: torch.device) -> str:
+    """The precision in which a model of this size is read fastest on this device: what "auto" stands for.
+
+    Its price was measured for every one of them (`benchmarks/precisions.py`). Narrow models are no faster in fewer bits.
+    """
+    if device.type != "cpu" or is_narrow(lm.awd_lstm):
+        return "float32"
+    if multiplies_bytes():
+        return "int8"
+    return "bfloat16" if bfloat16_is_fast() else "float32"
+
+
+def multiplies_bytes() -> bool:
+    """Whether there are the compiler and the processor for int8."""
+    try:
+        with extras_needed():
+            from unpadded.encoding.engine.tiled import has_tiles
+    except MissingExtraError:
+        return False
+    return has_tiles(torch.int8)
+
+
+def is_narrow(awd_lstm) -> bool:
+    """Whether every layer has so few units that documents are read side by side rather than in slots."""
+    return max(getattr(rnn, "module", rnn).hidden_size for rnn in awd_lstm.rnns) <= NARROW
 
 
 def _layer_indices(layer: int | str, n_layers: int) -> tuple[int, ...]:

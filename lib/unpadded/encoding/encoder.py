@@ -9,7 +9,7 @@ import torch
 from fastai.imports import progress_bar
 
 from unpadded.common import CONCAT, InputError, computed
-from unpadded.encoding.direction import Reader
+from unpadded.encoding.direction import Reader, fastest_precision
 from unpadded.encoding.pooling import parts_of
 from unpadded.encoding.schedule import Backlog, backlogs_ahead, backlogs_of
 from unpadded.encoding.validation import (
@@ -19,9 +19,9 @@ from unpadded.encoding.validation import (
     checked_skips,
     checked_tokens,
 )
-from unpadded.kernels import PRECISIONS, bfloat16_is_fast
+from unpadded.kernels import PRECISIONS
 
-AUTO = "auto"  # a precision: what the processor multiplies fastest without much rounding
+AUTO = "auto"  # a precision: the one in which this processor reads the model fastest
 
 
 class DocumentEncoder:
@@ -32,7 +32,7 @@ class DocumentEncoder:
     `pooling`: "last", "mean", "max", "weighted_mean" or "concat" (last, mean and max side by side).
     `precision`: what the factors of the matrix products are rounded to: "float32", "bfloat16", on CUDA "float16", on a CPU
     that multiplies bytes "int8" (each row of weights and each state by a scale of its own; the sums are exact); "auto" is
-    bfloat16 on a CPU that multiplies it faster than float32, else float32, and the attribute `precision` says which.
+    the one of them in which this processor reads a model of this size fastest, and the attribute `precision` says which.
     `layer`: whose states are pooled, an index, or "all" for every layer's side by side. `token_weights`: float array
     [vocabulary] for the weighted mean, e.g. inverse document frequencies. `device`: where to compute, the CPU unless said.
     `slots` (documents in flight) and `chunk_length` (steps of a block) are chosen from the model and the documents, and a
@@ -63,7 +63,7 @@ class DocumentEncoder:
         parts_of([pooling])
         self.device, self.allow_tf32 = checked_device(device), allow_tf32
         if precision == AUTO:
-            precision = "bfloat16" if self.device.type == "cpu" and bfloat16_is_fast() else "float32"
+            precision = fastest_precision(lm, self.device)
         self.lm, self.pooling, self.precision, self.layer = lm, pooling, precision, layer
         if precision == "float16" and self.device.type != "cuda":
             raise InputError(f"Precision 'float16' is CUDA's alone, and the device is {device}: give 'bfloat16'.")

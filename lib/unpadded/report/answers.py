@@ -1,6 +1,5 @@
 """What a run found, in one to three sentences for each notebook, made from that run's own tables and tests."""
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from unpadded.common import OF_MODEL, read_json
 from unpadded.evaluation import read_scores, recommended_name, unprocessed_rows
 from unpadded.report.own_models import METRICS
 from unpadded.report.plots.scores import method_names
+from unpadded.report.study_answers import kept, looked_like, padded, sped
 
 METRIC = {"clustering": "v_measure", "ranking": "nDCG@10", "classification": "accuracy"}
 TASKS = {"06": "clustering", "07": "ranking", "08": "classification"}
@@ -21,12 +21,12 @@ DOES = {"clustering": "finds the topics", "ranking": "ranks", "classification": 
 def answer(folder: Path, stem: str) -> str:
     """The answer of the run in `folder` to the question of the notebook `stem`; empty where there is none to give.
 
-    Every number in it stands in the run's own `scores.csv`, model card or `recommended.json`, or in what its notebook printed.
+    Every number in it stands in the run's own tables, model card or `recommended.json`, or in what its notebook printed.
     """
     maker = ANSWERS.get(stem[:2])
     try:
         return maker(folder, stem) if maker else ""
-    except (OSError, ValueError, KeyError, IndexError, json.JSONDecodeError):
+    except (OSError, ValueError, KeyError, IndexError, AttributeError):
         return ""  # a run that was stopped has not all of its tables
 
 
@@ -128,6 +128,10 @@ def _printed(path: Path) -> list[str]:
 
 ANSWERS: dict[str, Callable[[Path, str], str]] = {
     "01": _trained,
+    "02": lambda folder, _: looked_like(folder),
+    "03": lambda folder, _: padded(folder),
+    "04": lambda folder, _: sped(folder),
+    "05": lambda folder, _: kept(folder),
     "06": _scored,
     "07": _scored,
     "08": _scored,

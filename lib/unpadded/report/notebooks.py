@@ -13,8 +13,9 @@ from unpadded.common import atomic_write
 from unpadded.report.notebook_body import body_of
 from unpadded.report.rendering import write_html
 
-ANSWER = "**Answer.**"
-PLACE = "<strong>Answer.</strong>"  # of the answer on a page: the prose of the source notebook, about the reference run
+ANSWER = "**Answer.**"  # how the source notebooks begin theirs, which is about the reference run
+OF_REFERENCE = "**What the reference run found, on 20 Newsgroups.**"  # what stands there instead in any other run
+OWN = "**In this run.**"
 PICTURE = re.compile(
     r'<div [^>]*class="[^"]*\bcelltag_lead\b[^"]*"[^>]*>'
 )  # the place of the answer's picture, which is the run's
@@ -35,16 +36,43 @@ def write_page(notebook: Path) -> Path:
     return write_html(page, "notebook.html", title=title, file=notebook.name, notebook=body_of(content))
 
 
-def put_answer(page: Path, own: str) -> None:
-    """Put a run's `own` answer before the reference run's on a notebook's page, and say whose the latter and the picture are;
-    once."""
+def put_answer(notebook: Path, own: str) -> None:
+    """Put a run's `own` answer before the reference run's in an executed notebook and on its page, where it has one.
+
+    Both then say whose the other answer is, and the page whose the picture is. Empty where there is nothing to say.
+    """
+    content, page = nbformat.read(notebook, as_version=4), notebook.with_suffix(".html")
+    cell = next((cell for cell in content.cells if cell.cell_type == "markdown" and _answered(cell.source)), None)
+    if cell is None:
+        return
+    said = f"{OWN} {_escaped(own)}\n\n" if own else ""
+    answered = f"{said}{OF_REFERENCE} {_answered(cell.source)}"
+    if answered != cell.source:
+        cell.source = answered
+        with atomic_write(notebook) as file:
+            file.write(nbformat.writes(content).encode())
+        if page.exists():
+            write_page(notebook)
+    if page.exists():
+        _say_whose_picture(page)
+
+
+def _answered(text: str) -> str:
+    """What a cell says of the reference run behind the word that begins its answer; empty where it is none."""
+    found = text.partition(OF_REFERENCE)[2] or (text.removeprefix(ANSWER) if text.startswith(ANSWER) else "")
+    return found.strip()
+
+
+def _escaped(text: str) -> str:
+    """Text as Markdown that shows it as it stands: a corpus may be named with any characters."""
+    return re.sub(r"([\\`*_\[\]<>$#|~])", r"\\\1", text)
+
+
+def _say_whose_picture(page: Path) -> None:
     html = page.read_text(encoding="utf-8")
-    said = Markup("<strong>In this run.</strong> {}</p>\n<p>").format(own) if own else ""
-    changed = html.replace(PLACE, f"{said}<strong>What the reference run found, on 20 Newsgroups.</strong>", 1)
-    if changed != html:
-        changed = PICTURE.sub(lambda found: found[0] + OF_THIS_RUN, changed, count=1)
+    if OF_THIS_RUN not in html:
         with atomic_write(page) as file:
-            file.write(changed.encode("utf-8", "replace"))
+            file.write(PICTURE.sub(lambda found: found[0] + OF_THIS_RUN, html, count=1).encode("utf-8", "replace"))
 
 
 def link_pages(page: Path) -> None:
@@ -103,10 +131,10 @@ def title_of(notebook: NotebookNode) -> str:
 
 
 def answer_of(notebook: NotebookNode) -> Markup:
-    """The notebook's answer as HTML, without the word itself; empty where it has none."""
+    """The notebook's answer about the reference run as HTML, without the words before it; empty where it has none."""
     answers = (cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    found = next((text for text in answers if text.startswith(ANSWER)), "")
-    return Markup(markdown2html(found.removeprefix(ANSWER).strip()) if found else "")
+    found = next(filter(None, map(_answered, answers)), "")
+    return Markup(markdown2html(found) if found else "")
 
 
 def with_alternatives(notebook: NotebookNode) -> NotebookNode:

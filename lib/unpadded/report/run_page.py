@@ -121,10 +121,10 @@ def _questions(folder: Path, executed: Sequence[Path], *, reference: bool) -> It
             continue
         drawn = first_picture(folder, notebook)
         own = "" if reference else answer(folder, path.stem)
+        if not reference:
+            put_answer(path, own)
         if path.with_suffix(".html").exists():
             link_pages(path.with_suffix(".html"))
-            if not reference:
-                put_answer(path.with_suffix(".html"), own)
         yield {
             "stem": path.stem,
             "title": title_of(notebook) or path.stem,

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from unpadded.common import InputError, closest
 from unpadded.runs.notebook import check_parameters, declared_parameters, nearest_or_all
-from unpadded.runs.profiles import STAGES
+from unpadded.runs.profiles import STAGES, TRAIN
 
-# What all notebooks of a run have to agree on, and the option that says it for all of them.
+# What all notebooks of a run have to agree on, and what says it for all of them.
 OF_THE_RUN = {"run": "--output", "corpus": "--corpus", "text": "--text", "label": "--label", "id": "--id"}
 OF_THE_RUN["reading"] = "--encoding, --delimiter or --no-heading"
+OF_THE_FIRST = ("seed", "n_documents")  # of the run too: the first notebook records them for those behind it
 TRUTHS = {"true": True, "false": False}
 
 
@@ -29,6 +30,7 @@ def read_overrides(assignments: Sequence[str], notebooks: Path) -> dict[str, dic
                 f"Parameter {assignment!r} is not STAGE.NAME=VALUE: write for instance 01_train_language_model.epochs=5."
             )
         notebook = notebooks / f"{check_stage(stage)}.ipynb"
+        _check_it_is_its_own(stage, name)
         declared = declared_parameters(notebook)
         check_parameters(notebook, {name: None} if name not in declared else {})
         overrides.setdefault(stage, {})[name] = _read(value, declared[name], f"{stage}.{name}")
@@ -52,11 +54,19 @@ def check_overrides(overrides: Mapping[str, dict], notebooks: Path, why_idle: Ca
     `why_idle(stage)` says why a notebook does not run and what mends it, or is empty. Raises `InputError`.
     """
     for stage, parameters in overrides.items():
-        check_parameters(notebooks / f"{check_stage(stage)}.ipynb", parameters)
-        for name in OF_THE_RUN.keys() & parameters:
-            raise InputError(f"{stage}.{name} would set {name} for one notebook alone: use {OF_THE_RUN[name]} instead.")
+        check_stage(stage)
+        for name in parameters:
+            _check_it_is_its_own(stage, name)
+        check_parameters(notebooks / f"{stage}.ipynb", parameters)
         if parameters and (reason := why_idle(stage)):
             raise InputError(f"{stage}.{next(iter(parameters))} would have no effect, because {stage} {reason}")
+
+
+def _check_it_is_its_own(stage: str, name: str) -> None:
+    """Refuse a parameter that belongs to the whole run for one notebook of it."""
+    elsewhere = OF_THE_RUN.get(name) or (f"{TRAIN}.{name}" if name in OF_THE_FIRST and stage != TRAIN else "")
+    if elsewhere:
+        raise InputError(f"{stage}.{name} would set {name} for one notebook alone: use {elsewhere} instead.")
 
 
 def _read(text: str, declared: Mapping, where: str) -> object:

@@ -64,7 +64,7 @@ STAGES = (
         EXTRACT,
         asks="documents",
         needs=(TRAIN,),
-        leaves=("embeddings", "representations", "maps"),
+        leaves=("embeddings", "representations", "geometry", "maps"),
         parameters={
             "smoke": {"map_documents": 300},
             "quick": {"also": "lee", "baselines": QUICK_BASELINES, "precision": "auto"},

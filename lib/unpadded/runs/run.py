@@ -16,7 +16,7 @@ from unpadded.runs.check import described, planned
 from unpadded.runs.contents import scores_content, start_content
 from unpadded.runs.executing import Failure, execute_jobs
 from unpadded.runs.needs import left_out
-from unpadded.runs.notebook import NotebookError, check_parameters
+from unpadded.runs.notebook import NotebookError, check_parameters, declared_parameters
 from unpadded.runs.overrides import check_overrides
 from unpadded.runs.profiles import (
     AT_ONCE,
@@ -232,10 +232,15 @@ class Run:
         return path
 
     def parameters(self, stage: Stage) -> dict:
-        """The stage's parameters: the corpus's, the profile's, and what `overrides` says instead."""
+        """The stage's parameters: the profile's, what `overrides` says instead, and the corpus's if the notebook takes them.
+
+        The first one does, and records them for those behind it.
+        """
+        declared = declared_parameters(self._source(stage))
+        of_corpus = {k: v for k, v in self.choice.parameters(self.notebooks).items() if k in declared}
         own = stage_parameters(stage, self.profile, default_corpus=self.choice.source == DEFAULT_CORPUS)
         also = {"also": self.also} if self.also and stage.name in BESIDE else {}
-        parameters = self.choice.parameters(self.notebooks) | own | also | self.overrides.get(stage.name, {})
+        parameters = of_corpus | own | also | self.overrides.get(stage.name, {})
         for name in {"also", "start", "others"} & set(parameters):  # paths as the caller sees them
             parameters[name] = relocated(parameters[name], self.notebooks)
         return parameters

@@ -54,5 +54,6 @@ if TYPE_CHECKING:
         spread_sample,
         work_of_token,
     )
+    from unpadded.studies.speed.workload import Workload
 
 __getattr__, __dir__, __all__ = hand_on(__name__)

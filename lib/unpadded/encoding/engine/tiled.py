@@ -188,7 +188,7 @@ def _groups_of(block: Block, n_groups: int) -> list[tuple]:
     by_end = np.argsort(-block.used, kind="stable")
     orders = [np.ascontiguousarray(by_end[group::n_groups]) for group in range(n_groups)]
     lives = [np.searchsorted(-block.used[order], -np.arange(shape[0]), side="left") for order in orders]
-    rest = (begins, pools, ends, block.lengths)
+    rest = (begins, pools, ends, np.ascontiguousarray(block.lengths))  # of one layout: each is compiled by itself
     return [(block.ids, order, live, *rest) for order, live in zip(orders, lives, strict=True)]
 
 

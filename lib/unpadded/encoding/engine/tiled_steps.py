@@ -353,11 +353,13 @@ def fill_table(first, last, model, table):
         np.empty((MOST_ROWS, TILE), np.float32),
         np.empty((CHUNK_ROWS, table.shape[1]), np.float32),
     )
-    below = np.empty((0, 0, 0), np.float32)
+    below, ids = np.empty((0, 0, 0), np.float32), np.empty((CHUNK_ROWS, 1), np.int64)
+    whole = ZERO, sizes[0, 1] // LANES
     for begin in range(first, last, CHUNK_ROWS):
         n = min(CHUNK_ROWS, last - begin)
-        ids = np.arange(begin, begin + n).reshape(n, 1)
-        _read_inputs(
-            (0, sizes[0, 0], 0, 0), (0, sizes[0, 1] // LANES), (0, n), (ids, order, live, *unused), model, below, rows
-        )
-        table[begin : begin + n] = rows[3][:n]
+        for i in range(n):
+            ids[i, 0] = begin + i
+        block = (ids, order, live, *unused)
+        _read_inputs((ZERO, sizes[0, 0], ZERO, ZERO), whole, (ZERO, n), block, model, below, rows)
+        for i in range(n):
+            _copy(rows[3], i, ZERO, table, begin + i, ZERO, table.shape[1])

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 import ir_measures
 import numpy as np
@@ -213,6 +213,7 @@ def _bm25_scorer(texts, query_texts, kept, by_id) -> Scorer:
 
 def _add_bm25(scorers: dict[Representation, Callable[[], Scorer]], make: Callable[[], Scorer], fused: str) -> None:
     """Add BM25 to the scorers, and the sum of its standardised scores and those of the vectors named `fused`."""
+    make = cache(make)  # of both: its index takes longer than the searches
     scorers[BM25_REPRESENTATION] = make
     for vectors, make_cosines in [pair for pair in scorers.items() if fused and pair[0].name == fused]:
         both = Representation("lm_bm25", vectors.pooling, vectors.postprocess, None)

@@ -33,7 +33,7 @@ from unpadded.training.tuning.settings import TuningSettings
 HELD_OUT = 400  # documents at most, a tenth of a smaller corpus
 STREAMS, WINDOW = 32, 70  # of the text whose next words are predicted beside
 NEGATIVES = 512
-PERPLEXITY_TOKENS = 30_000
+PERPLEXITY_TOKENS = 15_000
 PAYS = 100_000  # weights of a layer from which the way of `cpu_bfloat16` is faster with batches of pieces
 
 
