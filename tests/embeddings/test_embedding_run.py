@@ -260,3 +260,11 @@ def test_wrong_numbers_are_refused_by_the_parser(files, tmp_path, capsys):
         command(files, tmp_path, "--shard-size", "0")
     assert caught.value.code == 2
     assert "invalid positive number value: '0'" in capsys.readouterr().err
+
+
+def test_a_certificate_of_the_same_encoder_is_taken_over(tmp_path, corpus, encoder, monkeypatch):
+    first = embed_corpus(corpus, encoder, tmp_path / "first")
+    monkeypatch.setattr("unpadded.embeddings.embedding.certify", None)  # so it cannot be made again
+    second = embed_corpus(corpus, encoder, tmp_path / "second", certificate=first.manifest["certificate"])
+    assert second.manifest["certificate"] == first.manifest["certificate"]
+    np.testing.assert_array_equal(second.to_numpy(), first.to_numpy())

@@ -24,6 +24,7 @@ from unpadded.explore.explorer import Explorer
 from unpadded.explore.pairs import ALONE, compare_pair
 from unpadded.explore.panels import neighbours as neighbours_panel
 from unpadded.explore.panels.colours import LENGTH
+from unpadded.explore.panels.maps import point_size
 from unpadded.explore.search import Neighbours
 from unpadded.explore.words import STEPS, contributions, hidden_states, shared_words, weightiest_words
 from unpadded.model.language_model import LanguageModel
@@ -314,3 +315,9 @@ def test_make_lab_makes_a_small_run_first_where_there_is_none(tmp_path, commands
     assert lab.main(tmp_path) == 3  # what became of the run; without one, JupyterLab is not started
     _, small = commands
     assert small[1:] == ["-m", "unpadded.cli.main", "run", "--profile", "smoke", "--output", str(tmp_path / "smoke")]
+
+
+def test_points_get_smaller_as_documents_get_more(explorer):
+    sizes = [point_size(n) for n in (1, 5_000, 5_001, 20_001, 50_001, 10**6)]
+    assert sizes == [5, 5, 3, 2, 1, 1]
+    assert {scatter.size()["default"] for scatter in explorer.panels["maps"].scatters.values()} == {5}

@@ -7,7 +7,7 @@ of words while it is made (`words`). `driver` does the same with the shards spre
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
@@ -36,12 +36,14 @@ def embed_corpus(
     pooling: str | Sequence[str] | None = None,
     shard_size: int = SHARD_SIZE,
     progress: bool | None = None,
+    certificate: Mapping | None = None,
 ) -> Embeddings:
     """Embed every document of `corpus` into `folder`, going on where an earlier run of the same job stopped.
 
     `tokens`: the corpus's documents where they are tokenized already, else each shard is tokenized when its turn comes.
     `pooling` (default: the encoder's): one or several of its names; concat is stored as its parts. `progress`: a bar with
-    documents/s, tokens/s and time left; by default on a terminal and in a notebook. The vectors of a document do not depend on
+    documents/s, tokens/s and time left; by default on a terminal and in a notebook. `certificate`: the one of another
+    folder that this very encoder made, where there is one; else it is made here. The vectors of a document do not depend on
     `shard_size`. Raises `InputError` for a folder with other embeddings or other files, `OSError` for a full disk; in
     either case every finished shard stays.
     """
@@ -57,7 +59,7 @@ def embed_corpus(
                     vectors = encode_shard(encoder, token_ids, facts.settings["poolings"], tell=shown.update)
                     seconds = time.monotonic() - began
                     writer.write(shard, vectors, tokens=sum(map(len, token_ids)), seconds=seconds)
-            writer.finish(certificate=certificate_of(encoder, certified_sample(corpus.texts)))
+            writer.finish(certificate=dict(certificate or certificate_of(encoder, certified_sample(corpus.texts))))
     return Embeddings.open(folder)
 
 

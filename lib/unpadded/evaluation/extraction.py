@@ -94,8 +94,10 @@ def _embed(
     vocab = encoder.lm.vocab
     encoder = encoder.weighted(idf_weights([tokens[0][i] for i in train], len(vocab), marks=mark_ids(vocab)))
     stores = [folder / part.name for part in parts]
+    certificate = None  # queries and pieces share that of the documents
     for part, numbers, store in zip(parts, tokens, stores, strict=True):
-        embed_corpus(part, encoder, store, tokens=numbers, pooling=PARTS)
+        made = embed_corpus(part, encoder, store, tokens=numbers, pooling=PARTS, certificate=certificate)
+        certificate = made.manifest["certificate"]
     nothing = np.empty((0, 0), np.float32)
     weighed = FitRecord("idf weights", frozenset(corpus.ids[i] for i in train))
     plain = [Representation(method, pooling, "none", nothing, (learned,)) for pooling in POOLINGS]

@@ -16,7 +16,7 @@ from unpadded.evaluation.statistics import Interval, percentile_interval
 
 DENSE_GRID = (1e-3, 1e-2, 1e-1, 1.0)  # scikit-learn's C, the inverse of the penalty; for standardised dense vectors
 SPARSE_GRID = (1.0, 10.0)  # for sparse vectors of unit length, whose features are far smaller
-CV_SAMPLE = 3000  # training documents the cross-validation of C looks at
+CV_SAMPLE = 2000  # training documents the cross-validation of C looks at
 N_RESAMPLES = 1000  # of the bootstrap
 
 

@@ -4,6 +4,9 @@ Where there are many slots, a thread has slots of its own. Where there are few, 
 multiplies the states of all slots with the weights of its units, and meets the others once a step. A number is added up in
 one order (`kernels/tiles.py`), whatever the slots, the steps of a block and the threads, and its functions are those of
 `numba_math`; so a document's bits depend on the document alone.
+
+All of it is one module, because what numba keeps on disk is made anew when the file of the function that is called from
+Python changes, and not when another one does that it calls: hence, of `kernels/`, CONTRIBUTING's warning.
 """
 
 import numpy as np
@@ -169,6 +172,7 @@ def _gate(gates, c, slot, unit, h, at):
 
 @compiled
 def _multiply(x, first, n_rows, weights, begin, n_factors, sums):
+    """Write to `sums` the products of `n_rows` rows of factors, from `first` on, with the tile of weights at `begin`."""
     n = n_factors * weights.itemsize // 4
     if n_rows == 1:
         one_row(x, first, weights, begin, n, sums)
@@ -191,6 +195,7 @@ def _prepare(weights, state, out, facts):
 
 @overload(_prepare)
 def _prepared(weights, state, out, facts):
+    """`_prepare` for the precision of the weights."""
     if weights.dtype == types.float32:
 
         def prepare(weights, state, out, facts):
@@ -247,6 +252,7 @@ def _add_values(
 def _values_added(
     weights, sums, row, facts, factor_row, scales, scale_at, terms, term_row, term_at, out, out_row, out_at
 ):
+    """`_add_values` for the precision of the weights."""
     if weights.dtype == types.uint8:
 
         def add(
@@ -308,6 +314,7 @@ def _pool(slots, first, width, block, hidden, token_weights, pools, wanted, out)
 
 @compiled
 def _fill(array, row, first, n, value):
+    """Set `n` numbers of a row, from the column `first` on."""
     i, at = np.uintp(row), np.uintp(first)
     for j in range(np.uintp(n)):
         array[i, at + j] = value
@@ -315,6 +322,7 @@ def _fill(array, row, first, n, value):
 
 @compiled
 def _copy(array, row, first, out, out_row, out_first, n):
+    """Copy `n` numbers of a row, from the column `first` on, to a row of `out`."""
     i, at, k, place = np.uintp(row), np.uintp(first), np.uintp(out_row), np.uintp(out_first)
     for j in range(np.uintp(n)):
         out[k, place + j] = array[i, at + j]
@@ -322,6 +330,7 @@ def _copy(array, row, first, out, out_row, out_first, n):
 
 @compiled
 def _add(state, slot, weight, totals, first, n):
+    """Add the state of a slot times `weight` to its `n` totals."""
     i, at = np.uintp(slot), np.uintp(first)
     for j in range(np.uintp(n)):
         totals[i, at + j] += state[i, j] * weight
@@ -329,6 +338,7 @@ def _add(state, slot, weight, totals, first, n):
 
 @compiled
 def _raise(state, slot, tops, first, n):
+    """Keep the larger of the state of a slot and its `n` largest so far."""
     i, at = np.uintp(slot), np.uintp(first)
     for j in range(np.uintp(n)):
         tops[i, at + j] = max(tops[i, at + j], state[i, j])
@@ -336,6 +346,7 @@ def _raise(state, slot, tops, first, n):
 
 @compiled
 def _divide(totals, slot, by, out, row, first, n):
+    """Write the `n` totals of a slot, divided, to a row of `out`."""
     i, at, k = np.uintp(slot), np.uintp(first), np.uintp(row)
     for j in range(np.uintp(n)):
         out[k, at + j] = totals[i, at + j] / by
