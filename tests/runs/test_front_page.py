@@ -58,7 +58,9 @@ def known_numbers(run: Path) -> set[str]:
     known |= written([*facts, *(60 * spent for spent in minutes)], ",.0f") | written(minutes, ".1f")
     known |= written([100 * share for share in facts if 0 <= share <= 1], ".0f")
     known |= written([sum(stage["seconds"] for stage in summary["stages"].values()) / 60], ".1f")
-    known |= written([summary["documents"]], ",.0f") | {"95"}  # of intervals
+    counts = [value for value in summary["facts"].values() if isinstance(value, int | float)]
+    known |= written([summary["documents"], *counts, *summary["facts"]["splits"].values()], ",.0f")
+    known |= {"95"}  # of intervals
     known |= study_numbers(run)
     texts = [*summary.get("notes", []), *summary.get("left_out", {}).values()]
     return known | {number for text in texts for number in re.findall(NUMBER, str(text))}

@@ -14,6 +14,7 @@ from unpadded.common import read_json
 from unpadded.evaluation import read_scores, unprocessed_rows
 from unpadded.report.answers import answer
 from unpadded.report.figures import alt_of, size_of
+from unpadded.report.front_page import in_numbers, worth_it
 from unpadded.report.headline import headline, leaders
 from unpadded.report.maps.page import write_map_page
 from unpadded.report.notebooks import answer_of, link_pages, put_answer, title_of, write_report_page
@@ -52,6 +53,8 @@ def write_index(folder: Path) -> Path:
         minutes=sum(stage["seconds"] for stage in summary.get("stages", {}).values()) / 60,
         scores=_scores(folder),
         recommended=_recommended(folder),
+        numbers=in_numbers(summary) if summary else "",
+        worth=worth_it(folder),
         commands=_commands(folder, name),
         map=figure_of(drawn) if mapped and drawn.exists() else None,
         map_page=hover.name if hover else "",

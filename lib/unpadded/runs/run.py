@@ -261,6 +261,7 @@ class Run:
             "corpus": corpus.name,
             "fingerprint": corpus.fingerprint,
             "documents": len(corpus),
+            "facts": corpus.describe(),
             "notes": list(corpus.notes),
             "stages": {job.stage.name: {"seconds": job.seconds, "parameters": job.all_parameters()} for job in jobs},
             "failures": {name: failure.reason for name, failure in failures.items()},
