@@ -10,7 +10,7 @@ import pytest
 import torch
 from fontTools.ttLib import TTFont
 from matplotlib import font_manager
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.text import Text
 from PIL import Image
 
@@ -63,6 +63,15 @@ def test_post_processing_keeps_the_colour_and_baselines_get_different_greys():
     assert colours["mean"] == colours["mean + l2"] == POOLING_COLOURS["mean"]
     assert colours["tfidf"] != colours["lsa"]
     assert len(set(method_colours(f"baseline {i}" for i in range(13)).values())) == 13
+
+
+def test_what_was_done_to_the_models_vectors_darkens_the_colour_of_the_pooling():
+    names = ["mean", "lm_tuned mean", "lm_words mean + idf", "lm_bm25 mean", "lm_tuned max"]
+    colours = [np.array(to_rgb(colour)) for colour in method_colours(names).values()]
+    brightness = [colour.sum() for colour in colours[:4]]
+    assert brightness == sorted(brightness, reverse=True)
+    assert all(np.argmax(colour) == 2 for colour in colours[:4])  # blue, all of them
+    assert np.argmax(colours[4]) == 1  # and green
 
 
 def test_post_processing_is_a_line_per_pooling():

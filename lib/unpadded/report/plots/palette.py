@@ -4,6 +4,8 @@ from cycler import cycler
 
 # Okabe and Ito's (2008) palette: one fixed colour per pooling, everywhere.
 POOLING_COLOURS = {"last": "#D55E00", "mean": "#0072B2", "max": "#009E73", "concat": "#CC79A7"}
+# How bright the colour is of the model's vectors as trained, taught, joined with words, and summed with BM25.
+DARKENED = {"": 1.0, "lm_tuned": 0.72, "lm_words": 0.5, "lm_bm25": 0.32}
 OTHER_COLOURS = ["#E69F00", "#56B4E9", "#F0E442"]
 # The same palette for topics, which maps name; yellow, faint on white, comes last.
 TOPIC_COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442"]

@@ -15,6 +15,7 @@ from unicodedata import category
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 from PIL import Image
@@ -23,7 +24,7 @@ from scipy.optimize import isotonic_regression
 
 from unpadded.common import atomic_write
 from unpadded.common.glyphs import letter_drawn, make_legible
-from unpadded.report.plots.palette import BASELINE_GREYS, INK, POOLING_COLOURS, STYLE
+from unpadded.report.plots.palette import BASELINE_GREYS, DARKENED, INK, POOLING_COLOURS, STYLE
 
 DPI = 192  # of a saved picture: two pixels for each of a page's 96 to the inch
 NAME_LENGTH = 40  # characters of a topic's name in a figure: longer ones would leave no room for the picture
@@ -117,11 +118,16 @@ def save_figure(figure: Figure, path: str | Path) -> None:
 
 
 def method_colours(names: Iterable[str]) -> dict[str, str]:
-    """The fixed colour of each pooling ("mean", also "mean + l2"), and a grey for each other method in turn."""
+    """The fixed colour of each pooling ("mean", also "mean + l2"), the darker the more was done to the model's vectors
+    ("lm_tuned mean", "lm_words mean"), and a grey for each other method in turn."""
     colours: dict[str, str] = {}
     for name in dict.fromkeys(names):
-        used = sum(colour in BASELINE_GREYS for colour in colours.values())
-        colours[name] = POOLING_COLOURS.get(name.split(" + ")[0], BASELINE_GREYS[used % len(BASELINE_GREYS)])
+        kind, _, pooling = name.split(" + ")[0].rpartition(" ")
+        if pooling in POOLING_COLOURS and kind in DARKENED:
+            colours[name] = to_hex(DARKENED[kind] * np.array(to_rgb(POOLING_COLOURS[pooling]))).upper()
+        else:
+            used = sum(colour in BASELINE_GREYS for colour in colours.values())
+            colours[name] = BASELINE_GREYS[used % len(BASELINE_GREYS)]
     return colours
 
 
