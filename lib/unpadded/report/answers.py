@@ -79,7 +79,7 @@ def _scored(folder: Path, stem: str) -> str:
         said = compared_on(part, TASKS[stem[:2]], printed if own else [], recommended_name(folder) if own else "")
         if said:
             found.append(said if own else f"On {corpus}: {said}")
-    return " ".join(found[:2])
+    return found[0] if found else ""  # the run's own corpus comes first
 
 
 def _trained(folder: Path, stem: str) -> str:
