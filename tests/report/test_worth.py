@@ -34,8 +34,13 @@ def scored(run, values: dict[str, dict[str, float]], significant: dict[str, bool
         pairs = [
             {"metric": tested, "first": "lm_words mean", "second": other} for other in methods if other != "lm_words"
         ]
+        own = pd.DataFrame(pairs).assign(corpus="own, same topic" if task == "ranking" else "own")
         if task in significant:
-            write_table(run / "tests" / f"{stem}.csv", pd.DataFrame(pairs).assign(significant=significant[task]))
+            tests = own.assign(significant=significant[task])
+            other = own.assign(
+                significant=not significant[task], corpus="other, same topic"
+            )  # must not be taken for it
+            write_table(run / "tests" / f"{stem}.csv", pd.concat([other, tests, other.assign(metric="spearman")]))
     write_scores(to_frame(rows), run / "scores.csv")
 
 

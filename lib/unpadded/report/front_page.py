@@ -19,6 +19,11 @@ COUNTED = (
     ("ratings", "rated pair", "rated pairs"),
     ("duplicates", "copy of another text", "copies of other texts"),
 )
+TESTED = {
+    "clustering": "AMI",
+    "ranking": "nDCG@10",
+    "classification": "accuracy",
+}  # the metric of a task's paired tests
 SHOWN = {
     True: "a paired test shows it",
     False: "a paired test does not show that they differ",
@@ -69,16 +74,24 @@ def _beside_words(folder: Path, own: pd.DataFrame, task: str, name: str) -> tupl
     if taken.empty or words.empty:
         return None
     ours, best = taken.iloc[0], words.loc[words.value.idxmax()]
-    shown = _shown(folder, task, name, best["name"])
+    shown = _shown(folder, task, name, best["name"], corpus=str(ours.corpus))
     kind = "alike" if not shown or ours.value == best.value else "better" if ours.value > best.value else "worse"
     scores = f"{METRICS[METRIC[task]]} {ours.value:.3f}, and {best.value:.3f} of {best['name']}, the best of the words"
     return kind, f"{task.capitalize()}: {scores}; {SHOWN[shown]}."
 
 
-def _shown(folder: Path, task: str, first: str, second: str) -> bool | None:
-    """Whether the run's paired tests show that two kinds of vectors differ; None where they were not compared."""
+def _shown(folder: Path, task: str, first: str, second: str, *, corpus: str) -> bool | None:
+    """Whether the run's paired tests show that two kinds of vectors differ; None where they were not compared.
+
+    A ranking's table has the tests of further corpora too, and names its kinds: "newsgroups, same topic".
+    """
     stem = next(number for number, name in TASKS.items() if name == task)
     tables = [pd.read_csv(path) for path in sorted((folder / "tests").glob(f"{stem}_*.csv"))]
-    pairs = [table[(table["first"] == first) & (table.second == second)] for table in tables if "second" in table]
-    found = [bool(row) for pair in pairs for row in pair.significant]
+    found = [
+        bool(row.significant)
+        for table in tables
+        for row in table.itertuples()
+        if (row.first, row.second, row.metric) == (first, second, TESTED[task])
+        and (row.corpus == corpus or row.corpus.startswith(f"{corpus}, "))
+    ]
     return all(found) if found else None
