@@ -46,7 +46,7 @@ BODIES = {
 (run / "language_model" / "weights.safetensors").write_text(json.dumps({"size": size, "seed": seed}))
 """,
     "02_extract_embeddings": """model = json.loads((run / "language_model" / "weights.safetensors").read_text())
-for name in ("embeddings", "representations", "maps"):
+for name in ("embeddings", "representations", "geometry", "maps"):
     (run / name).mkdir(exist_ok=True)
 (run / "embeddings" / "vectors.json").write_text(json.dumps(model))
 """,

@@ -262,8 +262,8 @@ def test_the_wheel_scrolls_the_page_over_a_map_and_zooms_one_that_was_clicked(no
     page.wait_for_timeout(1500)
 
     assert _turned(page, first) == (True, False)
+    assert page.locator(".unpadded-scrolls").count() == 1  # says how to zoom, for a second and a half
     page.screenshot(path=SCREENSHOTS / "lab-wheel.png")
-    assert page.locator(".unpadded-scrolls").count() == 1  # says how to zoom
     assert _turned(page, first, -200) == (True, False)
     page.mouse.click(*_middle(first))
     assert _turned(page, first) == (False, True)
