@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -49,7 +48,6 @@ FLAGS = (
     *("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"),  # the maps want WebGL, without a GPU
 )
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
-FEW = 20  # documents of a map that are drawn while it is moved
 PATIENCE = 600_000  # milliseconds; a kernel that imports torch on a busy machine
 
 
@@ -201,8 +199,6 @@ def lab(tiny, tmp_path_factory) -> str:
     notebook = json.loads((NOTEBOOKS / "explore.ipynb").read_text())
     for cell in notebook["cells"]:
         cell["source"] = [line.replace('"../outputs"', json.dumps(str(tiny.parent))) for line in cell["source"]]
-    few = f"from unpadded.explore.panels import maps\nmaps.MOST_MOVED = {FEW}"
-    notebook["cells"].insert(0, nbformat.v4.new_code_cell(few))  # so that the tiny run has many documents
     (home / "explore.ipynb").write_text(json.dumps(notebook))
     with lab_apart(home / "explore.ipynb", OMP_NUM_THREADS="1") as address:
         yield address
@@ -321,43 +317,6 @@ def test_the_region_one_is_in_has_its_name_in_view_at_every_zoom(notebook, tiny,
     page.get_by_label("Names").select_option("none")
     cell.locator(".unpadded-in-view").wait_for(state="hidden")
     page.get_by_label("Names").select_option("topics")
-
-
-def test_only_some_of_many_documents_are_drawn_while_a_map_is_moved(notebook):
-    """And all of those that were shown before, with their selection, once it rests."""
-    page, cell = notebook, notebook.locator(".unpadded-map").first
-    _see_whole(page)
-    cell.evaluate("map => map.scrollIntoView({block: 'center'})")
-    page.wait_for_timeout(1000)
-    state = (
-        f"map => {{ const api = ({HOLDER})(map).api; return [api.get('filteredPoints'), api.get('selectedPoints')]; }}"
-    )
-    watch = f"""map => {{
-      const api = ({HOLDER})(map).api;
-      window.drawnWhileMoving = [];
-      api.subscribe("view", () => setTimeout(() => window.drawnWhileMoving.push(api.get("filteredPoints").length)));
-    }}"""
-    everything, _ = cell.evaluate(state)
-    assert len(everything) > FEW
-    cell.evaluate(f"map => ({HOLDER})(map).api.select([1, 2, 5])")
-    for shown in (everything, everything[1:]):  # with a filter, the second time
-        if len(shown) < len(everything):
-            cell.evaluate(f"(map, rows) => ({HOLDER})(map).api.filter(rows)", shown)
-        cell.evaluate(watch)
-        page.mouse.move(*_middle(cell.locator("canvas").first))
-        page.keyboard.down("Control")
-        for _ in range(4):
-            page.mouse.wheel(0, -40)
-            page.wait_for_timeout(60)
-        page.keyboard.up("Control")
-        page.wait_for_function("window.drawnWhileMoving.length > 0")
-        assert 0 < max(page.evaluate("window.drawnWhileMoving")) <= FEW
-        page.wait_for_timeout(1500)
-        after, selected = cell.evaluate(state)
-        assert (sorted(after), sorted(selected)) == (shown, [1, 2, 5])
-    cell.evaluate(f"map => ({HOLDER})(map).api.unfilter()")
-    page.get_by_role("button", name="Clear selection").click()
-    _see_whole(page)
 
 
 def _see_whole(page) -> None:

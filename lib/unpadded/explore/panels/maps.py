@@ -14,7 +14,6 @@ from unpadded.explore.data import Explorable
 from unpadded.explore.panels.colours import ColourPanel, named_columns
 from unpadded.explore.panels.density import DensityPanel
 from unpadded.explore.panels.filters import FilterPanel
-from unpadded.explore.panels.moving import FewWhileMoving
 from unpadded.explore.panels.names import NamePanel
 from unpadded.explore.panels.selection import SelectionPanel
 from unpadded.explore.panels.wheel import MAP_CLASS, WheelGuard
@@ -22,7 +21,6 @@ from unpadded.explore.quiet import WRAPPED, Quiet
 from unpadded.report import limits_without_outliers, poolings_of
 
 HEIGHT = 340  # pixels of one map
-MOST_MOVED = 20_000  # documents of a map that are drawn while it is moved
 MOST_LISTED = 500  # documents of a selection in the list
 POINT_SIZES = ((5_000, 5), (20_000, 3), (50_000, 2))  # up to so many documents: pixels of a point; beyond, one
 
@@ -128,8 +126,7 @@ class MapPanel(Quiet):
         cells = []
         for pooling, scatter in self.scatters.items():
             name = widgets.HTML(f'<b style="font-size:1.05em">{pooling}</b>')
-            inside = [name, scatter.widget, self.names.in_view[pooling], FewWhileMoving(most=MOST_MOVED)]
-            cell = widgets.VBox(inside, layout={"min_width": "0"})
+            cell = widgets.VBox([name, scatter.widget, self.names.in_view[pooling]], layout={"min_width": "0"})
             cell.add_class(MAP_CLASS)
             cells.append(cell)
         columns = "repeat(auto-fit, minmax(min(420px, 100%), 1fr))"  # two beside each other, four on a wide screen
