@@ -6,8 +6,8 @@
 The documents are made up: words of one of so many topics each, a map of groups within groups, a number, a date and a category.
 *again* is the fastest of the turns after the first. *MB sent* is what goes from Python to the page, over all four maps. In the
 browser WebGL is drawn by the processor, which shares its cores with Python: a machine with a GPU draws far faster. What it
-cannot speed up is in the last column there: the time that the page's scripts take, for all four maps, of each frame of the
-first one; a screen shows 60 frames a second as long as that is under 16 ms.
+cannot speed up is in the last column there: the time that the page's scripts take for each frame of the first map; a screen
+shows 60 frames a second as long as that is under 16 ms.
 """
 
 from __future__ import annotations

@@ -5,11 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from unpadded.common import read_json
-from unpadded.evaluation import read_scores, recommended_name, unprocessed_rows
-from unpadded.report.answers import METRIC, TASKS
-from unpadded.report.own_models import METRICS, WORDS
-from unpadded.report.plots.scores import method_names
+from unpadded.evaluation import unprocessed_rows
+from unpadded.report.answers import METRIC
+from unpadded.report.own_models import METRICS, TESTED, WORDS, paired_tests_of, scores_of
 from unpadded.report.study_answers import listed
 
 # What `Corpus.describe` counts, in words.
@@ -19,11 +17,6 @@ COUNTED = (
     ("ratings", "rated pair", "rated pairs"),
     ("duplicates", "copy of another text", "copies of other texts"),
 )
-TESTED = {
-    "clustering": "AMI",
-    "ranking": "nDCG@10",
-    "classification": "accuracy",
-}  # the metric of a task's paired tests
 SHOWN = {
     True: "a paired test shows it",
     False: "a paired test does not show that they differ",
@@ -48,13 +41,13 @@ def worth_it(folder: Path) -> dict | None:
     A difference counts where the run's paired test shows it. None where nothing is recommended, or no score has both.
     """
     try:
-        scores, name = read_scores(folder / "scores.csv"), recommended_name(folder)
-        own = scores[scores.corpus == read_json(folder / "run.json")["corpus"]].assign(name=method_names)
+        own = scores_of(folder)
     except (OSError, ValueError, KeyError):
         return None
-    found = [_beside_words(folder, own, task, name) for task in METRIC]
+    tests = paired_tests_of(folder, str(own.corpus.iloc[0])) if len(own) else pd.DataFrame()
+    found = [_beside_words(own, tests, task) for task in METRIC]
     outcomes = {task: outcome for task, outcome in zip(METRIC, found, strict=True) if outcome}
-    if not outcomes or not name:
+    if not outcomes:
         return None
     kinds = {kind: [task for task, (k, _) in outcomes.items() if k == kind] for kind in ("better", "alike", "worse")}
     said = []
@@ -67,31 +60,20 @@ def worth_it(folder: Path) -> dict | None:
     return {"verdict": " ".join(said), "details": [sentence for _, sentence in outcomes.values()]}
 
 
-def _beside_words(folder: Path, own: pd.DataFrame, task: str, name: str) -> tuple[str, str] | None:
+def _beside_words(own: pd.DataFrame, tests: pd.DataFrame, task: str) -> tuple[str, str] | None:
     """("better", "alike" or "worse", a sentence with both scores) for a task, or None where one of both has no score."""
     rows = unprocessed_rows(own[(own.task == task) & (own.metric == METRIC[task])])
-    taken, words = rows[rows.name == name], rows[rows.method.isin(WORDS)]
+    taken, words = rows[rows.recommended], rows[rows.method.isin(WORDS)]
     if taken.empty or words.empty:
         return None
     ours, best = taken.iloc[0], words.loc[words.value.idxmax()]
-    shown = _shown(folder, task, name, best["name"], corpus=str(ours.corpus))
+    shown = _shown(tests, task, best["name"])
     kind = "alike" if not shown or ours.value == best.value else "better" if ours.value > best.value else "worse"
     scores = f"{METRICS[METRIC[task]]} {ours.value:.3f}, and {best.value:.3f} of {best['name']}, the best of the words"
     return kind, f"{task.capitalize()}: {scores}; {SHOWN[shown]}."
 
 
-def _shown(folder: Path, task: str, first: str, second: str, *, corpus: str) -> bool | None:
-    """Whether the run's paired tests show that two kinds of vectors differ; None where they were not compared.
-
-    A ranking's table has the tests of further corpora too, and names its kinds: "newsgroups, same topic".
-    """
-    stem = next(number for number, name in TASKS.items() if name == task)
-    tables = [pd.read_csv(path) for path in sorted((folder / "tests").glob(f"{stem}_*.csv"))]
-    found = [
-        bool(row.significant)
-        for table in tables
-        for row in table.itertuples()
-        if (row.first, row.second, row.metric) == (first, second, TESTED[task])
-        and (row.corpus == corpus or row.corpus.startswith(f"{corpus}, "))
-    ]
-    return all(found) if found else None
+def _shown(tests: pd.DataFrame, task: str, second: str) -> bool | None:
+    """Whether the paired `tests` of what is recommended show that it differs from `second`; None where they have no such."""
+    found = tests[(tests.second == second) & (tests.metric.map(TESTED) == METRICS[METRIC[task]])].significant
+    return bool(found.astype(bool).all()) if len(found) else None

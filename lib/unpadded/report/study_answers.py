@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from unpadded.common import read_json
+from unpadded.studies import last_layer
 
 ENOUGH = 0.9  # cosine with the whole document's last state from which on a state counts as remembering it
 
@@ -73,11 +74,6 @@ def kept(folder: Path) -> str:
         f"between two documents, and mean by {span(first.value[['mean']])}; in its final tenth, by "
         f"{span(final.value[['last']])} and {span(final.value[['mean']])}."
     )
-
-
-def last_layer(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of each model's last layer."""
-    return table[table.layer == table.groupby("model").layer.transform("max")]
 
 
 def span(values: pd.Series, form: str = ".2f") -> str:
