@@ -21,7 +21,7 @@ from unpadded.encoding.engine.stream import GRAIN, StreamingLSTM, _cuts_whole
 from unpadded.encoding.engine.weights import LANES, read_layers
 from unpadded.encoding.planning import plan
 from unpadded.encoding.pooling import PoolSettings
-from unpadded.encoding.schedule import Schedule, backlogs_ahead, backlogs_of
+from unpadded.encoding.schedule import Schedule, backlogs_ahead, backlogs_of, by_step
 from unpadded.kernels.products import PANEL, RowProduct
 
 SHAPES = [(7, 11, 1), (7, 11, 2), (33, 31, 3), (16, 40, 4)]
@@ -299,7 +299,8 @@ def test_every_token_runs_once_in_its_place(lengths, n_slots, n_steps, window):
                 running = [running[slot] for slot in schedule.shrink(schedule.n_live)]
             block = schedule.next_block(lambda left: n_steps)
             positions = iter(block.finished.tolist())
-            for step, (starts, ends) in zip(block.ids, zip(block.starts, block.ends, strict=True), strict=True):
+            events = (by_step(them, len(block.ids)) for them in (block.starts, block.ends))
+            for step, starts, ends in zip(block.ids, *events, strict=True):
                 for slot in starts:
                     running[slot] = []
                 for slot, token in enumerate(step):

@@ -1,5 +1,6 @@
 """The engine of wide models: its products, its threads, its bytes; that batches change nothing is tested with all engines."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -202,3 +203,48 @@ def test_a_part_that_fails_is_heard_of_and_leaves_nobody_waiting():
     with pytest.raises(ValueError, match="part 1"):
         run_together(3, work)
     assert met.is_set()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system does not say where threads run")
+def test_the_other_parts_run_on_other_cores_than_the_caller_who_stays_free():
+    cores, seen = os.sched_getaffinity(0), {}
+
+    def work(part, counter):
+        seen[part] = os.sched_getaffinity(0)
+
+    def pinned():
+        os.sched_setaffinity(0, {min(cores)})  # of this thread alone
+        run_together(2, work)
+
+    run_together(2, work)
+    assert seen[0] == cores
+    assert len(seen[1]) == max(len(cores) - 1, 1)
+    assert seen[1] <= cores
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(pinned).result()
+    assert seen == {0: {min(cores)}, 1: {min(cores)}}
+
+
+def test_a_second_thread_comes_only_for_work_that_is_worth_its_start(monkeypatch):
+    engine, counts = TiledLSTM(random_model(50, 33, 200, 2).awd_lstm), []
+
+    def counted(n_threads, function):
+        counts.append(n_threads)
+        run_together(n_threads, function)
+
+    monkeypatch.setattr(tiled_module, "run_together", counted)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        for n_tokens in (1, 3 * tiled_module.OWN_BYTES // (4 * engine.work)):
+            read(engine, random_documents([n_tokens], seed=0))
+        assert counts[0] == 1
+        assert max(counts) == counts[-1] == 2  # of three: the work is a little less than it takes
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("n_documents", [1, 2, 5, 40])
+def test_slots_are_not_more_than_the_documents_need(n_documents):
+    chosen = tiled_module._plan(2 << 20, np.full(n_documents, 30), None, None, 2)
+    assert chosen.ladder[0] <= min(n for n in tiled_module.LADDER if n >= n_documents)

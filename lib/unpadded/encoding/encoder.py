@@ -178,7 +178,8 @@ class DocumentEncoder:
         documents = checked_documents(token_ids, self._vocab_size)
         lengths = np.fromiter(map(len, documents), np.int64, len(documents))
         skips = None if skip is None else checked_skips(skip, lengths)
-        size = (len(documents), self._state_width)
+        widths = [reader.width for reader in self.readers]
+        size = (len(documents), sum(widths))
         # concat is filled in place: its parts are views of it, so that nothing is held twice.
         concat = np.zeros((size[0], len(CONCAT), size[1]), np.float32) if "concat" in names else None
         within = CONCAT if "concat" in names else ()
@@ -188,8 +189,8 @@ class DocumentEncoder:
         }
         n_ticks = len(documents) * len(self.readers)
         ticks, columns = iter(progress_bar(range(n_ticks), leave=False) if progress and documents else ()), 0
-        for reader in self.readers:
-            own = slice(columns, columns + reader.width)
+        for reader, width in zip(self.readers, widths, strict=True):
+            own = slice(columns, columns + width)
             columns = own.stop
             for positions, arrays in self._stream(reader, backlogs_of(documents, lengths, skips), parts):
                 for part, array in arrays.items():

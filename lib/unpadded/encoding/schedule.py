@@ -18,16 +18,16 @@ BACKLOG_DOCUMENTS = 1 << 16
 class Block:
     """The next steps of all slots.
 
-    `ids`: int64 [n_steps, n_slots], 0 where a slot has no document. `starts[t]` and `ends[t]`: the slots whose document
-    has its first or last token at step t, int64 arrays; `pools[t]`: those whose document is pooled from step t on.
-    `finished`: the positions of the documents that end here, in the order of `ends`, and `lengths` their numbers of pooled
-    tokens. `used`: steps of each slot until there was no document for it, int64 [n_slots].
+    `ids`: int64 [n_steps, n_slots], 0 where a slot has no document. `starts` and `ends`, int64 [n, 2]: the steps, in their
+    order, and slots in which a document has its first or last token; `pools`: from which on it is pooled. `finished`: the
+    positions of the documents that end here, in the order of `ends`, and `lengths` their numbers of pooled tokens. `used`:
+    steps of each slot until there was no document for it, int64 [n_slots].
     """
 
     ids: np.ndarray
-    starts: list[np.ndarray]
-    pools: list[np.ndarray]
-    ends: list[np.ndarray]
+    starts: np.ndarray
+    pools: np.ndarray
+    ends: np.ndarray
     finished: np.ndarray
     lengths: np.ndarray
     used: np.ndarray
@@ -54,8 +54,9 @@ def backlogs_of(
 ) -> Iterator[Backlog]:
     """All documents that are there already, the longest first; those without tokens are left out."""
     order = np.argsort(-lengths, kind="stable")[: np.count_nonzero(lengths)]
-    cuts = np.unique(np.cumsum(lengths[order]) // BACKLOG_TOKENS, return_index=True)[1].tolist()
-    for begin, end in pairwise([*cuts, len(order)]):
+    batch = np.cumsum(lengths[order]) // BACKLOG_TOKENS
+    cuts = (np.flatnonzero(batch[1:] != batch[:-1]) + 1).tolist()
+    for begin, end in pairwise([0, *cuts, len(order)] if len(order) else []):
         places = order[begin:end]
         tokens = [documents[i] for i in places.tolist()]
         yield Backlog(places, lengths[places], tokens, None if skips is None else skips[places])
@@ -115,7 +116,9 @@ class Schedule:
 
     def _read(self) -> None:
         """Take the next backlog, behind the tokens that the slots have left."""
-        self._backlog = next(self._backlogs, EMPTY)
+        self._backlog, self._next = next(self._backlogs, EMPTY), 0
+        if self._backlog is EMPTY:
+            return
         running = [
             self._tokens[at : at + left] for at, left in zip(self._at.tolist(), self._left.tolist(), strict=True)
         ]
@@ -123,7 +126,6 @@ class Schedule:
         pieces = [*running, *self._backlog.tokens]
         self._tokens = np.concatenate(pieces or [self._tokens]).astype(np.int32, copy=False)
         self._offsets = self._left.sum() + np.cumsum(self._backlog.lengths) - self._backlog.lengths
-        self._next = 0
 
     @property
     def lengths(self) -> np.ndarray:
@@ -170,8 +172,7 @@ class Schedule:
             starts.append(_events(filled, running))
         n = int(filled.max(initial=0))
         starts, pools, ends = (_sorted(events) for events in (starts, pools, ends))
-        by_step = (_by_step(events, n) for events in (starts, pools, ends))
-        return Block(ids[:n], *by_step, ends[:, 2], ends[:, 3], filled)
+        return Block(ids[:n], starts, pools, ends[:, :2], ends[:, 2], ends[:, 3], filled)
 
     def _write(self, ids: np.ndarray, filled: np.ndarray, slots: np.ndarray) -> np.ndarray:
         """Write the next tokens of `slots` below what is `filled`, as many as there are and fit.
@@ -202,7 +203,7 @@ def _sorted(events: list[np.ndarray]) -> np.ndarray:
     return rows[np.argsort(rows[:, 0], kind="stable")]
 
 
-def _by_step(events: np.ndarray, n_steps: int) -> list[np.ndarray]:
-    """The slots of `events`, sorted by step, for each step."""
+def by_step(events: np.ndarray, n_steps: int) -> list[np.ndarray]:
+    """The slots of a block's `events`, as `Block` has them, for each of its steps."""
     cuts = np.searchsorted(events[:, 0], np.arange(n_steps + 1)).tolist()
     return [events[a:b, 1] for a, b in pairwise(cuts)]

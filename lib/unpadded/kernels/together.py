@@ -1,8 +1,10 @@
 """A piece of compiled work that several threads do together: they start at once, and meet on the way."""
 
+import ctypes
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import numpy as np
 from llvmlite import ir
@@ -16,6 +18,9 @@ SPINS = 4_000  # looks before a thread lets others have its core: about ten micr
 ABANDONED = 1 << 62  # more meetings than there can be: nobody waits any more
 MOST_THREADS = 1 << 16  # a pool starts as many as are asked for at once: a part never waits for one of another call
 
+# Says on which core the calling thread runs: glibc's function, for which Python has no name. PyDLL keeps Python's lock, so
+# that nobody else goes on in between.
+_CORE = getattr(ctypes.PyDLL(None), "sched_getcpu", None) if hasattr(os, "sched_setaffinity") else None
 _LOCK = fork_safe_lock()
 _POOLS: dict[int, ThreadPoolExecutor] = {}  # by process: a fork copies the record of threads and not the threads
 
@@ -26,6 +31,7 @@ def run_together(n_threads: int, function: Callable[[int, np.ndarray], None]) ->
     `counter` is what `meet` takes. Raises what a part raises; the others then wait for it no longer.
     """
     counter = np.zeros(1, np.int64)
+    elsewhere = _other_cores() if n_threads > 1 else set()
 
     def run(part: int) -> None:
         try:
@@ -34,13 +40,30 @@ def run_together(n_threads: int, function: Callable[[int, np.ndarray], None]) ->
             counter[0] = ABANDONED
             raise
 
-    others = [_pool().submit(run, part) for part in range(1, n_threads)]
+    def run_elsewhere(part: int) -> None:
+        if elsewhere:
+            with suppress(OSError):  # where a sandbox forbids it
+                os.sched_setaffinity(0, elsewhere)  # of this thread, which is the pool's own
+        run(part)
+
+    others = [_pool().submit(run_elsewhere, part) for part in range(1, n_threads)]
     try:
         run(0)
     finally:
         failed = [error for error in (other.exception() for other in others) if error is not None]
     if failed:
         raise failed[0]
+
+
+def _other_cores() -> set[int]:
+    """Those that this thread may run on, but for its own where there are more; none where the system does not tell.
+
+    Linux wakes a thread on the core of the one that wakes it, if both have been idle; there they would wait for each other.
+    """
+    if _CORE is None:
+        return set()
+    cores = os.sched_getaffinity(0)
+    return cores - {_CORE()} or cores
 
 
 def _pool() -> ThreadPoolExecutor:

@@ -16,7 +16,7 @@ from unpadded.encoding.engine.layer import SteppedLayer, TokenInputs
 from unpadded.encoding.engine.weights import LANES, input_widths, read_embedding, read_layers
 from unpadded.encoding.planning import plan
 from unpadded.encoding.pooling import PoolSettings, RunningPools
-from unpadded.encoding.schedule import Backlog, Block, Schedule
+from unpadded.encoding.schedule import Backlog, Block, Schedule, by_step
 from unpadded.kernels import PANEL
 
 TF32 = fork_safe_lock()
@@ -150,7 +150,8 @@ class SlotStates:
         ids[:, :n_slots] = torch.from_numpy(block.ids)
         ids = ids.to(device)
         starts, pools, ends = (
-            [_index(slots, device) for slots in events] for events in (block.starts, block.pools, block.ends)
+            [_index(slots, device) for slots in by_step(events, n_steps)]
+            for events in (block.starts, block.pools, block.ends)
         )
         finished, states = {}, None
         for number, layer in enumerate(self._layers):

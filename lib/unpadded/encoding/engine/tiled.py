@@ -22,7 +22,7 @@ OWN_SLOTS = 12  # of each thread, from which on it is better to share slots than
 BLOCK_ROWS = 4096  # states of a layer that are held
 FEW_ROWS = 4  # a product of few rows waits for the weights, which takes as long as this many rows more
 STEP_WORK = 2e5  # multiply-adds in the time in which threads meet and states are made ready
-SHARED_WORK = 3 << 24  # multiply-adds of a block from which a second thread is worth its start
+OWN_BYTES = 10 << 20  # of weights that a block passes through, for each thread that is worth its start
 ALIGNMENT = 64  # bytes
 # numbers that a group of four bytes holds
 GROUPS = {torch.float32: (1, np.float32), torch.bfloat16: (2, np.uint16), torch.int8: (4, np.uint8)}
@@ -112,9 +112,9 @@ class TiledLSTM:
         return states.of_block[before:end].reshape(n, -1)[:, : self.widths[last]]
 
     def _n_threads(self, block: Block) -> int:
-        """Threads for a block: torch's number of them, shared with the calls that run now; one where the work is little."""
-        enough = self.work * int(block.used.sum()) > SHARED_WORK
-        return max(torch.get_num_threads() // max(_calls, 1), 1) if enough else 1
+        """Threads for a block: torch's number of them, shared with the calls that run now; fewer where the work is little."""
+        work = self.work * self._model.weights.itemsize * int(block.used.sum())
+        return max(min(torch.get_num_threads() // max(_calls, 1), work // OWN_BYTES), 1)
 
     def _model_for(self, block: Block, n_threads: int) -> Packed:
         """The model, with the table of frequent tokens once it saves as much as it costs."""
@@ -176,6 +176,7 @@ def _plan(work: int, lengths: np.ndarray, slots: int | None, chunk_length: int |
     """How many slots, for documents of `lengths`, longest first, and how many steps a block."""
     if slots is None:
         ladder = (*(LADDER[0] * n for n in range(n_threads, 1, -1)), *LADDER)
+        ladder = ladder[sum(n >= len(lengths) for n in ladder[1:]) :]  # of those with a slot for each, the smallest
         slots = ladder[cheapest(ladder, lengths, FEW_ROWS + STEP_WORK / work)]
     return Plan((min(slots, BLOCK_ROWS),), BLOCK_ROWS, chunk_length)
 
@@ -192,9 +193,8 @@ def _groups_of(block: Block, n_groups: int) -> list[tuple]:
     return [(block.ids, order, live, *rest) for order, live in zip(orders, lives, strict=True)]
 
 
-def _marked(events: list[np.ndarray], array: np.ndarray, values) -> np.ndarray:
-    steps = np.repeat(np.arange(len(events)), [len(slots) for slots in events])
-    array[steps, np.concatenate(events)] = values
+def _marked(events: np.ndarray, array: np.ndarray, values) -> np.ndarray:
+    array[events[:, 0], events[:, 1]] = values
     return array
 
 

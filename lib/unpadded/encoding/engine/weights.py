@@ -68,20 +68,27 @@ def read_embedding(awd_lstm: nn.Module, device: torch.device | None = None) -> t
 
 
 def versions(awd_lstm: nn.Module) -> tuple:
-    """What changes when a parameter of the module is replaced or, other than through `.data`, written to."""
-    return tuple((p.data_ptr(), 0 if p.is_inference() else p._version) for p in awd_lstm.parameters(recurse=True))
+    """What changes when a weight that engines read is replaced or, other than through `.data`, written to."""
+    weights = [awd_lstm.encoder.weight, *(weight for rnn in awd_lstm.rnns for weight in _weights_of(rnn))]
+    return tuple((p.data_ptr(), 0 if p.is_inference() else p._version) for p in weights)
 
 
 def _read_layer(rnn: nn.Module, number: int, device: torch.device | None, lanes: int) -> LayerWeights:
     lstm = getattr(rnn, "module", rnn)
     if not isinstance(lstm, nn.LSTM) or lstm.num_layers != 1 or lstm.bidirectional or lstm.proj_size:
         raise InputError(f"Layer {number} is a {type(lstm).__name__}, not a one-directional LSTM: give an AWD_LSTM.")
+    weights, none = _weights_of(rnn), lstm.weight_ih_l0.new_zeros(4 * lstm.hidden_size)
+    return LayerWeights(*_float32(weights if lstm.bias else (*weights, none, none), device), lanes)
+
+
+def _weights_of(rnn: nn.Module) -> tuple[torch.Tensor, ...]:
+    """A layer's input and recurrent weights and, where it has them, its two biases."""
+    lstm = getattr(rnn, "module", rnn)
     # WeightDropout keeps the weight itself under another name; `lstm.weight_hh_l0` may hold a dropped-out copy.
     recurrent = getattr(rnn, "weight_hh_l0_raw", None)
     recurrent = lstm.weight_hh_l0 if recurrent is None else recurrent
-    none = recurrent.new_zeros(4 * lstm.hidden_size)
-    biases = (lstm.bias_ih_l0, lstm.bias_hh_l0) if lstm.bias else (none, none)
-    return LayerWeights(*_float32((lstm.weight_ih_l0, recurrent, *biases), device), lanes)
+    biases = (lstm.bias_ih_l0, lstm.bias_hh_l0) if lstm.bias else ()
+    return (lstm.weight_ih_l0, recurrent, *biases)
 
 
 def _float32(tensors: Sequence[torch.Tensor], device: torch.device | None) -> list[torch.Tensor]:
