@@ -261,7 +261,7 @@ def main() -> None:
     parser.add_argument("--precisions", nargs="*", choices=PRECISIONS, default=list(PRECISIONS), help="of ours")
     parser.add_argument("--callers", action="store_true", help=f"ours from {CALLERS} threads, too")
     parser.add_argument("--runtimes", nargs="*", choices=RUNTIMES, default=list(RUNTIMES), help="other LSTM operators")
-    parser.add_argument("--records", type=Path, help="a table of records (Markdown) to put the rows into")
+    parser.add_argument("--records", type=Path, help="a file of records (Markdown) to put the rows into")
     parser.add_argument(
         "--peers", nargs="*", choices=PEERS, default=list(PEERS), help="(none: ours and the loop alone)"
     )

@@ -1,26 +1,67 @@
-"""The table of records: one row for each model, length mix, method, number of threads and processor; the last run's counts.
+"""The records: a table for each thing that is measured, the last run's rows of a model and processor in the place of others.
 
 Written by the benchmarks, never by hand.
 """
 
 import platform
+import re
 import subprocess
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
 from unpadded.common import atomic_write
 from unpadded.report.rendering import table_markdown
 
-KEY = ["model", "lengths", "threads", "processor", "method"]
-COLUMNS = [*KEY, "times the loop", "of its turns", "other bits in other batches", "commit"]
+
+class Section(NamedTuple):
+    """One table: rows that agree in the columns `of` are of one run, and a new run takes the place of all of them."""
+
+    title: str
+    text: str
+    of: tuple[str, ...]
+    columns: tuple[str, ...]
+
+
+WHERE = ("model", "threads", "processor")
+DOCUMENTS = Section(
+    "Documents into vectors",
+    """Times as fast as fastai's loop over single documents, all methods of a table in one process and taking turns: the best
+turn of each (of few documents together the median), and the least, the median and the most of all turns. In brackets: the
+batch size, the fastest of those that the method may choose from. By `benchmarks/encoding.py` and `benchmarks/few.py`.""",
+    ("model", "lengths", "threads", "processor"),
+    (
+        *("model", "lengths", "threads", "processor", "method"),
+        *("times the loop", "of its turns", "share of limit", "other bits in other batches", "commit"),
+    ),
+)
+REQUESTS = Section(
+    "Requests to a service",
+    """One document of 20 tokens a request, from so many threads at once: requests a second times those of the loop, and
+milliseconds of a request, the median and the 99th percentile. fastai's module keeps a state, so its loop serves one request
+at a time. By `benchmarks/few.py`.""",
+    WHERE,
+    (*WHERE, "callers", "method", "times the loop", "requests a second", "median ms", "99 % ms", "commit"),
+)
+TRAINING = Section(
+    "Training",
+    """Tokens a second times those of fastai's `fit` in float32, the same text, sizes, batch, window and dropouts in one process,
+taking turns: the best turn of each, and the least, the median and the most of all turns. By `benchmarks/training.py`.""",
+    WHERE,
+    (*WHERE, "method", "precision", "times fastai", "of its turns", "share of limit", "commit"),
+)
+PERPLEXITIES = Section(
+    "Minutes to a test perplexity on WikiText-2",
+    """Minutes of training until the test text's perplexity was first measured at most so high; *best* is the lowest that was
+measured, and after how many minutes. By `benchmarks/training.py --data`.""",
+    WHERE,
+    (*WHERE, "110", "100", "87", "best", "minutes", "commit"),
+)
+SECTIONS = (DOCUMENTS, REQUESTS, TRAINING, PERPLEXITIES)
 HEAD = """# Records
 
-Times as fast as fastai's loop over single documents, all methods of a table in one process and taking turns: the best turn of
-each (of few documents together the median), and the least, the median and the most of all turns. Written by
-`benchmarks/encoding.py --records benchmarks/RECORDS.md` and `benchmarks/few.py --records benchmarks/RECORDS.md`; the commit is
-the one that was measured. In brackets: the batch size, the fastest of those that the method may choose from.
-
+Written by the benchmarks with `--records benchmarks/RECORDS.md`; the commit is the one that was measured.
 """
 
 
@@ -35,7 +76,8 @@ def processor() -> str:
     except OSError:
         return platform.processor() or platform.machine()
     named = {name.strip(): value.strip() for name, value in facts.items()}
-    return f"{named.get('model name', platform.machine())}, family {named.get('cpu family', '?')}"
+    name = named.get("model name", platform.machine())
+    return f"{name}, family {named.get('cpu family', '?')}, model {named.get('model', '?')}"
 
 
 def commit() -> str:
@@ -46,24 +88,26 @@ def commit() -> str:
     return done.stdout.strip() or "?"
 
 
-def keep(path: Path, table: pd.DataFrame, *, model: str, threads: int) -> None:
-    """Put the rows of `table` into the records in `path`, in the place of those of the same key."""
+def keep(path: Path, table: pd.DataFrame, section: Section = DOCUMENTS, *, model: str, threads: int) -> None:
+    """Put the rows of `table` into the records in `path`, in the place of those of the same run."""
     new = table.assign(model=model, threads=str(threads), processor=processor(), commit=commit())
-    new = new.reindex(columns=COLUMNS).fillna("").astype(str)
-    old = read(path)
-    old = old[~old.set_index(["model", "lengths", "threads", "processor"]).index.isin(_groups(new))]
-    rows = pd.concat([old, new], ignore_index=True)
-    text = HEAD + table_markdown(rows.columns.tolist(), rows.values.tolist()) + "\n"
+    new = new.reindex(columns=section.columns).fillna("").astype(str)
+    old, of = read(path, section), list(section.of)
+    groups = pd.MultiIndex.from_frame(new[of].drop_duplicates())
+    kept = {other: read(path, other) for other in SECTIONS}
+    kept[section] = pd.concat([old[~old.set_index(of).index.isin(groups)], new], ignore_index=True)
     with atomic_write(path) as file:
-        file.write(text.encode())
+        file.write("\n".join([HEAD, *(_in_markdown(*both) for both in kept.items() if len(both[1]))]).encode())
 
 
-def read(path: Path) -> pd.DataFrame:
+def read(path: Path, section: Section = DOCUMENTS) -> pd.DataFrame:
     """The rows of a table of records; none where there is no such file."""
-    lines = path.read_text().splitlines() if path.is_file() else []
+    text = path.read_text() if path.is_file() else ""
+    parts = re.split(r"^## (.+)$", text, flags=re.MULTILINE)
+    lines = dict(zip(parts[1::2], parts[2::2], strict=True)).get(section.title, "").splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
-    return pd.DataFrame(cells[2:], columns=cells[0]) if cells else pd.DataFrame(columns=COLUMNS)
+    return pd.DataFrame(cells[2:], columns=cells[0]) if cells else pd.DataFrame(columns=section.columns)
 
 
-def _groups(table: pd.DataFrame) -> pd.MultiIndex:
-    return pd.MultiIndex.from_frame(table[["model", "lengths", "threads", "processor"]].drop_duplicates())
+def _in_markdown(section: Section, rows: pd.DataFrame) -> str:
+    return f"## {section.title}\n\n{section.text}\n\n{table_markdown(rows.columns.tolist(), rows.values.tolist())}\n"

@@ -24,6 +24,7 @@ from fastai.text.data import LMDataLoader, TensorText
 from fastai.text.learner import language_model_learner
 from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_lm_config
 
+from records import PERPLEXITIES, TRAINING, keep
 from unpadded import TrainingSettings, train
 from unpadded.common import write_table
 from unpadded.report import perplexity_curves, save_figure
@@ -39,6 +40,7 @@ MODELS = {"full": FULL, "default": replace(TrainingSettings(), min_count=1)}
 LAYERS = ((400, 400), (1152, 400), (800, 800), (400, 1152), (1152, 1152))  # units in and out
 # Merity, Keskar and Socher, "Regularizing and Optimizing LSTM Language Models", ICLR 2018, arXiv 1708.02182, table 2.
 PAPER = {"WikiText-2": {"valid": 68.6, "test": 65.8}}
+GOALS = (110, 100, 87)  # test perplexities on WikiText-2
 WARM_UP = 2  # steps that are not timed
 
 
@@ -89,21 +91,27 @@ class Limit(Callback):
 
 
 class Curve(Callback):
-    """Validation perplexity every `every` minutes of training; the minutes do not count the measuring."""
+    """Perplexity of two texts every `every` minutes of training; the minutes do not count the measuring."""
 
     order, run_valid = 92, False
 
-    def __init__(self, module_of, tokens: TokenizedCorpus, *, every: float):
-        self.module_of, self.tokens, self.every, self.rows = module_of, tokens, every, []
+    def __init__(self, module_of, texts: dict[str, TokenizedCorpus], *, every: float):
+        self.module_of, self.texts, self.every, self.rows = module_of, texts, every, []
 
     def after_batch(self):
         minutes = self.training_log.minutes
         if minutes >= self.every * (len(self.rows) + 1):
             before = time.monotonic()
-            found = perplexity(self.module_of(self.model), self.tokens)
+            found = perplexities(self.module_of(self.model), self.texts)
             self.training_log.started += time.monotonic() - before  # no part of the training's budget
-            self.rows.append({"minutes": minutes, "tokens": self.training_log.tokens, "valid_perplexity": found})
-            print(f"  {minutes:6.1f} min, {self.training_log.tokens:12,} tokens: {found:8.1f}", flush=True)
+            self.rows.append({"minutes": minutes, "tokens": self.training_log.tokens, **found})
+            said = ", ".join(f"{value:.1f}" for value in found.values())
+            print(f"  {minutes:6.1f} min, {self.training_log.tokens:12,} tokens: {said}", flush=True)
+
+
+def perplexities(module, texts: dict[str, TokenizedCorpus]) -> dict[str, float]:
+    """Those of the validation and the test text, by the names of their columns."""
+    return {f"{name}_perplexity": perplexity(module, tokens) for name, tokens in texts.items()}
 
 
 def zipf_corpus(n_types: int, n_tokens: int, seed: int = 0) -> TokenizedCorpus:
@@ -155,16 +163,19 @@ def speeds(name: str, settings: TrainingSettings, options) -> list[dict]:
     corpus = zipf_corpus(settings.max_vocab - 9, settings.batch_size * settings.window * (options.steps + 9) + 50_000)
     vocab = corpus.build_vocab(max_size=settings.max_vocab, min_count=1)
     fits = {"fastai fit": [], "fastai fit, autocast": [Autocast()]}
-    rates, precision = dict.fromkeys([*fits, "unpadded"], 0.0), "float32"
+    turns, precision = {method: [] for method in (*fits, "unpadded")}, "float32"
     for _ in range(options.repeat):
         for fit, callbacks in fits.items():
             learn, pace = fastai_learner(corpus.with_vocab(vocab), vocab, settings), Pace(options.steps, clock)
             with learn.no_bar(), learn.no_logging():
                 learn.fit(1, cbs=[pace, *callbacks])
-            rates[fit] = max(rates[fit], pace.rate)
+            turns[fit].append(pace.rate)
         pace = Pace(options.steps, clock)
         lm = train(corpus, settings, progress=False, callbacks=(pace,))
-        rates["unpadded"], precision = max(rates["unpadded"], pace.rate), lm.card["precision"]
+        turns["unpadded"].append(pace.rate)
+        precision = lm.card["precision"]
+    rates = {method: max(found) for method, found in turns.items()}
+    of_turns = {method: np.sort(np.divide(found, turns["fastai fit"])) for method, found in turns.items()}
     limits = {
         kind: 2 * product_rate(clock, dtype=getattr(torch, kind), side=options.side)
         for kind in ("float32", "bfloat16", precision)
@@ -181,6 +192,7 @@ def speeds(name: str, settings: TrainingSettings, options) -> list[dict]:
             "precision": done[method][1],
             "tokens/s": round(rate),
             "times fastai": round(rate / rates["fastai fit"], 2),
+            "of its turns": "{:.2f} {:.2f} {:.2f}".format(*np.quantile(of_turns[method], [0, 0.5, 1])),
             "share of limit": round(rate * operations(settings, done[method][0]) / limits[done[method][1]], 3),
         }
         for method, rate in rates.items()
@@ -232,10 +244,11 @@ def qualities(name: str, settings: TrainingSettings, corpora: dict[str, Tokenize
 
 
 def curve(name: str, corpora: dict[str, TokenizedCorpus], options) -> pd.DataFrame:
-    """Train a model of ours for `options.minutes`; validation perplexity against minutes, test at the end."""
+    """Train a model of ours for `options.minutes`; validation and test perplexity against minutes."""
     settings = replace(MODELS[name], max_vocab=60_000, max_minutes=options.minutes, epochs=10_000)
     vocab = corpora["train"].build_vocab(max_size=60_000, min_count=1)
-    points = Curve(_network, corpora["valid"].with_vocab(vocab), every=options.every)
+    texts = {part: corpora[part].with_vocab(vocab) for part in ("valid", "test")}
+    points = Curve(_network, texts, every=options.every)
     print(f"{name}: {len(vocab)} words", flush=True)
     lm = train(
         corpora["train"],
@@ -245,11 +258,19 @@ def curve(name: str, corpora: dict[str, TokenizedCorpus], options) -> pd.DataFra
         callbacks=(points,),
         checkpoints=options.output / "checkpoints",
     )
-    valid, test = (perplexity(lm.module, corpora[part].with_vocab(lm.vocab)) for part in ("valid", "test"))
-    minutes = lm.card["minutes"]
-    rows = [*points.rows, {"minutes": minutes, "tokens": lm.card["tokens_seen"], "valid_perplexity": valid}]
-    print(f"{name}: validation {valid:.1f}, test {test:.1f} after {minutes:.1f} minutes", flush=True)
-    return pd.DataFrame(rows).assign(model=name, test_perplexity=[None] * len(points.rows) + [test])
+    texts = {part: tokens.with_vocab(lm.vocab) for part, tokens in corpora.items() if part in texts}
+    found = perplexities(lm.module, texts)
+    rows = [*points.rows, {"minutes": lm.card["minutes"], "tokens": lm.card["tokens_seen"], **found}]
+    print(f"{name}: {found} after {lm.card['minutes']:.1f} minutes", flush=True)
+    return pd.DataFrame(rows).assign(model=name)
+
+
+def minutes_to(found: pd.DataFrame) -> pd.DataFrame:
+    """One row: when the test perplexity of a curve was first at most each of GOALS, and the least that it came to."""
+    best = found.loc[found.test_perplexity.idxmin()]
+    reached = {str(goal): found.minutes[found.test_perplexity <= goal].min() for goal in GOALS}
+    row = reached | {"best": best.test_perplexity, "minutes": best.minutes}
+    return pd.DataFrame([row]).round(1).astype(object).fillna("not reached")
 
 
 def store_curve(folder: Path, found: pd.DataFrame) -> None:
@@ -289,6 +310,7 @@ def main() -> None:
     parser.add_argument("--compare", action="store_true", help="with --data: both methods after --minutes, no curves")
     parser.add_argument("--side", type=int, default=SIDE, help="of the square matrices whose product is the limit")
     parser.add_argument("--layers", action="store_true", help="milliseconds of single layers, no models")
+    parser.add_argument("--records", type=Path, help="a file of records (Markdown) to put the rows into")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     warnings.filterwarnings("ignore")  # fastai's own
@@ -298,8 +320,12 @@ def main() -> None:
         print(pd.DataFrame([layer_times(*sizes, options) for sizes in LAYERS]).to_string(index=False))
         return
     if options.data is None:
-        rows = [row for name in options.models for row in speeds(name, MODELS[name], options)]
-        print(f"\n{options.threads} threads, {options.clock} time\n{pd.DataFrame(rows).to_string(index=False)}")
+        print(f"\n{options.threads} threads, {options.clock} time")
+        for name in options.models:
+            table = pd.DataFrame(speeds(name, MODELS[name], options))
+            print(table.to_string(index=False), flush=True)
+            if options.records:
+                keep(options.records, table, TRAINING, model=table.model[0], threads=options.threads)
         return
     corpora = word_corpora(options.data)
     if options.compare:
@@ -307,7 +333,10 @@ def main() -> None:
         print(pd.DataFrame(rows).to_string(index=False))
         return
     for name in options.models:
-        store_curve(options.output, curve(name, corpora, options))
+        found = curve(name, corpora, options)
+        store_curve(options.output, found)
+        if options.records:
+            keep(options.records, minutes_to(found), PERPLEXITIES, model=name, threads=options.threads)
 
 
 if __name__ == "__main__":

@@ -287,3 +287,6 @@ def test_one_document_alone_is_measured_and_kept_among_the_records(tmp_path):
     assert len(records["read"](path)) == len(rows) + 1
     records["keep"](path, other.assign(method="new"), model="400/400/1", threads=2)
     assert records["read"](path).method.tolist() == [*rows.method, "new"]
+    served = records["read"](path, records["REQUESTS"])
+    assert set(served.callers) == {"1", "2", "8"}
+    assert set(served.loc[served.method.str.startswith("loop"), "times the loop"]) == {"1.0"}
