@@ -46,8 +46,9 @@ at a time. By `benchmarks/few.py`.""",
 )
 TRAINING = Section(
     "Training",
-    """Tokens a second times those of fastai's `fit` in float32, the same text, sizes, batch, window and dropouts in one process,
-taking turns: the best turn of each, and the least, the median and the most of all turns. By `benchmarks/training.py`.""",
+    """Tokens a second times those of fastai's `fit` in float32, the same text, sizes, batch, window and dropouts in one
+process, taking turns: the best turn of each, and the least, the median and the most of all turns. By
+`benchmarks/training.py`.""",
     WHERE,
     (*WHERE, "method", "precision", "times fastai", "of its turns", "share of limit", "commit"),
 )
