@@ -113,14 +113,14 @@ def test_products_of_bytes_are_exact():
     aligned[:] = packed
     out = np.zeros((MOST_ROWS, TILE), np.float32)
     product = six_rows if MOST_ROWS == 6 else two_rows
-    _products_of(product)(x.view(np.uint8), 0, aligned, 0, 288, out)
+    _products_of(product)(x.view(np.uint8), 0, aligned, 0, 288, 0, out)
     assert np.array_equal(out.view(np.int32), x[:MOST_ROWS].astype(np.int64) @ weights.T.astype(np.int64))
 
 
 def _products_of(tile):
     @compiled
-    def product(x, first, weights, begin, n, out):
-        tile(x, first, weights, begin, n, out)
+    def product(x, first, weights, begin, n, ahead, out):
+        tile(x, first, weights, begin, n, ahead, out)
 
     return product
 

@@ -47,6 +47,7 @@ def has_int8_tiles() -> bool:
 LANES = 16 if "avx512f" in _features() else 8  # float32 numbers in a vector register
 MOST_ROWS = 6 if LANES == 16 else 2  # rows of a tile: of 32 registers 24 are sums, of 16 eight
 TILE = COLUMNS * LANES  # columns of a tile
+FEW_ROWS = 2  # whose products take less time than their weights
 
 
 class _BFloat(ir.types.Type):
@@ -63,26 +64,30 @@ class _BFloat(ir.types.Type):
 
 
 def _tile(rows: int):
-    """The tile of so many rows: (x, first, weights, begin, n, out) -> None.
+    """The tile of so many rows: (x, first, weights, begin, n, ahead, out) -> None.
 
     Rows `first` on of `x` [n_rows, factors] times `n` groups of factors of `weights` (flat, aligned to 64 bytes) from `begin`
-    on, into `out` [rows, TILE], whose type is that of the sums.
+    on, into `out` [rows, TILE], whose type is that of the sums. On the way a quarter as many weights, from `ahead` on, are
+    fetched into the core's own cache, where they would be waited for; few rows wait for their own weights as it is.
     """
 
     @intrinsic
-    def tile(typing_context, x, first, weights, begin, n, out):
-        signature = types.void(x, types.intp, weights, types.intp, types.intp, out)
+    def tile(typing_context, x, first, weights, begin, n, ahead, out):
+        signature = types.void(x, types.intp, weights, types.intp, types.intp, types.intp, out)
 
         def generate(context, builder, signature, arguments):
             kinds = signature.args
-            arrays = [context.make_array(kinds[at])(context, builder, arguments[at]) for at in (0, 2, 5)]
+            arrays = [context.make_array(kinds[at])(context, builder, arguments[at]) for at in (0, 2, 6)]
             factors, packed, result = (builder.bitcast(array.data, I8.as_pointer()) for array in arrays)
             stride = builder.extract_value(arrays[0].strides, 0)
-            _, first, _, begin, n, _ = arguments
+            _, first, _, begin, n, ahead, _ = arguments
             product = _PRODUCTS[kinds[2].dtype](builder.module)
             factors = builder.gep(factors, [builder.mul(first, stride)])
-            packed = builder.gep(packed, [builder.mul(begin, I64(kinds[2].dtype.bitwidth // 8))])
-            sums = _loop(builder, product, rows, factors=factors, stride=stride, packed=packed, n=n)
+            n_bytes = I64(kinds[2].dtype.bitwidth // 8)
+            following = builder.gep(packed, [builder.mul(ahead, n_bytes)])
+            packed = builder.gep(packed, [builder.mul(begin, n_bytes)])
+            given = {"factors": factors, "stride": stride, "packed": packed, "following": following}
+            sums = _loop(builder, product, rows, n=n, **given)
             for at, total in enumerate(sums):
                 place = builder.gep(result, [I64(4 * LANES * at)])
                 builder.store(total, builder.bitcast(place, total.type.as_pointer()), align=4)
@@ -93,7 +98,7 @@ def _tile(rows: int):
     return tile
 
 
-def _loop(builder, product, rows: int, *, factors, stride, packed, n) -> list:
+def _loop(builder, product, rows: int, *, factors, stride, packed, following, n) -> list:
     """The sums of a tile, row by row, after `n` groups of factors."""
     before, body, after = builder.block, builder.append_basic_block("factors"), builder.append_basic_block("summed")
     builder.branch(body)
@@ -103,6 +108,8 @@ def _loop(builder, product, rows: int, *, factors, stride, packed, n) -> list:
     sums = [builder.phi(product.sums) for _ in range(rows * COLUMNS)]
     for total in sums:
         total.add_incoming(ir.Constant(product.sums, [0] * LANES), before)
+    if rows > FEW_ROWS:
+        _fetch(builder, builder.gep(following, [builder.mul(at, I64(TILE))]))
     group = builder.gep(packed, [builder.mul(at, I64(4 * TILE))])
     places = (builder.gep(group, [I64(4 * LANES * j)]) for j in range(COLUMNS))
     columns = [builder.load(builder.bitcast(place, product.factors.as_pointer()), align=4 * LANES) for place in places]
@@ -119,6 +126,13 @@ def _loop(builder, product, rows: int, *, factors, stride, packed, n) -> list:
     builder.cbranch(builder.icmp_signed("<", following, n), body, after)
     builder.position_at_end(after)
     return added
+
+
+def _fetch(builder, place) -> None:
+    """Ask for the line of memory at `place`, to be in the second cache when it is read."""
+    kind = ir.FunctionType(ir.VoidType(), [place.type, I32, I32, I32])
+    function = builder.module.declare_intrinsic("llvm.prefetch", [place.type], kind)
+    builder.call(function, [place, I32(0), I32(2), I32(1)])  # to read, twice removed from the registers, data
 
 
 def _spread(builder, word, kind):

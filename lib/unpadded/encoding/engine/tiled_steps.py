@@ -128,7 +128,8 @@ def _read_inputs(layer, own, steps, block, model, below, rows):
         n_tiles = -(-n // MOST_ROWS)
         for tile in range(n_tiles):  # as few as there can be, of about the same size
             first, last = n * tile // n_tiles, n * (tile + 1) // n_tiles
-            _multiply(factors, first, last - first, weights, at + block_number * n_in * TILE, n_in, sums)
+            blocks = at, block_number, own, tile
+            _multiply(factors, first, last - first, weights, blocks, n_in, sums)
             for i in range(last - first):
                 place = (block_number - own[0]) * TILE
                 _add_values(
@@ -147,7 +148,8 @@ def _step(layer, own, slots, weights, scales, rows, row, c, hidden):
         n_tiles = -(-len(slots) // MOST_ROWS)
         for tile in range(n_tiles):
             first, last = len(slots) * tile // n_tiles, len(slots) * (tile + 1) // n_tiles
-            _multiply(factors, first, last - first, weights, at + block_number * width * TILE, width, sums)
+            blocks = at, block_number, own, tile
+            _multiply(factors, first, last - first, weights, blocks, width, sums)
             for i in range(last - first):
                 place = (block_number - own[0]) * TILE
                 _add_values(
@@ -171,21 +173,29 @@ def _gate(gates, c, slot, unit, h, at):
 
 
 @compiled
-def _multiply(x, first, n_rows, weights, begin, n_factors, sums):
-    """Write to `sums` the products of `n_rows` rows of factors, from `first` on, with the tile of weights at `begin`."""
-    n = n_factors * weights.itemsize // 4
+def _multiply(x, first, n_rows, weights, blocks, n_factors, sums):
+    """Write to `sums` the products of `n_rows` rows of factors, from `first` on, with a block of weights.
+
+    `blocks`: where the product's weights begin, the number of the block, the first and last that are this thread's own, and
+    the number of the tile: the first four tiles of a block fetch a quarter each of the next one.
+    """
+    at, block_number, own, tile = blocks
+    n, size = n_factors * weights.itemsize // 4, n_factors * TILE
+    begin = at + block_number * size
+    following = block_number + 1 if block_number + 1 < own[1] else own[0]
+    ahead = at + following * size + (tile & 3) * (size // 4)
     if n_rows == 1:
-        one_row(x, first, weights, begin, n, sums)
+        one_row(x, first, weights, begin, n, ahead, sums)
     elif n_rows == 2:
-        two_rows(x, first, weights, begin, n, sums)
+        two_rows(x, first, weights, begin, n, ahead, sums)
     elif n_rows == 3:
-        three_rows(x, first, weights, begin, n, sums)
+        three_rows(x, first, weights, begin, n, ahead, sums)
     elif n_rows == 4:
-        four_rows(x, first, weights, begin, n, sums)
+        four_rows(x, first, weights, begin, n, ahead, sums)
     elif n_rows == 5:
-        five_rows(x, first, weights, begin, n, sums)
+        five_rows(x, first, weights, begin, n, ahead, sums)
     else:
-        six_rows(x, first, weights, begin, n, sums)
+        six_rows(x, first, weights, begin, n, ahead, sums)
 
 
 def _prepare(weights, state, out, facts):
