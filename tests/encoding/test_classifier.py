@@ -344,9 +344,9 @@ def test_wrong_tokens_are_refused_by_document():
         classifier.predict_proba_tokens([np.array([1])], batch_size=0)
 
 
-@pytest.mark.parametrize("narrow", [0, 10**6])
-def test_threads_get_the_answers_of_the_serial_call(monkeypatch, narrow):
-    monkeypatch.setattr("unpadded.encoding.direction.NARROW", narrow)
+@pytest.mark.parametrize("tiles", [True, False])
+def test_threads_get_the_answers_of_the_serial_call(monkeypatch, tiles):
+    monkeypatch.setattr("unpadded.encoding.engine.tiled.has_tiles", lambda dtype: tiles)
     classifier = DocumentClassifier.from_learner(learner(fastai_classifier()))
     calls = [random_documents([1, 7, 30, 55, 4] * 4, seed=seed) for seed in range(24)]
     expected = [classifier.predict_proba_tokens(documents) for documents in calls]

@@ -195,9 +195,9 @@ def test_a_lone_surrogate_is_read_as_the_replacement_character_with_a_note(encod
         assert np.array_equal(encoder.encode(texts[1]), vectors[1])
 
 
-@pytest.mark.parametrize(("narrow", "names"), [(0, {"slots", "chunk_length"}), (10**6, {"piece_tokens", "threads"})])
-def test_variants_are_what_matters_to_the_engine_and_change_nothing(monkeypatch, narrow, names):
-    monkeypatch.setattr("unpadded.encoding.direction.NARROW", narrow)
+@pytest.mark.parametrize(("tiles", "names"), [(True, {"slots", "chunk_length"}), (False, {"piece_tokens", "threads"})])
+def test_variants_are_what_matters_to_the_engine_and_change_nothing(monkeypatch, tiles, names):
+    monkeypatch.setattr("unpadded.encoding.engine.tiled.has_tiles", lambda dtype: tiles)
     encoder, documents = DocumentEncoder(random_model()), random_documents([4, 0, 9, 30, 1, 17, 5, 5])
     expected, schedules = encoder.encode_tokens(documents), set()
     variants = list(encoder.variants())

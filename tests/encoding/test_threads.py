@@ -13,6 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import unpadded.encoding.engine.tiled as tiled_module
 from encoder_tools import random_documents, random_model
 from unpadded.encoding.encoder import DocumentEncoder
 from unpadded.encoding.engine.narrow import CompiledLSTM
@@ -45,6 +46,14 @@ def few_tokens_in_the_tables(monkeypatch):
     """So that a vocabulary of 3,000 has rare tokens, as one of 30,000 has with the usual size of the table."""
     for engine in (StreamingLSTM, CompiledLSTM, TiledLSTM):
         monkeypatch.setitem(engine.__init__.__kwdefaults__, "table_bytes", 1 << 20)
+
+
+@pytest.fixture(autouse=True)
+def without_tiles(request, monkeypatch):
+    """The narrow model is read in float32 as on a processor without them."""
+    chosen = getattr(request.node, "callspec", None)
+    if chosen and "narrow" in chosen.params.values():
+        monkeypatch.setattr(tiled_module, "has_tiles", lambda dtype: dtype != torch.float32 and has_tiles(dtype))
 
 
 def in_threads(calls: list, n_threads: int) -> list:

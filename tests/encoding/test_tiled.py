@@ -246,5 +246,5 @@ def test_a_second_thread_comes_only_for_work_that_is_worth_its_start(monkeypatch
 
 @pytest.mark.parametrize("n_documents", [1, 2, 5, 40])
 def test_slots_are_not_more_than_the_documents_need(n_documents):
-    chosen = tiled_module._plan(2 << 20, np.full(n_documents, 30), None, None, 2)
+    chosen = tiled_module._plan(2 << 20, np.full(n_documents, 30), None, None, 2, 400)
     assert chosen.ladder[0] <= min(n for n in tiled_module.LADDER if n >= n_documents)

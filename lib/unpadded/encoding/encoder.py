@@ -35,8 +35,8 @@ class DocumentEncoder:
     the one of them in which this processor reads a model of this size fastest, and the attribute `precision` says which.
     `layer`: whose states are pooled, an index, or "all" for every layer's side by side. `token_weights`: float array
     [vocabulary] for the weighted mean, e.g. inverse document frequencies. `device`: where to compute, the CPU unless said.
-    `slots` (documents in flight) and `chunk_length` (steps of a block) are chosen from the model and the documents, and a
-    narrow model needs neither; they never change a vector. Raises `InputError` for an unknown name, a device that is not
+    `slots` (documents in flight) and `chunk_length` (steps of a block) are chosen from the model and the documents, and never
+    change a vector. Raises `InputError` for an unknown name, a device that is not
     there, a model that cannot be streamed and weights that are not finite.
 
     One encoder may be used by any number of threads at once, and each gets the bits that it would get alone: threads share
@@ -97,8 +97,8 @@ class DocumentEncoder:
     def variants(self) -> Iterator[tuple[dict[str, int | None], "DocumentEncoder"]]:
         """This encoder in every way of working that its engine has, each with its options; none changes a vector.
 
-        They are what can make a difference to the engine of this model: slots and steps of a block for a wide model, tokens
-        of a piece and threads for a narrow one; None stands for what the engine chooses.
+        They are what can make a difference to the engine: slots and steps of a block, or tokens of a piece and threads where
+        a narrow model is read without vector registers; None stands for what the engine chooses.
         """
         for configuration in computed(self.readers[0].engine).CONFIGURATIONS:
             yield configuration, self.variant(**configuration)

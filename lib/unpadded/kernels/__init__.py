@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from unpadded.common.lazy import hand_on
 
 if TYPE_CHECKING:
+    from unpadded.kernels.cells import next_states
     from unpadded.kernels.cpu import bfloat16_is_fast
     from unpadded.kernels.elementwise import tanh_for
     from unpadded.kernels.numba_math import HALF, ONE, compiled, inlined, quarters, rounded, sigmoid, tanh, widened

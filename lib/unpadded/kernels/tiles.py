@@ -143,13 +143,17 @@ def _spread(builder, word, kind):
     return builder.bitcast(builder.shuffle_vector(first, undefined, ir.Constant(words, [0] * LANES)), kind)
 
 
+def declared(module, name: str, kind):
+    """The function of LLVM's that has this name, declared in the module once."""
+    return module.globals.get(name) or ir.Function(module, kind, name)
+
+
 class _Product:
     """sums + weights * x for a register of weights and a spread group of x: a function of LLVM's that does that."""
 
     def __init__(self, module, name: str, sums, factors, order):
         self.sums, self.factors, self._order = ir.VectorType(sums, LANES), factors, order
-        known = module.globals.get(name)
-        self._function = known or ir.Function(module, ir.FunctionType(self.sums, self._operands(order)), name)
+        self._function = declared(module, name, ir.FunctionType(self.sums, self._operands(order)))
 
     def _operands(self, order) -> list:
         return [self.sums if name == "sums" else self.factors for name in order]
@@ -161,10 +165,9 @@ class _Product:
 
 
 _BITS = 32 * LANES
+FMA = f"llvm.fma.v{LANES}f32"
 _PRODUCTS = {
-    types.float32: lambda module: _Product(
-        module, f"llvm.fma.v{LANES}f32", F32, ir.VectorType(F32, LANES), ("weights", "x", "sums")
-    ),
+    types.float32: lambda module: _Product(module, FMA, F32, ir.VectorType(F32, LANES), ("weights", "x", "sums")),
     types.uint16: lambda module: _Product(
         module,
         f"llvm.x86.avx512bf16.dpbf16ps.{_BITS}",

@@ -1,1 +1,1 @@
-"""Slots that carry one document's state each: compiled code for narrow and for wide models, torch's products elsewhere."""
+"""Slots that carry one document's state each: compiled code for most CPUs, other code for narrow models elsewhere, torch's."""

@@ -1,4 +1,4 @@
-"""The engine of narrow models: compiled code that reads a few documents side by side, token by token.
+"""The engine of narrow models on processors without tiles: compiled code, a few documents side by side, token by token.
 
 A step of a narrow LSTM is so little work that calling a matrix library for it takes longer than the step, and its weights
 stay in the core's own cache; each core takes documents of its own, and runs the machine code of `narrow_steps` on them.

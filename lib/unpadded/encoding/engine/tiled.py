@@ -1,4 +1,4 @@
-"""The engine of wide models on the CPU: compiled code that reads the documents in all slots, a block of steps in one call."""
+"""The engine of the CPU: compiled code that reads the documents in all slots, a block of steps in one call."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +19,8 @@ from unpadded.kernels import COLUMNS, LANES, has_bfloat16_tiles, has_float32_til
 # Slots of a thread: whole tiles of rows, few enough for their states to stay in a core's own cache; and fewer.
 LADDER = (48, 36, 24, 18, 12, 6, 4, 3, 2, 1)
 OWN_SLOTS = 12  # of each thread, from which on it is better to share slots than units
-BLOCK_ROWS = 4096  # states of a layer that are held
+BLOCK_ROWS = 4096  # states of a layer that are held at least,
+BLOCK_NUMBERS = 1 << 21  # and of all layers as many as have so many numbers, if those are more
 FEW_ROWS = 4  # a product of few rows waits for the weights, which takes as long as this many rows more
 STEP_WORK = 2e5  # multiply-adds in the time in which threads meet and states are made ready
 OWN_BYTES = 10 << 20  # of weights that a block passes through, for each thread that is worth its start
@@ -88,7 +89,8 @@ class TiledLSTM:
         schedule = Schedule(backlogs)
         if not len(schedule.lengths):
             return
-        chosen = _plan(self.work, schedule.lengths, slots, chunk_length, threads or torch.get_num_threads())
+        n_threads = threads or torch.get_num_threads()
+        chosen = _plan(self.work, schedule.lengths, slots, chunk_length, n_threads, int(self._first[-1]))
         schedule.open(chosen.ladder[0])
         states = _States(self, pools, chosen)
         with _one_more_call():
@@ -172,13 +174,15 @@ class _States:
         return {part: array for part, array in zip(PARTS, out, strict=True) if part in self._parts}
 
 
-def _plan(work: int, lengths: np.ndarray, slots: int | None, chunk_length: int | None, n_threads: int) -> Plan:
-    """How many slots, for documents of `lengths`, longest first, and how many steps a block."""
+def _plan(
+    work: int, lengths: np.ndarray, slots: int | None, chunk_length: int | None, n_threads: int, n_units: int
+) -> Plan:
+    """How many slots, for documents of `lengths`, longest first, and how many steps a block, of all layers' `n_units`."""
     if slots is None:
         ladder = (*(LADDER[0] * n for n in range(n_threads, 1, -1)), *LADDER)
         ladder = ladder[sum(n >= len(lengths) for n in ladder[1:]) :]  # of those with a slot for each, the smallest
         slots = ladder[cheapest(ladder, lengths, FEW_ROWS + STEP_WORK / work)]
-    return Plan((min(slots, BLOCK_ROWS),), BLOCK_ROWS, chunk_length)
+    return Plan((min(slots, BLOCK_ROWS),), max(BLOCK_ROWS, BLOCK_NUMBERS // n_units), chunk_length)
 
 
 def _groups_of(block: Block, n_groups: int) -> list[tuple]:

@@ -1,4 +1,4 @@
-"""The machine code of wide models: a block of steps, layer by layer, whose slots or units are shared among threads.
+"""The machine code of the tiled engine: a block of steps, layer by layer, whose slots or units are shared among threads.
 
 Where there are many slots, a thread has slots of its own. Where there are few, it has units of its own in every layer: it
 multiplies the states of all slots with the weights of its units, and meets the others once a step. A number is added up in
@@ -21,11 +21,10 @@ from unpadded.kernels import (
     five_rows,
     four_rows,
     meet,
+    next_states,
     one_row,
     rounded,
-    sigmoid,
     six_rows,
-    tanh,
     three_rows,
     two_rows,
 )
@@ -156,20 +155,7 @@ def _step(layer, own, slots, weights, scales, rows, row, c, hidden):
                     *(weights, sums, i, facts, first + i, scales, first_scale + block_number * TILE),
                     *(inputs, row + first + i, place, gates, 0, 0),
                 )
-                _gate(gates, c, slots[first + i], unit, hidden, block_number * LANES)
-
-
-@compiled
-def _gate(gates, c, slot, unit, h, at):
-    """From the sums of the gates i, f, o, g of LANES units, those from `at` on of a layer, to their next c and h."""
-    i, f, o, g = np.uintp(0), np.uintp(LANES), np.uintp(2 * LANES), np.uintp(3 * LANES)
-    row, first, second = np.uintp(slot), np.uintp(unit + at), np.uintp(at)
-    for j in range(g):
-        gates[i, j] = sigmoid(gates[i, j])
-    for j in range(f):
-        new = gates[i, f + j] * c[row, first + j] + gates[i, j] * tanh(gates[i, g + j])
-        c[row, first + j] = new
-        h[row, second + j] = gates[i, o + j] * tanh(new)
+                next_states(gates, c, slots[first + i], unit + block_number * LANES, hidden, block_number * LANES)
 
 
 @compiled
