@@ -195,6 +195,13 @@ def test_models_that_cannot_be_streamed_are_refused(broken):
         read_layers(Stand)
 
 
+def test_a_layer_without_an_lstms_weights_is_named_too():
+    lm = random_model()
+    lm.awd_lstm.rnns[1] = nn.Linear(3, 3)
+    with pytest.raises(InputError, match="Layer 1 is a Linear"):
+        DocumentEncoder(lm)
+
+
 def test_a_product_that_depends_on_the_number_of_rows_is_done_in_panels():
     product = RowProduct(torch.eye(3))
     product._multiply = lambda x, bias: x + (len(x) != PANEL) * 1e-3  # another kernel for every other number of rows

@@ -36,8 +36,8 @@ class DocumentEncoder:
     `layer`: whose states are pooled, an index, or "all" for every layer's side by side. `token_weights`: float array
     [vocabulary] for the weighted mean, e.g. inverse document frequencies. `device`: where to compute, the CPU unless said.
     `slots` (documents in flight) and `chunk_length` (steps of a block) are chosen from the model and the documents, and never
-    change a vector. Raises `InputError` for an unknown name, a device that is not
-    there, a model that cannot be streamed and weights that are not finite.
+    change a vector. Raises `InputError` for an unknown name, a device that is not there, a model that cannot be streamed and
+    weights that are not finite.
 
     One encoder may be used by any number of threads at once, and each gets the bits that it would get alone: threads share
     the weights and tables made of them, which are only read; states, pools and buffers belong to a call. Only training the

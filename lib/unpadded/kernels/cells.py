@@ -12,7 +12,7 @@ from unpadded.kernels.numba_math import FIFTH, FOURTH, HALF, LN2_HIGH, LN2_LOW, 
 from unpadded.kernels.tiles import F32, FMA, I8, I32, I64, LANES, declared
 
 NUMBERS, WHOLE = ir.VectorType(F32, LANES), ir.VectorType(I32, LANES)
-SERIES = (SIXTH, FIFTH, FOURTH, THIRD, HALF, 1)  # of exp, the highest power's coefficient left out
+SERIES = (SIXTH, FIFTH, FOURTH, THIRD, HALF, 1)  # coefficients of exp, after that of the highest power
 CERTAIN = 20  # tanh of half of it is 1, to rounding
 TO_WHOLE, ITS_BITS = 3 << 22, 0x4B400000  # a sum with it has no fraction: its last bits are the nearest whole number
 

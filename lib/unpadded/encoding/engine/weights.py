@@ -82,8 +82,10 @@ def _read_layer(rnn: nn.Module, number: int, device: torch.device | None, lanes:
 
 
 def _weights_of(rnn: nn.Module) -> tuple[torch.Tensor, ...]:
-    """A layer's input and recurrent weights and, where it has them, its two biases."""
+    """A layer's input and recurrent weights and, where it has them, its two biases; none where it is no LSTM."""
     lstm = getattr(rnn, "module", rnn)
+    if not isinstance(lstm, nn.LSTM):
+        return ()
     # WeightDropout keeps the weight itself under another name; `lstm.weight_hh_l0` may hold a dropped-out copy.
     recurrent = getattr(rnn, "weight_hh_l0_raw", None)
     recurrent = lstm.weight_hh_l0 if recurrent is None else recurrent
