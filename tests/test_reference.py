@@ -260,6 +260,11 @@ def test_the_readmes_speeds_are_those_of_the_records():
     assert fastest == "ONNX Runtime int8"
     assert f"ONNX Runtime's int8, has {peers[fastest]:.1f}" in said
     assert times["unpadded int8"] > 1.3 * peers[fastest]
+    alone = records[records.lengths.str.startswith("1 of ") & records.processor.str.startswith("Intel(R) Xeon")]
+    alone = alone[alone.method.str.startswith("unpadded")]
+    assert "faster than by the loop at every length from 1 to 2,000 tokens" in said
+    assert set(alone.lengths) == {f"1 of {n}" for n in (1, 10, 100, 400, 2000)}
+    assert alone["times the loop"].astype(float).min() > 1
 
 
 def test_the_readmes_price_of_int8_is_what_was_measured():
