@@ -123,7 +123,8 @@ def multiplies_bytes() -> bool:
 
 def is_narrow(awd_lstm) -> bool:
     """Whether every layer has so few units that, without tiles, documents are read side by side rather than in slots."""
-    return max(getattr(rnn, "module", rnn).hidden_size for rnn in awd_lstm.rnns) <= NARROW
+    layers = (getattr(rnn, "module", rnn) for rnn in awd_lstm.rnns)
+    return max(getattr(layer, "hidden_size", 0) for layer in layers) <= NARROW  # what is no LSTM, its engine will name
 
 
 def _layer_indices(layer: int | str, n_layers: int) -> tuple[int, ...]:
