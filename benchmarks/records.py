@@ -25,6 +25,7 @@ class Section(NamedTuple):
 
 
 WHERE = ("model", "threads", "processor")
+GOALS = (110, 100, 87)  # test perplexities on WikiText-2
 DOCUMENTS = Section(
     "Documents into vectors",
     """Times as fast as fastai's loop over single documents, all methods of a table in one process and taking turns: the best
@@ -57,7 +58,7 @@ PERPLEXITIES = Section(
     """Minutes of training until the test text's perplexity was first measured at most so high; *best* is the lowest that was
 measured, and after how many minutes. By `benchmarks/training.py --data`.""",
     WHERE,
-    (*WHERE, "110", "100", "87", "best", "minutes", "commit"),
+    (*WHERE, *map(str, GOALS), "best", "minutes", "commit"),
 )
 SECTIONS = (DOCUMENTS, REQUESTS, TRAINING, PERPLEXITIES)
 HEAD = """# Records
@@ -93,9 +94,8 @@ def keep(path: Path, table: pd.DataFrame, section: Section = DOCUMENTS, *, model
     """Put the rows of `table` into the records in `path`, in the place of those of the same run."""
     new = table.assign(model=model, threads=str(threads), processor=processor(), commit=commit())
     new = new.reindex(columns=section.columns).fillna("").astype(str)
-    old, of = read(path, section), list(section.of)
-    groups = pd.MultiIndex.from_frame(new[of].drop_duplicates())
-    kept = {other: read(path, other) for other in SECTIONS}
+    kept, of = {each: read(path, each) for each in SECTIONS}, list(section.of)
+    old, groups = kept[section], pd.MultiIndex.from_frame(new[of].drop_duplicates())
     kept[section] = pd.concat([old[~old.set_index(of).index.isin(groups)], new], ignore_index=True)
     with atomic_write(path) as file:
         file.write("\n".join([HEAD, *(_in_markdown(*both) for both in kept.items() if len(both[1]))]).encode())

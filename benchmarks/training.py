@@ -24,7 +24,7 @@ from fastai.text.data import LMDataLoader, TensorText
 from fastai.text.learner import language_model_learner
 from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_lm_config
 
-from records import PERPLEXITIES, TRAINING, keep
+from records import GOALS, PERPLEXITIES, TRAINING, keep
 from unpadded import TrainingSettings, train
 from unpadded.common import write_table
 from unpadded.report import perplexity_curves, save_figure
@@ -40,7 +40,6 @@ MODELS = {"full": FULL, "default": replace(TrainingSettings(), min_count=1)}
 LAYERS = ((400, 400), (1152, 400), (800, 800), (400, 1152), (1152, 1152))  # units in and out
 # Merity, Keskar and Socher, "Regularizing and Optimizing LSTM Language Models", ICLR 2018, arXiv 1708.02182, table 2.
 PAPER = {"WikiText-2": {"valid": 68.6, "test": 65.8}}
-GOALS = (110, 100, 87)  # test perplexities on WikiText-2
 WARM_UP = 2  # steps that are not timed
 
 

@@ -1,4 +1,4 @@
-"""The engine of wide models: its products, its threads, its bytes; that batches change nothing is tested with all engines."""
+"""The tiled engine: its products, its threads, its bytes; that batches change nothing is tested with all engines."""
 
 import os
 import subprocess
