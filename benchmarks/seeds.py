@@ -15,25 +15,18 @@ from unpadded import DocumentEncoder, TrainingSettings, TuningSettings, train, t
 from unpadded.common import write_json, write_table
 from unpadded.corpus import Corpus, load_corpus
 from unpadded.evaluation import (
-    against,
     choose,
-    classify_all,
-    cluster_all,
-    compared,
     concatenate,
     extract,
     extract_tuned,
-    rank_corpus,
-    recommended_name,
-    split_documents,
     tokenized,
     training_documents,
     tuning_documents,
     validation_tokens,
-    with_topics,
     write_recommended,
     write_scores,
 )
+from unpadded.report import find_classes, find_clusters, find_ranked
 from unpadded.runs.profiles import EXTRACT, STAGES, TEACH, TRAIN
 from unpadded.tokens import chosen_tokenizer
 
@@ -80,31 +73,19 @@ def measure(corpus: Corpus, folder: Path, *, seed: int, baselines: str) -> None:
 
 def score(corpus: Corpus, run: Path, *, seed: int, done):
     """The tables of scores of the tasks that the corpus has; the tests of what is recommended go to `run`/tests."""
-    chosen, about = recommended_name(run), {"corpus_name": corpus.name}
-    choice = {"postprocesses": QUICK["06_clustering"]["postprocesses"], "seed": seed}
-    kept = run / "tests"
-    if len(corpus.topics) > 1:
-        some, vectors = with_topics(corpus, compared(corpus, run, **choice))
-        found, details = cluster_all(vectors, some.labels, ids=some.ids, **about, seed=seed)
-        tests = against(chosen, details.per_item(), corpus=corpus.name, metric="AMI", seed=seed)
-        write_table(kept / "06_clustering.csv", tests)
-        yield found
-        done("06_clustering")
-    rankings = rank_corpus(corpus, compared(corpus, run, queries=True, **choice), fused=chosen, seed=seed)
-    for task, result in rankings.items():
-        tests = against(chosen, result.per_item, corpus=f"{corpus.name}, {task}", metric="nDCG@10", seed=seed)
-        write_table(kept / f"07_ranking {task}.csv", tests)
-        yield result.scores
-    done("07_ranking")
-    if len(corpus.topics) > 1:
-        vectors = compared(corpus, run, words="tfidf", **choice)
-        learned, asked = split_documents(corpus.labels, corpus.split, texts=corpus.texts, seed=seed)
-        about |= {"ids": corpus.ids, "train": learned, "test": asked}
-        found, details = classify_all(vectors, corpus.labels, **about, seed=seed)
-        tests = against(chosen, details.per_item(), corpus=corpus.name, metric="accuracy", seed=seed)
-        write_table(kept / "08_classification.csv", tests)
-        yield found
-        done("08_classification")
+    options = {"postprocesses": QUICK["06_clustering"]["postprocesses"], "seed": seed}
+    with_topics = len(corpus.topics) > 1
+    find = {
+        "06_clustering": lambda: [find_clusters(corpus, run, **options)] if with_topics else [],
+        "07_ranking": lambda: find_ranked(corpus, run, **options),
+        "08_classification": lambda: [find_classes(corpus, run, **options)] if with_topics else [],
+    }
+    for stage, found_by in find.items():
+        for found in found_by():
+            task = found.name.removeprefix(corpus.name).removeprefix(",")  # of a ranking
+            write_table(run / "tests" / f"{stage}{task}.csv", found.tests())
+            yield found.scores
+        done(stage)
 
 
 def main() -> None:

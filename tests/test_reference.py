@@ -27,6 +27,7 @@ SPOKEN = {
     "word_vectors": "word vectors",
     "fasttext": "fasttext",
     "lsa_ngrams": "lsa of words and n-grams",
+    "lsa_word_vectors": "lsa with word vectors",
     "sif": "smooth inverse frequency",
     "input_embeddings": "input embeddings",
     "input_embeddings_idf": "input embeddings",

@@ -191,6 +191,11 @@ def test_describe_counts():
     assert repr(corpus) == "Corpus('toy': 4 documents, 2 topics, 0 queries)"
 
 
+def test_what_is_learned_from_is_counted_first_whatever_stands_first():
+    corpus = Corpus("toy", list("abcd"), list("wxyz"), split=["test", "unlabelled", "test", "train"])
+    assert list(corpus.describe()["splits"].items()) == [("train", 1), ("test", 2), ("unlabelled", 1)]
+
+
 def test_texts_in_two_splits_or_topics_are_noted(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("text,label,split\na,x,train\na,y,test\nb,x,train\nb,x,test\nc,x,train\n")

@@ -16,9 +16,8 @@ from unpadded.evaluation.baselines.baselines import (
     word_vectors,
 )
 from unpadded.evaluation.baselines.fasttext import fasttext_vectors
-from unpadded.evaluation.baselines.ppmi import ppmi_vectors
 from unpadded.evaluation.scores import FitRecord
-from unpadded.tokens import idf_weights
+from unpadded.tokens import idf_weights, ppmi_vectors
 from unpadded.tokens.counts import count_matrix, document_frequencies
 
 TEXTS = ["rocket moon", "moon orbit", "bread butter", "butter oven bread", "zebra zebra moon", ""]
@@ -86,9 +85,9 @@ def test_all_baselines_at_once(monkeypatch):
     made = all_baselines(TEXTS, IDS, train=np.arange(4), token_ids=TOKENS, table=table, learned=learned)
     names = [representation.name for representation in made]
     of_texts, of_table = ["random", "tfidf", "lsa", "lsa_ngrams"], ["input_embeddings", "input_embeddings_idf"]
-    assert names == [*of_texts, *of_table, "word_vectors", "fasttext", "sif"]
+    assert names == [*of_texts, *of_table, "word_vectors", "lsa_word_vectors", "fasttext", "sif"]
     assert all(representation.vectors.shape[0] == 6 for representation in made)
-    assert [learned in representation.fitted for representation in made] == [False] * 4 + [True] * 2 + [False] * 3
+    assert [learned in representation.fitted for representation in made] == [False] * 4 + [True] * 2 + [False] * 4
     assert len(all_baselines(TEXTS, IDS, train=np.arange(4))) == 4
 
 

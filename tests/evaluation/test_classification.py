@@ -181,7 +181,7 @@ def test_what_cannot_be_used_is_left_out_with_a_note():
     )
     assert (scores["n"] == len(test) - 2).all()
     assert list(details.predictions) == ["mean"]
-    curve = learning_curve([lm(vectors), same], changed, details, train=train)
+    curve = learning_curve([lm(vectors), same], changed, details)
     assert set(curve["method"]) == {"mean"}
     assert curve["n_train"].iloc[-1] == len(train) - 2
     with pytest.raises(InputError, match="same: every document has the same vector"):
@@ -230,7 +230,7 @@ def test_the_learning_curve_ends_at_the_classification_score_and_rises(monkeypat
     train, test = split_documents(labels)
     scores, details = classify_all([lm(vectors)], labels, corpus_name="tiny", ids=ids, train=train, test=test)
     monkeypatch.setattr(classification, "PER_CLASS", (2, 10, 1000))
-    curve = learning_curve([lm(vectors)], labels, details, train=train)
+    curve = learning_curve([lm(vectors)], labels, details)
     assert curve["per_class"].tolist() == [2, 10, 0]
     assert curve["n_train"].tolist() == [8, 40, 180]
     assert curve["accuracy"].iloc[-1] == scores["value"].iloc[0]

@@ -12,14 +12,15 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from unpadded.common.errors import InputError
 from unpadded.evaluation.baselines import doc2vec as doc2vec_module
 from unpadded.evaluation.baselines import ngrams
-from unpadded.evaluation.baselines.baselines import all_baselines, lsa_ngrams, nmf, sif, tfidf
+from unpadded.evaluation.baselines.baselines import all_baselines, lsa_ngrams, lsa_word_vectors, nmf, sif, tfidf
 from unpadded.evaluation.baselines.doc2vec import doc2vec_vectors, epochs
 from unpadded.evaluation.baselines.ngrams import ngram_tfidf
-from unpadded.evaluation.baselines.ppmi import ppmi_vectors
 from unpadded.evaluation.baselines.sif import A
-from unpadded.evaluation.scores import FitRecord
+from unpadded.evaluation.choice.pieces import cut
+from unpadded.evaluation.scores import FitRecord, Representation
+from unpadded.tokens import ppmi_vectors
 
-RIVALS = ("lsa_ngrams", "nmf", "sif", "doc2vec")
+RIVALS = ("lsa_ngrams", "nmf", "lsa_word_vectors", "sif", "doc2vec")
 SPACE, KITCHEN = "rocket moon orbit".split(), "bread butter oven".split()
 
 
@@ -81,6 +82,27 @@ def test_a_words_forms_are_alike_by_their_ngrams_and_not_by_words():
     similarity = made.vectors @ made.vectors.T
     np.testing.assert_allclose(similarity.diagonal(), 1, rtol=1e-5)
     assert similarity[0, 1] > 0.9 > similarity[0, 2] + 0.5
+
+
+def test_the_words_part_counts_half_as_much_unless_pieces_say_else_and_without_what_all_share():
+    rng = np.random.default_rng(0)
+    topics, words = rng.standard_normal((30, 4)), rng.standard_normal((30, 3)) + 5
+    words[29] = 0  # a document without words
+    parts = [Representation(name, "", "none", array) for name, array in (("lsa", topics), ("word_vectors", words))]
+    made = lsa_word_vectors(*parts, train=np.arange(20)).vectors
+    assert made.shape == (30, 7)
+    np.testing.assert_allclose(np.linalg.norm(made, axis=1), 1, rtol=1e-6)
+    unit, centred = (array / np.linalg.norm(array, axis=1)[:, None] for array in (topics, words - words[:20].mean(0)))
+    expected = (unit[:29] @ unit[:29].T + 0.5 * centred[:29] @ centred[:29].T) / 1.5
+    np.testing.assert_allclose(made[:29] @ made[:29].T, expected, atol=1e-6)
+    np.testing.assert_allclose(made[29], [*unit[29], 0, 0, 0], atol=1e-6)
+    pieces = cut([f"a b c d {i}" for i in range(7)], range(7))
+    assert len(pieces.texts) == 28
+    topics[-28:], words[-28:] = rng.standard_normal((28, 4)), np.tile(rng.standard_normal((7, 3)), (4, 1)) + 5
+    by_words = lsa_word_vectors(*parts, train=np.arange(2), pieces=pieces).vectors  # which find every half
+    assert np.linalg.norm(by_words[0, 4:]) ** 2 == pytest.approx(0.5)
+    by_topics = lsa_word_vectors(*parts[::-1], train=np.arange(2), pieces=pieces).vectors
+    assert np.linalg.norm(by_topics[0, 3:]) ** 2 < 0.2
 
 
 def test_topics_are_weights_and_the_two_that_there_are():

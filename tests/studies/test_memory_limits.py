@@ -5,8 +5,10 @@ import pytest
 from encoder_tools import as_corpus, random_documents
 from unpadded.common.errors import InputError
 from unpadded.studies.speed import memory as memory_limits
+from unpadded.studies.speed import workload
 from unpadded.studies.speed.memory import LIMITED, MIB, MemoryJob, measure_memory
 from unpadded.studies.speed.throughput import model_of_shape
+from unpadded.studies.speed.workload import Workload
 
 pytestmark = pytest.mark.slow
 
@@ -62,6 +64,29 @@ def test_a_padded_batch_holds_every_state_and_the_encoder_does_not(folders):
     assert naive.peak_mib > states > ours.peak_mib > 0
     assert naive.documents == ours.documents == 64
     assert naive.cpu_seconds > 0
+
+
+def test_memory_grows_with_documents_and_with_the_longest_as_asked(tmp_path, monkeypatch):
+    monkeypatch.setattr(workload, "METHODS", ("loop", "unpadded"))  # a process for each is what takes the time
+    work = Workload(model_of_shape("16/16/1", VOCABULARY), n_tokens=10**6, longest=30, sizes=[4])
+    grown = work.growth(as_corpus(random_documents([30] * 80)), n_documents=[70], longest=[200], folder=tmp_path)
+    assert grown.growing.tolist() == ["documents", "longest"]
+    assert grown.documents.tolist() == [70, 64]
+    assert grown.longest.tolist() == [30, 200]
+    assert grown.returned_mib.tolist() == pytest.approx((grown.documents * 3 * 16 * 4 / MIB).tolist())
+    assert (grown.micros > 0).all()
+
+
+@pytest.mark.skipif(not LIMITED, reason="only Linux holds a process to a limit")
+def test_a_small_machine_is_tried_with_twice_as_many_documents_each_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(workload, "METHODS", ("loop", "unpadded"))
+    work = Workload(model_of_shape("16/16/1", VOCABULARY), n_tokens=100, longest=30, sizes=[4])
+    corpora = {"one": as_corpus(random_documents([30] * 5))}
+    found = work.small_machine(corpora, folder=tmp_path, limit_mib=LIMIT)
+    assert found[["corpus", "method"]].drop_duplicates().to_numpy().tolist() == [["one", "unpadded"]]
+    assert found.batch_size.tolist() == [1, 2, 4, 5]
+    assert found.limit_mib.eq(LIMIT).all()
+    assert work.small_machine(corpora, folder=tmp_path, limit_mib=0).empty
 
 
 def test_a_process_that_cannot_start_says_why(folders, tmp_path):

@@ -15,11 +15,11 @@ from unpadded.common import InputError
 from unpadded.tokens import TokenizedCorpus, idf_weights, mark_ids
 from unpadded.training import checkpoint
 from unpadded.training.objective import LanguageModelObjective
-from unpadded.training.tuning import halves, halves_found, loop
+from unpadded.training.tuning import halves, halves_found, loop, teacher
 from unpadded.training.tuning.case import CAPITALS, LOWERED, Recasing
 from unpadded.training.tuning.objective import TuningObjective, contrastive_loss, relation_loss
 from unpadded.training.tuning.pieces import PieceLoader, grouped, two_pieces
-from unpadded.training.tuning.teacher import document_topics, ngrams_of
+from unpadded.training.tuning.teacher import document_topics, document_words, ngrams_of, teacher_vectors
 
 pytestmark = pytest.mark.slow
 
@@ -96,15 +96,16 @@ def test_batches_of_a_pass_read_every_document_and_a_resumed_pass_goes_on(tiny_t
     assert set(order.ravel()) == set(range(len(tiny_tokens)))
 
 
-def test_pieces_are_as_alike_as_their_documents_are_in_a_latent_semantic_analysis(tiny_corpus):
+def test_pieces_are_as_alike_as_the_words_of_their_documents_say(tiny_corpus):
     texts = [*tiny_corpus.texts[:6], tiny_corpus.texts[0]]
     tokens = tokenize(texts)
     loader = PieceLoader(tokens, batch_size=7, length=10, deletion=0.3, topics=3)
     _, likeness, _ = next(iter(loader))
     order = loader._order(0)[:7]
-    topics = document_topics(tokens, 3)
-    assert topics.shape == (7, 3)
-    np.testing.assert_allclose(likeness[:7, :7], (topics @ topics.T)[np.ix_(order, order)], atol=1e-6)
+    taught = teacher_vectors(tokens, 3)
+    assert taught.shape == (7, 3 + 3)
+    np.testing.assert_allclose(np.linalg.norm(taught, axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(likeness[:7, :7], (taught @ taught.T)[np.ix_(order, order)], atol=1e-6)
     np.testing.assert_array_equal(likeness, likeness[:7, :7].repeat(2, 2))
     copies = np.flatnonzero(np.isin(order, [0, 6]))
     np.testing.assert_allclose(likeness[np.ix_(copies, copies)], 1, atol=1e-6)
@@ -134,9 +135,53 @@ def test_there_are_no_more_topics_than_a_small_corpus_can_have(tiny_tokens):
 
 
 def test_documents_of_the_same_words_have_no_topics():
-    topics = document_topics(tokenize(["one two three"] * 5), 10)
+    same = tokenize(["one two three"] * 5)
+    topics = document_topics(same, 10)
     assert topics.shape == (5, 1)
     assert not topics.any()
+    assert not teacher_vectors(same, 10).any(), "what rounding leaves of equal word vectors is no direction"
+
+
+def test_documents_whose_words_stand_among_the_same_words_are_alike_though_they_share_none():
+    """What the teacher's word vectors know of a text of one rare word, and its topics hardly do."""
+    rng = np.random.default_rng(0)
+    around = ["lift drag stall flap rudder".split(), "oven flour sugar bake butter".split()]
+    rare = [["".join(rng.choice(list("abcdefghijklm"), 6)) for _ in range(8)] for _ in around]
+    texts = [f"{rare[kind][i % 8]} {' '.join(rng.permutation(around[kind])[:3])}" for kind in (0, 1) for i in range(80)]
+    tokens = tokenize([*texts, *rare[0], *rare[1]])
+
+    def margin(vectors) -> float:
+        """How much nearer the rare words of one kind are to each other than to those of the other, on average."""
+        cosines = vectors[160:] @ vectors[160:].T
+        return cosines[:8, :8][~np.eye(8, dtype=bool)].mean() - cosines[:8, 8:].mean()
+
+    assert margin(teacher_vectors(tokens, 20)) > margin(document_topics(tokens, 20)) + 0.2
+
+
+def test_what_halves_of_other_documents_find_says_how_much_word_vectors_count(monkeypatch, tiny_tokens):
+    n = len(tiny_tokens)
+    read, asked = tiny_tokens.select(range(n - 20)), tiny_tokens.select(range(n - 20, n))
+    rng = np.random.default_rng(0)
+    good, bad = np.tile(rng.standard_normal((20, 9)), (2, 1)), rng.standard_normal((40, 9))  # rows of the 40 halves
+
+    def share(of_topics, of_words) -> float:
+        for name, rows in (("document_topics", of_topics), ("document_words", of_words)):
+            made = np.vstack([rng.standard_normal((len(read), 9)), rows]).astype(np.float32)
+            monkeypatch.setattr(teacher, name, lambda *_, made=made, **options: made)
+        return float(np.linalg.norm(teacher.teacher_vectors(read, 9, held_out=asked)[0, 9:]) ** 2)
+
+    assert share(good, good) == pytest.approx(0.5 / 1.5, abs=1e-3)
+    assert share(bad, good) == pytest.approx(0.5, abs=1e-3)  # as much as topics, and no more
+    assert share(good, bad) < 0.05
+
+
+def test_nothing_is_learned_from_the_documents_beside(tiny_tokens):
+    read, other = tiny_tokens.select(range(60)), [tiny_tokens[i] for i in range(60, 80)]
+    for view in (document_topics, document_words):
+        alone, with_others = view(read, 8), view(read, 8, beside=other)
+        assert len(with_others) == 80
+        np.testing.assert_allclose(with_others[:60], alone, atol=1e-5)
+        assert np.abs(with_others[60:]).max() > 0
 
 
 def test_the_loss_is_how_far_cosines_are_from_those_of_the_documents():

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         SWEEP_SUMMARY,
         VERDICTS,
     )
-    from unpadded.common.nearest import Scorer, cosine_scorer, first_documents, nearest_rows
+    from unpadded.common.nearest import Scorer, cosine_scorer, first_documents, nearest_rows, reciprocal_places
     from unpadded.common.processes import (
         ENVIRONMENT,
         KERNEL_ENVIRONMENT,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
+from scipy import sparse
 from sklearn.metrics.pairwise import linear_kernel
 from sklearn.preprocessing import normalize
 from sklearn.utils import gen_batches
@@ -67,3 +68,13 @@ def _sorted_top(scores: np.ndarray, depth: int) -> np.ndarray:
     order = np.argsort(-values, axis=1, kind="stable")
     top, values = np.take_along_axis(top, order, axis=1), np.take_along_axis(values, order, axis=1)
     return np.where(np.isneginf(values), -1, top)
+
+
+def reciprocal_places(questions, answers) -> np.ndarray:
+    """One over the place of answer i among all `answers` [n, width] asked for by question i, by cosine: float64 [n].
+
+    Dense or sparse. Answers that are equally near share the worst place, so that vectors which are all the same find nothing.
+    """
+    cosines = normalize(questions) @ normalize(answers).T
+    cosines = cosines.toarray() if sparse.issparse(cosines) else np.asarray(cosines)
+    return 1 / (cosines >= np.diag(cosines)[:, None] - 1e-7).sum(axis=1)

@@ -16,6 +16,7 @@ from unpadded.corpus import sampling
 from unpadded.corpus.documents import Documents
 from unpadded.corpus.loading import load_documents
 from unpadded.corpus.readers.read import Reading, refuse_columns
+from unpadded.corpus.splits import counted
 from unpadded.corpus.validation import as_name
 
 Value = TypeVar("Value")
@@ -163,7 +164,7 @@ class Corpus(Documents):
         return {
             "name": self.name,
             "documents": len(self),
-            "splits": dict(Counter(self.split or ())),
+            "splits": counted(self.split or ()),
             "topics": len(self.topics),
             "mean_words": round(float(np.mean(words)), 1),
             "median_words": float(np.median(words)),

@@ -1,6 +1,7 @@
 """What the parts of a corpus are called: train, valid, test, unlabelled, and every usual name of these."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from unpadded.common import InputError
@@ -27,6 +28,12 @@ def plain_splits(values: Sequence[str]) -> list[str]:
     """The values of a split column, as train, valid, test and unlabelled where every one of them is called after these."""
     parts = {value: part_called(value) if isinstance(value, str) else None for value in dict.fromkeys(values)}
     return [parts[value] or value for value in values] if all(parts.values()) else list(values)
+
+
+def counted(split: Iterable[str]) -> dict[str, int]:
+    """Documents of each part, those that are learned from first, whatever stands first in the file."""
+    counts = Counter(split)
+    return {part: counts[part] for part in dict.fromkeys([*SYNONYMS, *counts]) if part in counts}
 
 
 def check_splits(split: Iterable[str], where: str) -> None:

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from unpadded.evaluation.baselines.baselines import fasttext, lsa, tfidf, word_vectors
     from unpadded.evaluation.baselines.static import static_vectors
     from unpadded.evaluation.baselines.transformer import minilm, transformer_vectors
-    from unpadded.evaluation.choice.pieces import pieces_of, tuning_documents
+    from unpadded.evaluation.choice.pieces import Pieces, pieces_of, tuning_documents
     from unpadded.evaluation.choice.recommended import choose, read_choice, recommended_name, write_recommended
     from unpadded.evaluation.classification import (
         classify_all,

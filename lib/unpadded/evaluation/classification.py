@@ -191,7 +191,6 @@ def learning_curve(
     labels: Sequence[str],
     details: ClassificationDetails,
     *,
-    train: np.ndarray,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Test accuracy against training documents per topic, from the first of PER_CLASS to all; nested draws by `seed`.
@@ -200,8 +199,7 @@ def learning_curve(
     was chosen with all labels. Intervals are over test documents, for the labels as they were drawn once.
     Returns columns method, per_class (0 for all), n_train, accuracy, ci_low, ci_high.
     """
-    labels, test = np.array([label or "" for label in labels]), details.test
-    train = train[np.isin(train, details.train)]
+    labels, train, test = np.array([label or "" for label in labels]), details.train, details.test
     rank = _rank_within_topic(labels[train], seed)
 
     def rows_of(representation: Representation) -> list[list]:

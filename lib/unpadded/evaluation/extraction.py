@@ -48,6 +48,7 @@ def extract(
         table=encoder.lm.awd_lstm.encoder.weight.detach().cpu().float().numpy(),
         marks=mark_ids(encoder.lm.vocab),
         learned=learned,
+        pieces=pieces_of(corpus, seed=seed),
         names=baselines,
         seed=seed,
     )

@@ -16,6 +16,14 @@ if TYPE_CHECKING:
         with_links,
     )
     from unpadded.report.figures import keep, lead_picture
+    from unpadded.report.findings import (
+        Finding,
+        Findings,
+        find_classes,
+        find_clusters,
+        find_ranked,
+        split_said,
+    )
     from unpadded.report.goals import goals_markdown, worth_markdown
     from unpadded.report.maps.density import density_contours
     from unpadded.report.maps.picture import umap_maps

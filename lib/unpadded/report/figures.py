@@ -48,13 +48,18 @@ class Picture:
         return data, {"image/png": {"width": width, "alt": self.alt}}
 
 
-def keep(figure: Figure, run: str | os.PathLike, name: str, *, alt: str = "", lead: bool = False) -> Picture:
+def keep(
+    figure: Figure | None, run: str | os.PathLike, name: str, *, alt: str = "", lead: bool = False
+) -> Picture | None:
     """Write a figure to `<run>/figures/<name>.png`, atomically; the result shows it where a notebook's cell ends.
 
+    None, where there was nothing to draw, stays None.
     `alt` says in words what the figure shows, for who cannot see it; the figures of this library say it themselves.
     With `lead` it is shown beneath the notebook's answer too, where `lead_picture` made room.
     Raises `InputError` for a figure without such words.
     """
+    if figure is None:
+        return None
     if alt:
         figure.set_label(alt)
     if not figure.get_label():

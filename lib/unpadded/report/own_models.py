@@ -23,7 +23,7 @@ METRICS = {
 }
 WORDS = (
     *("tfidf", "lsa", "lsa_ngrams", "nmf", "bm25"),
-    *("input_embeddings", "input_embeddings_idf", "word_vectors", "sif", "fasttext", "doc2vec"),
+    *("input_embeddings", "input_embeddings_idf", "word_vectors", "lsa_word_vectors", "sif", "fasttext", "doc2vec"),
 )
 KINDS: dict[str, Sequence[str]] = {
     "as trained": ("lm",),

@@ -31,7 +31,7 @@ REFERENCE_CORPORA = "lee,reuters-r8"
 WITH_IDF = {"postprocesses": "none,idf"}
 # Without fastText, whose one thread takes longer than all others together and which PPMI's word vectors are ahead of, and
 # without SIF, which makes those word vectors again, and the input embeddings, which have never been first.
-QUICK_BASELINES = "random,tfidf,lsa,lsa_ngrams,word_vectors,wordllama"
+QUICK_BASELINES = "random,tfidf,lsa,lsa_ngrams,word_vectors,lsa_word_vectors,wordllama"
 
 
 def _scored(name: str, asks: str, *, smoke: dict, quick: dict) -> Stage:

@@ -1,4 +1,4 @@
-"""The questions of notebooks 02 to 05 and certify: a first look, padding, speed, what the last state keeps, batches."""
+"""The questions of notebooks 02 to 05, 10 and certify: a first look, padding, speed, what the last state keeps, batches."""
 
 from typing import TYPE_CHECKING
 
@@ -55,5 +55,6 @@ if TYPE_CHECKING:
         work_of_token,
     )
     from unpadded.studies.speed.workload import Workload
+    from unpadded.studies.teaching import found_by_pieces, from_each_start, taught_by_pooling
 
 __getattr__, __dir__, __all__ = hand_on(__name__)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
         idf_weights,
         mark_ids,
     )
-    from unpadded.tokens.means import mean_rows
+    from unpadded.tokens.means import mean_rows, topics_and_words, words_share
+    from unpadded.tokens.ppmi import ppmi_vectors
     from unpadded.tokens.rules import RULES
     from unpadded.tokens.subword import chosen_tokenizer
     from unpadded.tokens.texts import checked_texts, refuse_what_has_no_rows

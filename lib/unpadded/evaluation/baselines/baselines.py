@@ -29,8 +29,9 @@ from unpadded.evaluation.baselines.of_tokens import (
 )
 from unpadded.evaluation.baselines.static import static_vectors
 from unpadded.evaluation.baselines.transformer import transformer_vectors
+from unpadded.evaluation.choice.pieces import Pieces
 from unpadded.evaluation.scores import FitRecord, Representation
-from unpadded.tokens import NGRAM_DOCUMENTS, NGRAM_ITERATIONS
+from unpadded.tokens import NGRAM_DOCUMENTS, NGRAM_ITERATIONS, topics_and_words, words_share
 
 
 class NoWordError(InputError):
@@ -45,11 +46,13 @@ BASELINES = (
     "input_embeddings",
     "input_embeddings_idf",
     "word_vectors",
+    "lsa_word_vectors",
     "sif",
     "fasttext",
     "wordllama",
 )
 ON_REQUEST = ("nmf", "doc2vec", "minilm")  # made only when named: each takes longer than most others together
+JOINED = ("lsa_ngrams", "word_vectors")  # what lsa_word_vectors is made of
 EMBEDDING_MEANS = {"input_embeddings": False, "input_embeddings_idf": True}  # whether tokens are weighted
 MOST_WORDS = 20_000  # the most frequent words, which TF-IDF counts
 NMF_STEPS = 50  # of coordinate descent from a good start; later ones change little and take as long
@@ -124,6 +127,27 @@ def lsa_ngrams(
     return replace(stacked, source=lsa(stacked, train=some, width=width, n_iter=NGRAM_ITERATIONS, seed=seed).vectors)
 
 
+def lsa_word_vectors(
+    topics: Representation,
+    words: Representation,
+    *,
+    train: Sequence[int] | np.ndarray,
+    pieces: Pieces | None = None,
+) -> Representation:
+    """An LSA (`lsa_ngrams`) and mean word vectors (`word_vectors`) side by side; float32 [n, width of both], unit length.
+
+    It is what tuning is taught by (`topics_and_words`), made of the training documents. The last rows of both are of
+    `pieces`, which say how much the word vectors count.
+    """
+    mean = words.vectors[np.asarray(train)].mean(axis=0)
+    found = [1.0, 1.0]
+    if pieces is not None and len(pieces.documents):
+        last = slice(-len(pieces.texts), None)
+        found = [pieces.found(view[last])["halves"].mean() for view in (topics.vectors, words.vectors - mean)]
+    both = topics_and_words(topics.vectors, words.vectors, mean=mean, share=words_share(*found))
+    return Representation("lsa_word_vectors", "", "none", both, (*dict.fromkeys([*topics.fitted, *words.fitted]),))
+
+
 def nmf(
     tfidf_vectors: Representation, *, train: Sequence[int] | np.ndarray, width: int = 100, seed: int = 0
 ) -> Representation:
@@ -151,23 +175,26 @@ def all_baselines(
     table: np.ndarray | None = None,
     marks: Sequence[int] | np.ndarray = (),
     learned: FitRecord | None = None,
+    pieces: Pieces | None = None,
     names: str = "",
     seed: int = 0,
 ) -> list[Representation]:
     """random, those of words; with `token_ids` and the embedding `table` those of tokens; wordllama where installed.
 
-    `marks` are the ids that weigh least. `learned` says what the table was trained on, and goes with the representations that
-    use it. `names`: which of BASELINES and ON_REQUEST are made, comma separated (empty: all of the former). Raises
-    `InputError` for an unknown name and `MissingExtraError` for one that is named and not installed.
+    `marks` are the ids that weigh least. The last of the texts are those of `pieces`, where there are any. `learned` says
+    what the table was trained on, and goes with the representations that use it. `names`: which of BASELINES and ON_REQUEST
+    are made, comma separated (empty: all of the former). Raises `InputError` for an unknown name and `MissingExtraError` for
+    one that is named and not installed.
     """
     wanted = listed(names, [*BASELINES, *ON_REQUEST], what="baseline") if names else BASELINES
+    needed = {*wanted, *(JOINED if "lsa_word_vectors" in wanted else ())}
     found = [random_vectors(len(texts), seed=seed)]
     with suppress(NoWordError):  # numbers and signs alone: then there are no such baselines
         words = tfidf(texts, ids, train=train)
         found.append(words)
         if "lsa" in wanted:
             found.append(lsa(words, train=train, seed=seed))
-        if "lsa_ngrams" in wanted:
+        if "lsa_ngrams" in needed:
             found.append(lsa_ngrams(words, texts, train=train, seed=seed))
         if "nmf" in wanted:
             found.append(nmf(words, train=train, seed=seed))
@@ -175,8 +202,11 @@ def all_baselines(
         weightings = [idf for name, idf in EMBEDDING_MEANS.items() if name in wanted]
         means = [input_embeddings(token_ids, table, ids, train=train, idf=idf, marks=marks) for idf in weightings]
         found += [mean if learned is None else mean.with_record(learned) for mean in means]
-        if "word_vectors" in wanted:
+        if "word_vectors" in needed:
             found.append(word_vectors(token_ids, len(table), ids, train=train, seed=seed, marks=marks))
+        made = {one.method: one for one in found}
+        if "lsa_word_vectors" in wanted and made.keys() >= {*JOINED}:
+            found.append(lsa_word_vectors(*(made[part] for part in JOINED), train=train, pieces=pieces))
         if "fasttext" in wanted:
             found.append(fasttext(token_ids, len(table), ids, train=train, marks=marks))
         if "sif" in wanted:

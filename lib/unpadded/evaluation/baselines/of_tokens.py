@@ -12,10 +12,9 @@ import numpy as np
 
 from unpadded.evaluation.baselines.doc2vec import WIDTH, doc2vec_vectors
 from unpadded.evaluation.baselines.fasttext import fasttext_vectors
-from unpadded.evaluation.baselines.ppmi import ppmi_vectors
 from unpadded.evaluation.baselines.sif import sif_vectors
 from unpadded.evaluation.scores import FitRecord, Representation
-from unpadded.tokens import idf_weights, mean_rows
+from unpadded.tokens import idf_weights, mean_rows, ppmi_vectors
 
 
 def input_embeddings(

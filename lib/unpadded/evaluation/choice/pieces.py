@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from sklearn.preprocessing import normalize
 
+from unpadded.common import reciprocal_places
 from unpadded.corpus import Corpus
 from unpadded.evaluation.classification import training_documents
 
@@ -43,9 +43,9 @@ class Pieces:
         `vectors` [n_pieces, width] are those of `texts`, dense or sparse. Answers that are equally near share the worst
         place, so that vectors which are all the same find nothing.
         """
-        unit, n = normalize(vectors), len(self.documents)
-        blocks = [unit[first : first + n] for first in range(0, unit.shape[0], max(n, 1))]
-        return {kind: _reciprocal_places(*blocks[2 * i : 2 * i + 2]) for i, kind in enumerate(KINDS)}
+        n = len(self.documents)
+        blocks = [vectors[first : first + n] for first in range(0, vectors.shape[0], max(n, 1))]
+        return {kind: reciprocal_places(*blocks[2 * i : 2 * i + 2]) for i, kind in enumerate(KINDS)}
 
 
 def documents_asked(corpus: Corpus, seed: int = 0) -> np.ndarray:
@@ -103,9 +103,3 @@ def words_of(text: str) -> tuple[list[str], str]:
     words = text.split()
     spaced = len(words) > len(text) / 20  # scripts without blanks have long runs between their few
     return (words, " ") if spaced else (list(text), "")
-
-
-def _reciprocal_places(questions, answers) -> np.ndarray:
-    cosines = questions @ answers.T
-    cosines = cosines.toarray() if sparse.issparse(cosines) else np.asarray(cosines)
-    return 1 / (cosines >= np.diag(cosines)[:, None] - 1e-7).sum(axis=1)

@@ -1,4 +1,4 @@
-"""`lm_words`: the tuned model's vectors and the words' own, an LSA or TF-IDF, side by side.
+"""`lm_words`: the tuned model's vectors and the words' own (an LSA with word vectors, or TF-IDF) side by side.
 
 The cosine of two such rows is a weighted sum of the parts' cosines, so that a search by them is the fusion of two searches.
 Cosines of one kind of vectors lie far apart and those of another close together, which would decide the sum: each part is
@@ -19,7 +19,7 @@ from sklearn.preprocessing import normalize
 
 from unpadded.evaluation.scores import FitRecord, Representation, unprocessed
 
-WORDS = ("lsa_ngrams", "lsa")  # what is joined with the model's vectors: the first that there is
+WORDS = ("lsa_word_vectors", "lsa_ngrams", "lsa")  # what is joined with the model's vectors: the first that there is
 N_PAIRS = 20_000  # random pairs of training documents whose cosines' spread is taken
 
 Matrix = np.ndarray | sparse.spmatrix

@@ -45,7 +45,59 @@ class Workload:
         to it: no limit).
         """
         stored = prepared(self.lm, self.draw(tokens)[: max(sizes)], Path(folder) / shape_of(self.lm))
-        limit = {"limit_mib": limit_mib if LIMITED else 0}
+        limit = _limit(limit_mib)
         pairs = [("loop", 1), *((method, size) for method in METHODS[1:] for size in sizes)]
         jobs = [MemoryJob(**stored, **limit, method=method, sizes=(size,)) for method, size in pairs]
         return measure_memory(jobs).assign(model=shape_of(self.lm))
+
+    def small_machine(
+        self, corpora: Mapping[str, TokenizedCorpus], *, folder: str | os.PathLike, limit_mib: int
+    ) -> pd.DataFrame:
+        """`measure_memory` of every method but the loop, in one batch of 1, 2, 4 ... documents of each corpus: 512 at most.
+
+        They are as long as they are, up to 20,000 tokens. No process takes more than `limit_mib`; without a limit, or where
+        the system holds none to it, nothing is measured. Column `corpus` beside the others.
+        """
+        found = [measure_memory([]).assign(corpus="")]
+        for name, tokens in corpora.items() if limit_mib and LIMITED else ():
+            uncut = draw_documents(tokens, n_tokens=10**9, longest=20_000, seed=self.seed)[:512]
+            stored = prepared(self.lm, uncut, Path(folder) / "uncut" / name)
+            steps = tuple(sorted({min(2**k, len(uncut)) for k in range(10)}))
+            jobs = [
+                MemoryJob(**stored, method=method, sizes=steps, one_batch=True, limit_mib=limit_mib)
+                for method in METHODS[1:]
+            ]
+            found.append(measure_memory(jobs).assign(corpus=name))
+        return pd.concat(found[1:] or found, ignore_index=True)
+
+    def growth(
+        self,
+        tokens: TokenizedCorpus,
+        *,
+        n_documents: Sequence[int],
+        longest: Sequence[int],
+        folder: str | os.PathLike,
+        limit_mib: int = 0,
+    ) -> pd.DataFrame:
+        """`measure_memory` in batches of 64 as the documents become more, and as one among 64 becomes longer.
+
+        Column `growing` says which: "documents", each of `n_documents` drawn with replacement, or "longest", tokens.
+        Vectors are handed back: `returned_mib`; `micros` are microseconds of one core a token.
+        """
+        drawn, rng = self.draw(tokens), np.random.default_rng(self.seed)
+        many = prepared(self.lm, drawn, Path(folder) / "many")
+        limit, jobs = _limit(limit_mib), {"documents": [], "longest": []}
+        for n in n_documents:
+            places = tuple(rng.integers(len(drawn), size=n).tolist())
+            jobs["documents"] += [MemoryJob(**many, **limit, method=m, sizes=(64,), places=places) for m in METHODS[1:]]
+        for n in longest:
+            among = [np.resize(np.concatenate(drawn), n), *drawn[:63]]
+            stored = prepared(self.lm, among, Path(folder) / f"long {n}")
+            jobs["longest"] += [MemoryJob(**stored, **limit, method=m, sizes=(64,)) for m in METHODS[1:]]
+        grown = pd.concat([measure_memory(some).assign(growing=name) for name, some in jobs.items()])
+        returned = grown.documents * 12 * self.lm.emb_sz / 2**20  # three poolings of float32
+        return grown.assign(returned_mib=returned, micros=1e6 * grown.cpu_seconds / grown.tokens)
+
+
+def _limit(limit_mib: int) -> dict[str, int]:
+    return {"limit_mib": limit_mib if LIMITED else 0}

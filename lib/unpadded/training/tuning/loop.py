@@ -89,6 +89,7 @@ def _tune(lm, tokens, settings, *, valid, checkpoints, progress, device, callbac
         length=settings.piece_length,
         deletion=settings.deletion,
         topics=settings.topics,
+        held_out=held_out,
         backward=lm.direction == "backward",
         pad=lm.awd_lstm.pad_token,
         seed=settings.seed,

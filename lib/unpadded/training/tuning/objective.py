@@ -1,6 +1,6 @@
 """What tuning minimises: how far pieces of documents stand to each other otherwise than the whole documents do.
 
-*Relations*: the cosine of two pieces' vectors shall be that of their whole documents in a latent semantic analysis, 1 for two
+*Relations*: the cosine of two pieces' vectors shall be that of their whole documents by their words (`teacher`), 1 for two
 pieces of one document (relations as a teacher: Park et al., *Relational Knowledge Distillation*, CVPR 2019). From a part,
 read in order, the model foretells what the whole is about; documents that are alike are not torn apart.
 *Contrast*, where it is asked for: each piece has to find the other piece of its document among all pieces of the batch (Chen

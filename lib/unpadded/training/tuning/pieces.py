@@ -12,7 +12,7 @@ from unpadded.common import InputError
 from unpadded.tokens import TokenizedCorpus
 from unpadded.training.distributed import n_processes, rank
 from unpadded.training.tuning.case import Recasing
-from unpadded.training.tuning.teacher import document_topics
+from unpadded.training.tuning.teacher import teacher_vectors
 
 LEAST_STEPS = 40  # steps of a pass: a pass over a small corpus reads it several times
 GROUPS = 4  # of pieces of similar length, so that little of the work is done on what fills them up
@@ -51,8 +51,9 @@ class Pieces:
 class PieceLoader:
     """Batches of two pieces of each of `batch_size` documents: `(pieces, likeness, target)`; the target is not used.
 
-    The first pieces come before the second ones. `likeness`: float32 [2 n, 2 n], the cosines of the pieces' whole documents in
-    a latent semantic analysis of the corpus with `topics` dimensions; 1 for pieces of one document.
+    The first pieces come before the second ones. `likeness`: float32 [2 n, 2 n], the cosines of the pieces' whole documents
+    as the corpus's words tell them (`teacher_vectors` of `topics` dimensions each, weighed by the documents `held_out`); 1
+    for pieces of one document.
 
     Every pass reads all documents, in an order drawn from (`seed`, pass), a small corpus several times.
     Crops are independent of each other (Izacard et al., *Contriever*, TMLR 2022): that two often share words teaches that
@@ -72,6 +73,7 @@ class PieceLoader:
         topics: int,
         backward: bool = False,
         pad: int = 1,
+        held_out: TokenizedCorpus | None = None,
         seed: int = 0,
         device="cpu",
     ):
@@ -84,7 +86,7 @@ class PieceLoader:
         self.corpus, self.length, self.deletion, self.pad, self.seed = corpus, length, deletion, pad, seed
         self.batch_size = min(batch_size, len(self.documents) * n_processes())
         self.recased = Recasing(corpus.types, backward=backward)
-        self.topics = document_topics(corpus, topics, seed=seed)
+        self.taught = teacher_vectors(corpus, topics, held_out=held_out, seed=seed)
         self.device = torch.device(device)
         self.passes = self.start = 0
 
@@ -121,8 +123,8 @@ class PieceLoader:
         pairs = [two_pieces(self.corpus[i], self.length, self.deletion, rng) for i in documents]
         cut = [pair[0] for pair in pairs] + [pair[1] for pair in pairs]
         pieces = grouped([self.recased(piece, self.length, rng) for piece in cut], pad=self.pad)
-        topics = torch.from_numpy(self.topics[documents])
-        likeness = (topics @ topics.T).fill_diagonal_(1.0)
+        taught = torch.from_numpy(self.taught[documents])
+        likeness = (taught @ taught.T).fill_diagonal_(1.0)
         return pieces, likeness.repeat(2, 2)
 
 

@@ -25,13 +25,14 @@ class TuningSettings:
     `pooling`: how a piece's states become its vector, "mean", "weighted_mean" (by inverse document frequency), "last" or
     "max"; take the one that will be used. The weighted mean teaches the plain mean as well.
 
-    `relations` is how much it counts that two pieces stand to each other as their documents do in a latent semantic
-    analysis of at most `topics` dimensions; `contrast` how much it counts that each piece finds the other one of its document
-    among all (`temperature` divides cosines there, and documents whose cosine is above `near_duplicate` are not told apart);
-    `language_weight` how much the next word counts, without which the perplexity rises. `dropout` multiplies fastai's
-    probabilities, `clip` bounds the gradient's norm. `learning_rate` is the peak; without one it is 0.01 up to a thousand
-    documents and falls with the root of their number to 0.003: in the same minutes, a small corpus, whose language model knows
-    little, has further to go. (Seen on cranfield and medline, newsgroups and vaswani, of 1,000 and of 11,000 documents.)
+    `relations` is how much it counts that two pieces stand to each other as their documents do by their words: in a latent
+    semantic analysis and by their mean word vectors, at most `topics` dimensions each; `contrast` how much it counts that
+    each piece finds the other one of its document among all (`temperature` divides cosines there, and documents whose cosine
+    is above `near_duplicate` are not told apart); `language_weight` how much the next word counts, without which the
+    perplexity rises. `dropout` multiplies fastai's probabilities, `clip` bounds the gradient's norm. `learning_rate` is the
+    peak; without one it is 0.01 up to a thousand documents and falls with the root of their number to 0.003: in the same
+    minutes, a small corpus, whose language model knows little, has further to go. (Seen on cranfield and medline, newsgroups
+    and vaswani, of 1,000 and of 11,000 documents.)
     """
 
     max_minutes: float = 3.0

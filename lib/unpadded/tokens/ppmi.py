@@ -1,8 +1,8 @@
-"""A baseline of word vectors that are trained here: positive pointwise mutual information, factorized (PPMI-SVD).
+"""Word vectors that are learned here: positive pointwise mutual information, factorized (PPMI-SVD).
 
 Such a factorization equals word2vec's skip-gram in theory (Levy and Goldberg, NeurIPS 2014) and about equals it in practice
-(Levy, Goldberg and Dagan, TACL 2015, whose settings are taken). It is kept beside fastText's own (`fasttext_vectors`)
-because on these corpora it is the stronger baseline, in a fiftieth of the time.
+(Levy, Goldberg and Dagan, TACL 2015, whose settings are taken). On the corpora at hand they are a stronger
+baseline than fastText's own, in a fiftieth of the time.
 """
 
 from __future__ import annotations
