@@ -26,6 +26,7 @@ from unpadded.explore.data import Explorable
 from unpadded.explore.lab import lab_apart
 from unpadded.explore.pairs import compare_pair
 from unpadded.explore.panels.maps import MapPanel
+from unpadded.explore.panels.moving import FewWhileMoving
 from unpadded.report.run_page import write_report
 from unpadded.report.sweep_page import COMPARISON, write_sweep_report
 from unpadded.runs.run import NOTEBOOKS
@@ -281,6 +282,79 @@ def test_regions_are_named_on_a_map(notebook):
     page.screenshot(path=SCREENSHOTS / "lab-names.png")
     assert named > 100
     page.get_by_label("Names").select_option("topics")
+
+
+# A map in a page of its own, whose drawing only remembers what it is told: its points are numbers, in view are those below 40.
+MOVED = """async ({code, steps}) => {
+  const { default: { render } } = await import("data:text/javascript;base64," + code);
+  document.body.innerHTML = '<div class="unpadded-map"><canvas></canvas><p></p></div>';
+  const state = { filteredPoints: null, selectedPoints: [3, 50, 77], n: 100, heard: null, told: [] };
+  const shown = () => state.filteredPoints ?? Array.from({ length: state.n }, (_, i) => i);
+  document.querySelector("canvas").api = {
+    subscribe: (name, then) => { state.heard = then; return name; },
+    unsubscribe: () => { state.heard = null; },
+    get: (name) => ({
+      isPointsFiltered: state.filteredPoints !== null,
+      filteredPoints: shown(),
+      pointsInView: shown().filter((i) => i < 40),
+      selectedPoints: state.selectedPoints,
+    })[name],
+    filter: (points) => {
+      state.told.push(points.length);
+      state.filteredPoints = points;
+      state.selectedPoints = state.selectedPoints.filter((i) => points.includes(i));
+    },
+    unfilter: () => { state.told.push("all"); state.filteredPoints = null; },
+    select: (points) => { state.selectedPoints = points; },
+  };
+  const wait = (milliseconds) => new Promise((then) => setTimeout(then, milliseconds));
+  const end = render({ model: { get: () => 20 }, el: document.querySelector("p") });
+  await wait(300);
+  for (const step of steps) {
+    if (step === "move") state.heard();
+    else if (typeof step === "number") await wait(step);
+    else Object.assign(state, step);
+  }
+  end();
+  return { ...state, drawn: shown().length };
+}"""
+
+
+def moved(browser, *steps) -> dict:
+    """What a drawing of a hundred points, of which twenty are drawn while it moves, is told in these steps."""
+    page = browser.new_page()
+    code = base64.b64encode(FewWhileMoving._esm.encode()).decode()
+    found = page.evaluate(MOVED, {"code": code, "steps": list(steps)})
+    page.close()
+    return found
+
+
+def test_a_map_that_moves_draws_some_of_its_documents_and_all_when_it_rests(browser):
+    found = moved(browser, "move", 100, "move", 100, "move")
+    assert len(found["told"]) == 1, "once for the whole move"
+    assert 10 < found["told"][0] <= 20
+    assert (
+        sum(point < 40 for point in found["filteredPoints"]) > len(found["filteredPoints"]) / 2
+    )  # most from what is in view
+    found = moved(browser, "move", 100, "move", 600)
+    assert found["told"][1:] == ["all"]
+    assert found["drawn"] == 100
+    assert found["selectedPoints"] == [3, 50, 77]
+    assert found["heard"] is None, "a page that is closed listens no longer"
+
+
+def test_a_map_that_moves_keeps_its_filter_and_takes_a_new_one(browser):
+    chosen = list(range(0, 100, 3))
+    found = moved(browser, {"filteredPoints": chosen, "selectedPoints": [3]}, "move", 600)
+    assert found["filteredPoints"] == chosen
+    assert found["selectedPoints"] == [3]
+    few = list(range(15))
+    assert moved(browser, {"filteredPoints": few}, "move", 600)["told"] == [], "few are drawn as they are"
+    found = moved(browser, "move", 50, {"filteredPoints": few}, 600)
+    assert found["filteredPoints"] == few, "what was filtered while it moved stays"
+    found = moved(browser, "move", 50, {"selectedPoints": [1, 2]}, 600)
+    assert found["drawn"] == 100
+    assert found["selectedPoints"] == [1, 2], "what was selected while it moved stays"
 
 
 HOLDER = "map => [...map.querySelectorAll('*')].find(element => element.api)"

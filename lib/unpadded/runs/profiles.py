@@ -79,7 +79,7 @@ STAGES = (
         keeps=("tuning_checkpoints", "tuned_model", "embeddings_tuned", "representations_tuned"),
         parameters={
             "smoke": {"tune_minutes": 0.0, "tune_epochs": 2} | WITH_IDF,
-            "quick": {"also": "lee", "tune_minutes": 2.0, "precision": "auto"} | WITH_IDF,
+            "quick": {"also": "lee", "tune_minutes": 3.0, "precision": "auto"} | WITH_IDF,
             "reference": {"also": REFERENCE_CORPORA, "tune_minutes": 10.0, "each_minutes": 3.0},
         },
     ),

@@ -14,6 +14,7 @@ from unpadded.explore.data import Explorable
 from unpadded.explore.panels.colours import ColourPanel, named_columns
 from unpadded.explore.panels.density import DensityPanel
 from unpadded.explore.panels.filters import FilterPanel
+from unpadded.explore.panels.moving import FewWhileMoving
 from unpadded.explore.panels.names import NamePanel
 from unpadded.explore.panels.selection import SelectionPanel
 from unpadded.explore.panels.wheel import MAP_CLASS, WheelGuard
@@ -126,7 +127,8 @@ class MapPanel(Quiet):
         cells = []
         for pooling, scatter in self.scatters.items():
             name = widgets.HTML(f'<b style="font-size:1.05em">{pooling}</b>')
-            cell = widgets.VBox([name, scatter.widget, self.names.in_view[pooling]], layout={"min_width": "0"})
+            over = [self.names.in_view[pooling], FewWhileMoving()]
+            cell = widgets.VBox([name, scatter.widget, *over], layout={"min_width": "0"})
             cell.add_class(MAP_CLASS)
             cells.append(cell)
         columns = "repeat(auto-fit, minmax(min(420px, 100%), 1fr))"  # two beside each other, four on a wide screen
