@@ -29,6 +29,7 @@ from unpadded.common import (
 )
 from unpadded.corpus import Corpus
 from unpadded.embeddings import Embeddings
+from unpadded.evaluation.choice.pieces import pieces_of
 from unpadded.evaluation.choice.words import joined_with_words
 from unpadded.evaluation.classification import training_documents
 from unpadded.evaluation.postprocess import postprocess_all
@@ -151,7 +152,7 @@ def prepared(
     if tuned.exists():
         loaded += _of_these_rows(tuned, corpus, again="10_teach_the_vectors")
     train, ids = training_documents(corpus, seed), row_ids(corpus)
-    loaded += joined_with_words(loaded, ids=ids, train=train, words=words)
+    loaded += joined_with_words(loaded, ids=ids, train=train, words=words, pieces=pieces_of(corpus, seed=seed))
     found = chosen(loaded, poolings=poolings, postprocesses=postprocesses)
     steps = listed(postprocesses, POSTPROCESSES, what="post-processing")
     of_model = [r for r in found if r.method in FROM_STATES]

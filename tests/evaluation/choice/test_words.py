@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.preprocessing import normalize
 
-from unpadded.evaluation.choice.words import Part, joined_with_words
+from unpadded.evaluation.choice.pieces import cut
+from unpadded.evaluation.choice.words import WEIGHTS, Part, best_weight, joined_with_words
 from unpadded.evaluation.scores import FitRecord, Representation
 
 N = 60
@@ -98,3 +99,23 @@ def test_documents_that_are_all_the_same_are_joined_without_an_error():
         train=TRAIN,
     )[0].vectors
     assert np.isfinite(joined).all()
+
+
+@pytest.mark.parametrize(("better", "weight"), [("model", min(WEIGHTS)), ("words", max(WEIGHTS)), ("neither", 1.0)])
+def test_the_words_count_as_much_as_pieces_find_with_them(better, weight):
+    pieces = cut([f"one two three four {i}" for i in range(10)], range(10))
+    rng = np.random.default_rng(0)
+    says = np.tile(rng.standard_normal((10, 8)), (4, 1)) + 1.2 * rng.standard_normal((40, 8))  # whose pieces they are
+    noise, same = rng.standard_normal((40, 8)), np.ones((40, 8))
+    parts = {"model": (says, noise), "words": (noise, says), "neither": (same, same)}[better]
+    rows = [np.vstack([rng.standard_normal((N - 40, 8)), part]).astype(np.float32) for part in parts]
+    assert best_weight(*rows, pieces) == weight
+    tuned = Representation("lm_tuned", "mean", "none", rows[0])
+    lsa = Representation("lsa", "", "none", rows[1])
+    joined = joined_with_words([tuned, lsa], ids=IDS[:20], train=TRAIN[:20], pieces=pieces)[0]
+    share = np.linalg.norm(joined.vectors[:20, 8:], axis=1) ** 2
+    alone = joined_with_words([tuned, lsa], ids=IDS[:20], train=TRAIN[:20])[0]
+    even = np.linalg.norm(alone.vectors[:20, 8:], axis=1) ** 2
+    np.testing.assert_allclose(share / (1 - share), weight * even / (1 - even), rtol=1e-3)
+    fitted = {record.fitted: record.ids for record in joined.fitted}
+    assert fitted["weight of the words"] == {f"d{i}" for i in pieces.documents}

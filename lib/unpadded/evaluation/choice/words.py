@@ -2,7 +2,8 @@
 
 The cosine of two such rows is a weighted sum of the parts' cosines, so that a search by them is the fusion of two searches.
 Cosines of one kind of vectors lie far apart and those of another close together, which would decide the sum: each part is
-divided by the spread of its cosines between random documents first. No label is read.
+divided by the spread of its cosines between random documents first. What the words then count beside the model is the one of a
+few weights with which pieces of documents find most of their rest. No label is read.
 
 Sparse rows are for a classifier, which weighs every column itself: the vectors of the model as it was trained stand there as a
 third part. They tell what tuning leaves out, and would mislead a cosine.
@@ -17,9 +18,11 @@ import numpy as np
 from scipy import sparse
 from sklearn.preprocessing import normalize
 
+from unpadded.evaluation.choice.pieces import Pieces
 from unpadded.evaluation.scores import FitRecord, Representation, unprocessed
 
 WORDS = ("lsa_word_vectors", "lsa_ngrams", "lsa")  # what is joined with the model's vectors: the first that there is
+WEIGHTS = (1.0, 0.5, 2.0, 0.25, 0.125)  # of the words' cosines, the model's counting 1; of equals the first
 N_PAIRS = 20_000  # random pairs of training documents whose cosines' spread is taken
 
 Matrix = np.ndarray | sparse.spmatrix
@@ -31,11 +34,13 @@ def joined_with_words(
     ids: Sequence[str],
     train: Sequence[int] | np.ndarray,
     words: str = "",
+    pieces: Pieces | None = None,
 ) -> list[Representation]:
     """`lm_words`: the tuned model's mean, plain and IDF-weighted, beside the baseline `words`, or the first of WORDS.
 
     The vectors are made when they are asked for: float32, sparse where the words' are. What is fitted is fitted on the rows
-    `train`, whose `ids` are recorded. Nothing where there are no such words or no tuned model.
+    `train`, whose `ids` are recorded; but the weight of dense words by the `pieces`, whose rows are the last ones (without any
+    it is 1). Nothing where there are no such words or no tuned model.
     """
     by_name = {r.method: r for r in representations}
     beside = next((by_name[name] for name in ([words] if words else WORDS) if name in by_name), None)
@@ -43,12 +48,15 @@ def joined_with_words(
     if beside is None:
         return []
     record = FitRecord("spread of cosines", frozenset(str(ids[i]) for i in train))
+    records = [record]
+    if pieces is not None and not sparse.issparse(beside.vectors):
+        records.append(FitRecord("weight of the words", frozenset(str(ids[i]) for i in pieces.documents)))
     as_trained = [r for r in representations if r.method == "lm" and r.pooling == "mean"]
     joined = []
     for tuned in of_model:
         parts = (tuned, *(r for r in as_trained if r.postprocess == tuned.postprocess), beside)
-        fitted = dict.fromkeys([*(known for part in parts for known in part.fitted), record])
-        source = _Joined(parts, np.asarray(train))
+        fitted = dict.fromkeys([*(known for part in parts for known in part.fitted), *records])
+        source = _Joined(parts, np.asarray(train), pieces)
         joined.append(Representation("lm_words", "mean", tuned.postprocess, source, (*fitted,)))
     return joined
 
@@ -85,6 +93,7 @@ class _Joined:
 
     parts: tuple[Representation, ...]
     train: np.ndarray
+    pieces: Pieces | None
     fitted: dict[str, Part] = field(default_factory=dict)
 
     def __call__(self) -> Matrix:
@@ -94,12 +103,30 @@ class _Joined:
         if sparse.issparse(words):
             both = sparse.hstack([*map(sparse.csr_matrix, blocks)], format="csr", dtype=np.float32)
             return normalize(both)
-        return normalize(np.hstack(blocks)).astype(np.float32, copy=False)
+        return _side_by_side(*blocks, best_weight(*blocks, self.pieces))
 
     def _scaled(self, part: Representation, vectors: Matrix) -> Matrix:
         if part.name not in self.fitted:
             self.fitted[part.name] = Part.fitted(vectors[self.train])
         return self.fitted[part.name].scaled(vectors)
+
+
+def best_weight(model: np.ndarray, words: np.ndarray, pieces: Pieces | None) -> float:
+    """The one of WEIGHTS with which `pieces`, the last rows of both parts, find their rest best; 1 without two of them."""
+    if pieces is None or len(pieces.documents) < 2:
+        return WEIGHTS[0]
+    model, words = (part[-len(pieces.texts) :] for part in (model, words))
+
+    def found(weight: float) -> float:
+        kinds = pieces.found(_side_by_side(model, words, weight)).values()
+        return float(np.mean([kind.mean() for kind in kinds]))
+
+    return max(WEIGHTS, key=found)
+
+
+def _side_by_side(model: np.ndarray, words: np.ndarray, weight: float) -> np.ndarray:
+    """Rows whose cosines are the sums of both parts' products, the words' times `weight`, over what they are at most."""
+    return normalize(np.hstack([model, np.sqrt(weight) * words])).astype(np.float32, copy=False)
 
 
 def _products(unit: Matrix, first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -83,19 +83,7 @@ def _tune(lm, tokens, settings, *, valid, checkpoints, progress, device, callbac
     """Tune one direction."""
     read = _as_read(lm, tokens)
     kept, held_out = _split(read, settings.seed) if valid is None else (read, _some(_as_read(lm, valid), settings.seed))
-    loader = PieceLoader(
-        kept,
-        batch_size=settings.batch_size,
-        length=settings.piece_length,
-        deletion=settings.deletion,
-        topics=settings.topics,
-        held_out=held_out,
-        backward=lm.direction == "backward",
-        pad=lm.awd_lstm.pad_token,
-        seed=settings.seed,
-        device=device,
-    )
-    weights = idf_weights([kept[i] for i in range(len(kept))], len(kept.types), marks=mark_ids(kept.types))
+    loader = _loader(lm, kept, held_out, settings, device)
     steps = max(settings.epochs * len(loader.documents) // loader.batch_size, 1)
     rate = settings.rate_for(len(loader.documents))
     plan = replace(settings, epochs=-(-steps // len(loader)), learning_rate=rate)
@@ -105,19 +93,7 @@ def _tune(lm, tokens, settings, *, valid, checkpoints, progress, device, callbac
         torch.manual_seed(settings.seed + rank())
         own = _with_dropout(lm, settings.dropout)
         precision = chosen_precision(settings.precision, device)
-        language = LanguageModelObjective(
-            own.module, kept.counts, negatives=min(NEGATIVES, len(lm.vocab)), precision=precision
-        )
-        objective = TuningObjective(
-            language,
-            pooling=settings.pooling,
-            relations=settings.relations,
-            contrast=settings.contrast,
-            temperature=settings.temperature,
-            near_duplicate=settings.near_duplicate,
-            language_weight=settings.language_weight,
-            token_weights=torch.from_numpy(weights),
-        ).to(device)
+        objective = _objective(own, kept, settings, precision).to(device)
         log = TuningLog(loader, objective, held_out)
         checkpoint = Checkpoint(checkpoints, _key(settings, kept, lm), objective=objective, log=log)
         metric = ValueMetric(lambda: log.found, "halves_found")
@@ -144,6 +120,37 @@ def _tune(lm, tokens, settings, *, valid, checkpoints, progress, device, callbac
         "tuning": _facts(replace(settings, learning_rate=rate), precision, log, kept, first, before, after),
     }
     return tuned
+
+
+def _loader(lm: LanguageModel, kept: TokenizedCorpus, held_out: TokenizedCorpus, settings, device) -> PieceLoader:
+    return PieceLoader(
+        kept,
+        batch_size=settings.batch_size,
+        length=settings.piece_length,
+        deletion=settings.deletion,
+        topics=settings.topics,
+        held_out=held_out,
+        backward=lm.direction == "backward",
+        pad=lm.awd_lstm.pad_token,
+        seed=settings.seed,
+        device=device,
+    )
+
+
+def _objective(own: LanguageModel, kept: TokenizedCorpus, settings: TuningSettings, precision: str) -> TuningObjective:
+    """What is minimised of the model `own`; the words weigh as they do in the documents that are learned from."""
+    weights = idf_weights([kept[i] for i in range(len(kept))], len(kept.types), marks=mark_ids(kept.types))
+    negatives = min(NEGATIVES, len(own.vocab))
+    return TuningObjective(
+        LanguageModelObjective(own.module, kept.counts, negatives=negatives, precision=precision),
+        pooling=settings.pooling,
+        relations=settings.relations,
+        contrast=settings.contrast,
+        temperature=settings.temperature,
+        near_duplicate=settings.near_duplicate,
+        language_weight=settings.language_weight,
+        token_weights=torch.from_numpy(weights),
+    )
 
 
 def _as_read(lm: LanguageModel, tokens: TokenizedCorpus) -> TokenizedCorpus:
