@@ -22,7 +22,8 @@ from unpadded.evaluation.choice.pieces import Pieces
 from unpadded.evaluation.scores import FitRecord, Representation, unprocessed
 
 WORDS = ("lsa_word_vectors", "lsa_ngrams", "lsa")  # what is joined with the model's vectors: the first that there is
-WEIGHTS = (1.0, 0.5, 2.0, 0.25, 0.125)  # of the words' cosines, the model's counting 1; of equals the first
+EVEN = 1.0  # what the words' cosines count beside the model's 1, unless pieces show another of WEIGHTS to be better
+WEIGHTS = (EVEN, 0.5, 2.0, 0.25, 0.125)
 N_PAIRS = 20_000  # random pairs of training documents whose cosines' spread is taken
 
 Matrix = np.ndarray | sparse.spmatrix
@@ -112,16 +113,20 @@ class _Joined:
 
 
 def best_weight(model: np.ndarray, words: np.ndarray, pieces: Pieces | None) -> float:
-    """The one of WEIGHTS with which `pieces`, the last rows of both parts, find their rest best; 1 without two of them."""
+    """The one of WEIGHTS with which `pieces`, the last rows of both parts, find their rest best.
+
+    It is EVEN without two pieces, and where the best gains no more over it than its standard error over documents: most
+    differences are smaller than that, and would be taken for a choice.
+    """
     if pieces is None or len(pieces.documents) < 2:
-        return WEIGHTS[0]
+        return EVEN
     model, words = (part[-len(pieces.texts) :] for part in (model, words))
-
-    def found(weight: float) -> float:
-        kinds = pieces.found(_side_by_side(model, words, weight)).values()
-        return float(np.mean([kind.mean() for kind in kinds]))
-
-    return max(WEIGHTS, key=found)
+    found = {
+        weight: np.mean([*pieces.found(_side_by_side(model, words, weight)).values()], axis=0) for weight in WEIGHTS
+    }
+    best = max(WEIGHTS, key=lambda weight: found[weight].mean())
+    gain = found[best] - found[EVEN]
+    return best if gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain)) else EVEN
 
 
 def _side_by_side(model: np.ndarray, words: np.ndarray, weight: float) -> np.ndarray:
