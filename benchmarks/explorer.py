@@ -2,6 +2,7 @@
 
     python benchmarks/explorer.py                      # what Python does, and what it sends to the page
     python benchmarks/explorer.py --browser            # a few of them in JupyterLab, headless, until they are drawn
+    python benchmarks/explorer.py --browser --all-while-moving     # as it would be if a map that moves drew all documents
 
 The documents are made up: words of one of so many topics each, a map of groups within groups, a number, a date and a category.
 *again* is the fastest of the turns after the first. *MB sent* is what goes from Python to the page, over all four maps. In the
@@ -30,10 +31,11 @@ from unpadded.common import CONCAT, STUDIED
 from unpadded.encoding import DocumentEncoder
 from unpadded.explore.data import Explorable
 from unpadded.explore.lab import DISPLAY_NAME, KERNEL, lab_apart
-from unpadded.explore.panels.maps import MapPanel
+from unpadded.explore.panels import maps as panels
 from unpadded.report import map_table
 from unpadded.report.rendering import table_markdown
 
+STEPS = 50  # of a zoom, as a wheel that is turned or fingers that move send them
 TOPICS, PARTS, WORDS = 20, 3, 30  # topics, groups of each on a map, words of a text
 
 
@@ -90,7 +92,7 @@ def counted() -> Iterator[list[int]]:
         base_comm.BaseComm.send = before
 
 
-def interactions(panel: MapPanel, rng: np.random.Generator) -> dict[str, Callable[[], object]]:
+def interactions(panel: panels.MapPanel, rng: np.random.Generator) -> dict[str, Callable[[], object]]:
     """What one does to the maps, name -> a function that does it; each can be done again."""
     n, menu, filters = len(panel.points), panel.colours.colour, panel.filters
 
@@ -173,7 +175,7 @@ def measured(n: int, turns: int) -> pd.DataFrame:
     with counted() as sizes:
         timed.sizes = sizes
         timed.begin()
-        panel = MapPanel(data, on_document=lambda row: None)
+        panel = panels.MapPanel(data, on_document=lambda row: None)
         spent, _ = timed.taken()
         state = sum(s.widget.points.nbytes for s in panel.scatters.values()) / 1e6
         rows.append(("open four maps", spent, np.nan, state))
@@ -197,12 +199,16 @@ WATCH = """() => {
 }"""
 
 
-def in_browser(n: int) -> pd.DataFrame:
+def in_browser(n: int, all_while_moving: bool = False) -> pd.DataFrame:
     """A row an action in JupyterLab, headless: seconds until the first map is drawn as it stays, and its frames."""
     from playwright.sync_api import sync_playwright
 
     rows = []
-    with TemporaryDirectory() as folder, _lab(Path(folder), n) as address, sync_playwright() as playwright:
+    with (
+        TemporaryDirectory() as folder,
+        _lab(Path(folder), n, all_while_moving) as address,
+        sync_playwright() as playwright,
+    ):
         chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
         options = ("--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
         browser = playwright.chromium.launch(executable_path=chromium, args=options)
@@ -218,7 +224,7 @@ def in_browser(n: int) -> pd.DataFrame:
         page.wait_for_function(
             "[...document.querySelectorAll('.unpadded-map')].every(m => [...m.querySelectorAll('*')].some(e => e.api))"
         )
-        rows.append(("show the four maps", time.perf_counter() - began, np.nan, np.nan))
+        rows.append(("show the four maps", time.perf_counter() - began, *[np.nan] * 3))
         page.wait_for_timeout(15_000)
         page.evaluate(WATCH)
         page.locator(".unpadded-map").first.scroll_into_view_if_needed()
@@ -229,9 +235,12 @@ def in_browser(n: int) -> pd.DataFrame:
             act()
             drawn = _settled(page)
             spent = scripts() - spent
-            rows.append((name, (drawn[-1] - start) / 1000 if drawn else np.nan, len(drawn), 1000 * spent / len(drawn)))
+            until = (drawn[-1] - start) / 1000 if drawn else np.nan
+            between = np.median(np.diff(drawn)) if len(drawn) > 2 else np.nan
+            rows.append((name, until, len(drawn), between, 1000 * spent / max(len(drawn), 1)))
         browser.close()
-    return pd.DataFrame(rows, columns=["action", "until drawn, s", "frames", "scripts, ms a frame"])
+    columns = ["action", "until drawn, s", "frames", "ms between frames (median)", "scripts, ms a frame"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _script_clock(page) -> Callable[[], float]:
@@ -253,9 +262,9 @@ def _in_page(page) -> dict[str, Callable[[], object]]:
     def zoom() -> None:
         page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
         page.keyboard.down("Control")
-        for _ in range(10):
-            page.mouse.wheel(0, -60)
-            page.wait_for_timeout(100)
+        for _ in range(STEPS):
+            page.mouse.wheel(0, -600 / STEPS)
+            page.wait_for_timeout(1000 / STEPS)
         page.keyboard.up("Control")
 
     def draw_around() -> None:
@@ -270,7 +279,7 @@ def _in_page(page) -> dict[str, Callable[[], object]]:
     return {
         "colour by stars": lambda: page.get_by_label("Colour").select_option("stars"),
         "colour by cluster of mean": lambda: page.get_by_label("Colour").select_option("cluster of mean"),
-        "zoom in ten steps, one second": zoom,
+        f"zoom in {STEPS} steps, one second": zoom,
         "draw around": draw_around,
     }
 
@@ -288,14 +297,21 @@ def _settled(page, quiet: float = 3.0) -> list[float]:
     return drawn
 
 
-def _lab(home: Path, n: int) -> AbstractContextManager[str]:
+def _lab(home: Path, n: int, all_while_moving: bool) -> AbstractContextManager[str]:
     """JupyterLab on a notebook that opens the maps; the address of it."""
+    most = (
+        f"explorer.panels.FewWhileMoving = partial(explorer.panels.FewWhileMoving, most={n})"
+        if all_while_moving
+        else ""
+    )
     code = f"""import sys, time
+from functools import partial
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 import explorer
+{most}
 data = explorer.opened({n})
 start = time.perf_counter()
-panel = explorer.MapPanel(data, on_document=lambda row: None)
+panel = explorer.panels.MapPanel(data, on_document=lambda row: None)
 print(f"opened in {{time.perf_counter() - start:.2f}} s")"""
     cells = [nbformat.v4.new_code_cell(code), nbformat.v4.new_code_cell("panel.widget")]
     kernel = {"kernelspec": {"name": KERNEL, "display_name": DISPLAY_NAME, "language": "python"}}
@@ -307,10 +323,11 @@ def main() -> None:
     """Read the options, measure, print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--documents", type=int, default=100_000)
+    parser.add_argument("--all-while-moving", action="store_true", help="draw all documents while a map moves, too")
     parser.add_argument("--turns", type=int, default=2)
     parser.add_argument("--browser", action="store_true", help="in JupyterLab, with the time until it is drawn")
     args = parser.parse_args()
-    table = in_browser(args.documents) if args.browser else measured(args.documents, args.turns)
+    table = in_browser(args.documents, args.all_while_moving) if args.browser else measured(args.documents, args.turns)
     shown = table.map(lambda value: value if isinstance(value, str) else "" if np.isnan(value) else f"{value:.2f}")
     print(table_markdown(shown.columns, shown.itertuples(index=False)))
 
