@@ -64,6 +64,23 @@ def test_a_paired_test_of_the_two_counts_for_more_than_their_intervals(verdict, 
     assert said in compared_on(table(VALUES), "clustering", [verdict])
 
 
+@pytest.mark.parametrize(("p_holm", "said"), [(0.01, "A paired test shows the difference."), (0.4, "does not show")])
+@pytest.mark.parametrize("corpus", ["own", "own, same topic"])
+def test_the_tests_that_a_run_keeps_are_spoken_of(run, corpus, p_holm, said):
+    rows = [
+        {"corpus": corpus, "metric": "AMI", "seed": 0, "first": "lm_words mean", "second": name, "difference": 0.03}
+        for name in ("lsa", "tfidf")
+    ]
+    tests = pd.DataFrame(rows).assign(p_holm=p_holm, significant=p_holm < 0.05, n=10)
+    other = tests.assign(corpus="also", significant=False, p_holm=0.9)
+    (run / "tests").mkdir()
+    pd.concat([other, tests]).to_csv(run / "tests" / "06_clustering.csv", index=False)
+    assert said in answer(run, "06_clustering")
+    two_tasks = pd.concat([tests, tests.assign(corpus="own, judged queries")])
+    two_tasks.to_csv(run / "tests" / "06_clustering.csv", index=False)
+    assert "intervals overlap" in answer(run, "06_clustering"), "which of the two tasks is asked about is not known"
+
+
 def test_what_was_not_measured_is_not_spoken_of():
     assert compared_on(table(VALUES), "ranking", []) == ""
     assert compared_on(table({"lsa": 0.4, "tfidf": 0.3}), "clustering", []) == (

@@ -90,4 +90,10 @@ def test_documents_in_numbers_are_those_of_the_corpus():
         "1,234 documents of 2 words (median); 2 topics; 1 copy of another text; "
         "2 in the part 'train'; 2 in the part 'test'"
     )
+    kept = {
+        name: dict(sorted(value.items())) if name == "splits" else value for name, value in corpus.describe().items()
+    }
+    assert in_numbers({"documents": 1234, "facts": kept}) == in_numbers(
+        summary
+    )  # as a file gives them back, by their names
     assert in_numbers({"documents": 3}) == "3 documents"  # a run of an earlier version

@@ -10,5 +10,6 @@ if TYPE_CHECKING:
     from unpadded.corpus.corpus import Corpus
     from unpadded.corpus.datasets.registry import NAMES, data_folder
     from unpadded.corpus.loading import check_outside
+    from unpadded.corpus.splits import learned_first
 
 __getattr__, __dir__, __all__ = hand_on(__name__)

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from unpadded.common import InputError
 
@@ -32,7 +32,11 @@ def plain_splits(values: Sequence[str]) -> list[str]:
 
 def counted(split: Iterable[str]) -> dict[str, int]:
     """Documents of each part, those that are learned from first, whatever stands first in the file."""
-    counts = Counter(split)
+    return learned_first(Counter(split))
+
+
+def learned_first(counts: Mapping[str, int]) -> dict[str, int]:
+    """What is counted of each part in the order train, valid, test, unlabelled, then any others."""
     return {part: counts[part] for part in dict.fromkeys([*SYNONYMS, *counts]) if part in counts}
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         unprocessed_rows,
         write_scores,
     )
-    from unpadded.evaluation.statistics import against, bootstrap_mean, verdicts
+    from unpadded.evaluation.statistics import against, bootstrap_mean, verdict, verdicts
     from unpadded.evaluation.vector_geometry import geometry, norms_by_length, part_contributions
 
 __getattr__, __dir__, __all__ = hand_on(__name__)

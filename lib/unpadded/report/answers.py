@@ -8,7 +8,7 @@ import nbformat
 import pandas as pd
 
 from unpadded.common import OF_MODEL, read_json
-from unpadded.evaluation import read_scores, recommended_name, unprocessed_rows
+from unpadded.evaluation import read_scores, recommended_name, unprocessed_rows, verdict
 from unpadded.report.own_models import METRICS
 from unpadded.report.plots.scores import method_names
 from unpadded.report.study_answers import kept, looked_like, padded, sped
@@ -70,9 +70,20 @@ def _real(first: pd.Series, second: pd.Series, verdicts: Sequence[str]) -> str:
     return "Their 95 % intervals do not overlap." if apart else "Their 95 % intervals overlap, so that may be chance."
 
 
+def _tested(path: Path, corpus: str) -> list[str]:
+    """A sentence for each of a run's paired tests of what it recommends on a corpus; none where they are of several tasks."""
+    if not path.exists():
+        return []
+    table = pd.read_csv(path, keep_default_na=False)
+    table = table[(table.corpus == corpus) | table.corpus.str.startswith(f"{corpus}, ")]
+    if table.corpus.nunique() != 1:
+        return []
+    return [verdict(table, *pair) for pair in zip(table["first"], table["second"], strict=True)]
+
+
 def _scored(folder: Path, stem: str) -> str:
     scores, summary = read_scores(folder / "scores.csv"), read_json(folder / "run.json")
-    printed = _printed(folder / f"{stem}.ipynb")
+    printed = [*_tested(folder / "tests" / f"{stem}.csv", summary["corpus"]), *_printed(folder / f"{stem}.ipynb")]
     found = []
     for corpus, part in scores[scores.task == TASKS[stem[:2]]].groupby("corpus", sort=False):
         own = corpus == summary["corpus"]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from unpadded.corpus import learned_first
 from unpadded.evaluation import unprocessed_rows
 from unpadded.report.answers import METRIC
 from unpadded.report.own_models import METRICS, TESTED, WORDS, paired_tests_of, scores_of
@@ -31,7 +32,9 @@ def in_numbers(summary: Mapping) -> str:
         f"{summary['documents']:,} documents" + (f" of {facts['median_words']:,.0f} words (median)" if facts else "")
     ]
     said += [f"{facts[name]:,} {one if facts[name] == 1 else many}" for name, one, many in COUNTED if facts.get(name)]
-    said += [f"{n:,} in the part {part!r}" for part, n in (facts.get("splits") or {}).items() if part != "null"]
+    said += [
+        f"{n:,} in the part {part!r}" for part, n in learned_first(facts.get("splits") or {}).items() if part != "null"
+    ]
     return "; ".join(said)
 
 
