@@ -128,7 +128,7 @@ def _products_of(tile):
 @needs_bytes
 def test_states_of_nothing_are_read_in_int8():
     """A model whose first states are zero: no scale is divided by."""
-    lm = random_model(50, 8, 12, 2, seed=9)
+    lm = random_model.__wrapped__(50, 8, 12, 2, seed=9)
     for parameter in lm.awd_lstm.parameters():
         parameter.data.zero_()
     assert not DocumentEncoder(lm, precision="int8").encode_tokens(random_documents([3, 9])).any()

@@ -103,19 +103,34 @@ def test_documents_that_are_all_the_same_are_joined_without_an_error():
 
 @pytest.mark.parametrize(("better", "weight"), [("model", min(WEIGHTS)), ("words", max(WEIGHTS)), ("neither", 1.0)])
 def test_the_words_count_as_much_as_pieces_find_with_them(better, weight):
-    pieces = cut([f"one two three four {i}" for i in range(10)], range(10))
+    n = 100
+    pieces = cut([f"one two three four {i}" for i in range(n)], range(n))
     rng = np.random.default_rng(0)
-    says = np.tile(rng.standard_normal((10, 8)), (4, 1)) + 1.2 * rng.standard_normal((40, 8))  # whose pieces they are
-    noise, same = rng.standard_normal((40, 8)), np.ones((40, 8))
+    says = np.tile(rng.standard_normal((n, 8)), (4, 1)) + 0.7 * rng.standard_normal((4 * n, 8))  # whose pieces they are
+    noise, same = rng.standard_normal((4 * n, 8)), np.ones((4 * n, 8))
     parts = {"model": (says, noise), "words": (noise, says), "neither": (same, same)}[better]
-    rows = [np.vstack([rng.standard_normal((N - 40, 8)), part]).astype(np.float32) for part in parts]
+    rows = [np.vstack([rng.standard_normal((20, 8)), part]).astype(np.float32) for part in parts]
     assert best_weight(*rows, pieces) == weight
     tuned = Representation("lm_tuned", "mean", "none", rows[0])
     lsa = Representation("lsa", "", "none", rows[1])
-    joined = joined_with_words([tuned, lsa], ids=IDS[:20], train=TRAIN[:20], pieces=pieces)[0]
+    ids = [f"d{i}" for i in range(n)]
+    joined = joined_with_words([tuned, lsa], ids=ids, train=TRAIN[:20], pieces=pieces)[0]
     share = np.linalg.norm(joined.vectors[:20, 8:], axis=1) ** 2
-    alone = joined_with_words([tuned, lsa], ids=IDS[:20], train=TRAIN[:20])[0]
+    alone = joined_with_words([tuned, lsa], ids=ids, train=TRAIN[:20])[0]
     even = np.linalg.norm(alone.vectors[:20, 8:], axis=1) ** 2
     np.testing.assert_allclose(share / (1 - share), weight * even / (1 - even), rtol=1e-3)
     fitted = {record.fitted: record.ids for record in joined.fitted}
     assert fitted["weight of the words"] == {f"d{i}" for i in pieces.documents}
+
+
+def test_a_gain_that_may_be_chance_changes_no_weight():
+    pieces = cut([f"one two three four {i}" for i in range(12)], range(12))
+    changed = 0
+    for seed in range(40):  # of noise, some weight is always the best by chance
+        model, words = np.random.default_rng(seed).standard_normal((2, 48, 8)).astype(np.float32)
+        found = {weight: pieces.found(np.hstack([model, np.sqrt(weight) * words])) for weight in WEIGHTS}
+        means = {weight: np.mean([kind.mean() for kind in kinds.values()]) for weight, kinds in found.items()}
+        weight = best_weight(model, words, pieces)
+        assert weight in (1.0, max(means, key=means.get))
+        changed += weight != 1.0
+    assert changed < 20
