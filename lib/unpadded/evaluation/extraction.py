@@ -11,7 +11,7 @@ from unpadded.corpus import Corpus
 from unpadded.embeddings import embed_corpus
 from unpadded.encoding import DocumentEncoder
 from unpadded.evaluation.baselines.baselines import all_baselines
-from unpadded.evaluation.choice.pieces import pieces_of, tuning_documents
+from unpadded.evaluation.choice.pieces import Pieces, pieces_of, tuning_documents
 from unpadded.evaluation.classification import training_documents
 from unpadded.evaluation.reading import tokenized
 from unpadded.evaluation.representations import TUNED, load, row_ids, save
@@ -38,7 +38,8 @@ def extract(
     """
     run = Path(run)
     folder, learned = run / "representations" / corpus.name, FitRecord("language model", frozenset(trained_on))
-    parts, tokens = _parts(corpus, encoder, seed)
+    pieces = pieces_of(corpus, seed=seed)
+    parts, tokens = _parts(corpus, encoder, pieces)
     stored, stores = _embed("lm", parts, tokens, encoder, run / "embeddings", learned, seed)
     made = all_baselines(
         [text for part in parts for text in part.texts],
@@ -48,7 +49,7 @@ def extract(
         table=encoder.lm.awd_lstm.encoder.weight.detach().cpu().float().numpy(),
         marks=mark_ids(encoder.lm.vocab),
         learned=learned,
-        pieces=pieces_of(corpus, seed=seed),
+        pieces=pieces,
         names=baselines,
         seed=seed,
     )
@@ -62,19 +63,18 @@ def extract_tuned(
     """The same with the tuned model, without baselines: below `<run>/embeddings_tuned` and `<run>/representations_tuned`."""
     run = Path(run)
     folder, learned = run / TUNED / corpus.name, FitRecord("language model", frozenset(trained_on))
-    parts, tokens = _parts(corpus, encoder, seed)
+    parts, tokens = _parts(corpus, encoder, pieces_of(corpus, seed=seed))
     stored, stores = _embed("lm_tuned", parts, tokens, encoder, run / "embeddings_tuned", learned, seed)
     save([], folder, stored=stored, stores=stores, ids=row_ids(corpus))
     return load(folder)
 
 
-def _parts(corpus: Corpus, encoder: DocumentEncoder, seed: int) -> tuple[list[Corpus], list[TokenizedCorpus]]:
+def _parts(corpus: Corpus, encoder: DocumentEncoder, pieces: Pieces) -> tuple[list[Corpus], list[TokenizedCorpus]]:
     """Documents, and where there are any queries and pieces, each a corpus; and their tokens."""
     queries = corpus.queries or {}
-    pieces = pieces_of(corpus, seed=seed).texts
     beside = {
         "queries": (list(queries), list(queries.values())),
-        "pieces": (list(map(str, range(len(pieces)))), pieces),
+        "pieces": (list(map(str, range(len(pieces.texts)))), pieces.texts),
     }
     parts = [corpus, *(Corpus(f"{corpus.name}-{name}", *part) for name, part in beside.items() if part[0])]
     return parts, [tokenized(part, encoder.lm.tokenizer).with_vocab(encoder.lm.vocab) for part in parts]

@@ -8,10 +8,8 @@ import numpy as np
 
 from unpadded.tokens.counts import count_matrix
 
-EVEN, POWER = (
-    0.5,
-    4,
-)  # what word vectors count beside topics that find as much, and how fast it changes with what they find
+EVEN = 0.5  # what word vectors count beside topics that find as much
+POWER = 4  # how fast that changes with what they find
 SAME = 1e-5  # of its length, up to which what a vector has beside the mean is what rounding left
 
 
