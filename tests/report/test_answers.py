@@ -64,6 +64,20 @@ def test_a_paired_test_of_the_two_counts_for_more_than_their_intervals(verdict, 
     assert said in compared_on(table(VALUES), "clustering", [verdict])
 
 
+@pytest.mark.parametrize(
+    ("verdict", "said"),
+    [
+        ("lsa beats lm_tuned mean by 0.030 AMI (p = 0.01).", "has 0.550; a paired test shows the difference from lsa."),
+        ("No difference between lm_tuned mean and lsa was shown (p = 1).", "a paired test does not show a difference"),
+        ("lsa beats lm mean by 0.3 AMI.", "has 0.550."),
+    ],
+)
+def test_a_paired_test_of_what_is_recommended_is_told(verdict, said):
+    told = compared_on(table(VALUES), "clustering", [verdict], "lm_tuned mean")
+    assert said in told
+    assert "intervals overlap" in told, "the other two were not tested"
+
+
 @pytest.mark.parametrize(("p_holm", "said"), [(0.01, "A paired test shows the difference."), (0.4, "does not show")])
 @pytest.mark.parametrize("corpus", ["own", "own, same topic"])
 def test_the_tests_that_a_run_keeps_are_spoken_of(run, corpus, p_holm, said):

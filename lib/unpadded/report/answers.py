@@ -54,20 +54,40 @@ def compared_on(scores: pd.DataFrame, task: str, verdicts: Sequence[str], recomm
     ]
     taken = rows[rows.name == recommended]
     if len(taken) and recommended not in (first["name"], second["name"]):
-        said.append(f"What this run recommends, {recommended}, has {taken.iloc[0].value:.3f}.")
+        said.append(_recommended(taken.iloc[0], rival, verdicts))
     return " ".join(said)
 
 
 def _real(first: pd.Series, second: pd.Series, verdicts: Sequence[str]) -> str:
     """Whether one is really ahead: by a paired test of the two where there was one, else by their intervals."""
-    one, other = first["name"], second["name"]
-    for said in verdicts:
-        if said.startswith(f"{one} beats {other} by"):
-            return "A paired test shows the difference."
-        if said.startswith(tuple(f"No difference between {a} and {b} was" for a, b in ((one, other), (other, one)))):
-            return "A paired test does not show that they differ."
+    shown = _shown(first["name"], second["name"], verdicts)
+    if shown is not None:
+        return "A paired test shows the difference." if shown else "A paired test does not show that they differ."
     apart = first.ci_low > second.ci_high
     return "Their 95 % intervals do not overlap." if apart else "Their 95 % intervals overlap, so that may be chance."
+
+
+def _recommended(taken: pd.Series, rival: pd.Series, verdicts: Sequence[str]) -> str:
+    """What the recommended vectors have, and what a paired test with the best baseline says, if there was one.
+
+    The front page says whether they are worth it by that very test.
+    """
+    first, second = (taken, rival) if taken.value >= rival.value else (rival, taken)
+    beside = {
+        None: "",
+        True: f"; a paired test shows the difference from {rival['name']}",
+        False: f"; a paired test does not show a difference from {rival['name']}",
+    }[_shown(first["name"], second["name"], verdicts)]
+    return f"What this run recommends, {taken['name']}, has {taken.value:.3f}{beside}."
+
+
+def _shown(better: str, worse: str, verdicts: Sequence[str]) -> bool | None:
+    """Whether a paired test shows that one of two is better; None where there was none of the two."""
+    undecided = tuple(f"No difference between {a} and {b} was" for a, b in ((better, worse), (worse, better)))
+    for said in verdicts:
+        if said.startswith((f"{better} beats {worse} by", *undecided)):
+            return not said.startswith(undecided)
+    return None
 
 
 def _tested(path: Path, corpus: str) -> list[str]:
