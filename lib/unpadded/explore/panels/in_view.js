@@ -1,16 +1,11 @@
-// Says which of the map's names most documents in view have, at each scale. jupyter-scatter keeps what draws a map, and
-// knows the view, on an element of the map's box.
-const MAP = ".unpadded-map";
+// Says which of the map's names most documents in view have, at each scale.
 const WHOLE = 0.7; // of a map's width and height in view, from which on it is seen whole
-const PATIENCE = 200; // milliseconds between looks for a map that is not drawn yet
 
 function render({ model, el }) {
   const line = document.createElement("div");
   line.className = "unpadded-in-view";
   line.setAttribute("aria-live", "polite");
   el.style.display = "none";
-  let drawing = null;
-  let listening = null;
   let view = null;
 
   const most = (scale, [left, bottom, right, top]) => {
@@ -47,26 +42,17 @@ function render({ model, el }) {
     }
     say();
   };
-  const look = () => {
-    const map = el.closest(MAP);
-    const holder = map && [...map.querySelectorAll("*")].find((element) => element.api?.subscribe);
-    if (holder && holder.api !== drawing) {
-      drawing = holder.api;
-      listening = drawing.subscribe("view", ({ xScale, yScale }) => {
-        if (!xScale || !yScale) return;
-        const [x, y] = [xScale.domain(), yScale.domain()];
-        view = [Math.min(...x), Math.min(...y), Math.max(...x), Math.max(...y)];
-        say();
-      });
-      map.append(line);
-    }
+  const moved = ({ xScale, yScale }) => {
+    if (!xScale || !yScale) return;
+    const [x, y] = [xScale.domain(), yScale.domain()];
+    view = [Math.min(...x), Math.min(...y), Math.max(...x), Math.max(...y)];
+    say();
   };
   read();
   model.on("change:counts", read);
-  const timer = setInterval(look, PATIENCE);
+  const end = followView(el, (_, map) => map.append(line), moved);
   return () => {
-    clearInterval(timer);
-    if (drawing && listening) drawing.unsubscribe(listening);
+    end();
     model.off("change:counts", read);
     line.remove();
   };

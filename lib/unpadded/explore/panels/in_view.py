@@ -7,6 +7,8 @@ import anywidget
 import numpy as np
 import traitlets
 
+from unpadded.explore.panels.follow_view import follows_view
+
 SIDE = 64  # cells of the grid along each side of a map
 
 
@@ -16,7 +18,7 @@ class InView(anywidget.AnyWidget):
     The names that are drawn on a map stand at one place each, which is soon out of sight when one zooms in.
     """
 
-    _esm = Path(__file__).with_name("in_view.js").read_text()
+    _esm = follows_view("in_view.js")
     _css = Path(__file__).with_name("in_view.css").read_text()
     names = traitlets.List().tag(sync=True)  # of each scale, the coarsest first, a list
     limits = traitlets.List().tag(sync=True)  # lowest x, lowest y, highest x, highest y

@@ -1,8 +1,6 @@
 // While one moves a map of many documents, some of them are drawn, and all again once it rests: what a frame takes grows with
 // the points. Selections and filters are those of before, unless something else has changed them meanwhile.
-const MAP = ".unpadded-map";
 const REST = 300; // milliseconds without a move
-const PATIENCE = 200; // milliseconds between looks for a map that is not drawn yet
 
 const thinned = (points, most) => {
   const stride = Math.ceil(points.length / most);
@@ -12,7 +10,6 @@ const thinned = (points, most) => {
 function render({ model, el }) {
   el.style.display = "none";
   let drawing = null;
-  let listening = null;
   let moving = null; // what is drawn now, and what was drawn and selected before
   let resting = 0;
 
@@ -42,20 +39,15 @@ function render({ model, el }) {
     }
     resting = setTimeout(rest, REST);
   };
-  const look = () => {
-    const map = el.closest(MAP);
-    const holder = map && [...map.querySelectorAll("*")].find((element) => element.api?.subscribe);
-    if (holder && holder.api !== drawing) {
-      moving = null;
-      drawing = holder.api;
-      listening = drawing.subscribe("view", move);
-    }
-  };
-  const timer = setInterval(look, PATIENCE);
-  return () => {
-    clearInterval(timer);
+  const found = (now) => {
     clearTimeout(resting);
-    if (drawing && listening) drawing.unsubscribe(listening);
+    moving = null;
+    drawing = now;
+  };
+  const end = followView(el, found, move);
+  return () => {
+    end();
+    clearTimeout(resting);
   };
 }
 

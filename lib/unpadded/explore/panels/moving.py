@@ -1,9 +1,9 @@
 """A map of many documents that one moves: some of them are drawn until it rests."""
 
-from pathlib import Path
-
 import anywidget
 import traitlets
+
+from unpadded.explore.panels.follow_view import follows_view
 
 MOST = 10_000  # documents drawn while a map moves
 
@@ -11,5 +11,5 @@ MOST = 10_000  # documents drawn while a map moves
 class FewWhileMoving(anywidget.AnyWidget):
     """Shows nothing; the map in whose box it stands draws at most `most` documents while it is zoomed or dragged."""
 
-    _esm = Path(__file__).with_name("moving.js").read_text()
+    _esm = follows_view("moving.js")
     most = traitlets.Int(MOST).tag(sync=True)
