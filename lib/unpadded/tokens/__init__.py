@@ -7,11 +7,11 @@ from unpadded.common.lazy import hand_on
 if TYPE_CHECKING:
     from unpadded.tokens.counts import (
         MOST_NGRAMS,
-        NGRAM_DOCUMENTS,
         NGRAM_ITERATIONS,
         character_ngrams,
         count_matrix,
         document_frequencies,
+        documents_read,
         idf_weights,
         mark_ids,
     )

@@ -31,7 +31,7 @@ from unpadded.evaluation.baselines.static import static_vectors
 from unpadded.evaluation.baselines.transformer import transformer_vectors
 from unpadded.evaluation.choice.pieces import Pieces
 from unpadded.evaluation.scores import FitRecord, Representation
-from unpadded.tokens import NGRAM_DOCUMENTS, NGRAM_ITERATIONS, topics_and_words, words_share
+from unpadded.tokens import NGRAM_ITERATIONS, documents_read, topics_and_words, words_share
 
 
 class NoWordError(InputError):
@@ -119,11 +119,12 @@ def lsa_ngrams(
 ) -> Representation:
     """`lsa` of words and of character n-grams (`ngram_tfidf`) side by side, both counting the same; float32 [n, width].
 
-    Its topics are those of at most NGRAM_DOCUMENTS of the training documents, drawn by `seed`.
+    Its topics are those of the training documents that `seed` draws (`documents_read`, of words).
     """
     both = sparse.hstack([tfidf_vectors.vectors, ngram_tfidf(texts, train=train)], format="csr")
     stacked = Representation("lsa_ngrams", "", "none", both, tfidf_vectors.fitted)
-    some = np.sort(np.random.default_rng(seed).permutation(np.asarray(train))[:NGRAM_DOCUMENTS])
+    train = np.asarray(train)
+    some = train[documents_read([len(texts[i].split()) for i in train], seed=seed)]
     return replace(stacked, source=lsa(stacked, train=some, width=width, n_iter=NGRAM_ITERATIONS, seed=seed).vectors)
 
 

@@ -13,12 +13,12 @@ from scipy import sparse
 from unpadded.tokens import (
     BAR,
     MOST_NGRAMS,
-    NGRAM_DOCUMENTS,
     NGRAM_ITERATIONS,
     TokenizedCorpus,
     character_ngrams,
     count_matrix,
     document_frequencies,
+    documents_read,
     idf_weights,
     mark_ids,
     mean_rows,
@@ -57,10 +57,10 @@ def document_words(
 ) -> np.ndarray:
     """The documents' IDF-weighted mean word vectors, float32 [n, `width` or fewer], and behind them those of `beside`.
 
-    The words' vectors are learned (`ppmi_vectors`) from at most NGRAM_DOCUMENTS of the documents, drawn by `seed`.
+    The words' vectors are learned (`ppmi_vectors`) from the documents that `seed` draws (`documents_read`).
     """
     documents, types = [corpus[i] for i in range(len(corpus))], len(corpus.types)
-    read = [documents[i] for i in _some(len(corpus), seed)]
+    read = [documents[i] for i in documents_read(corpus.lengths, seed=seed)]
     table = ppmi_vectors(read, types, width=width, seed=seed)
     weights = idf_weights(read, types, marks=mark_ids(corpus.types))
     return mean_rows([*documents, *beside], table, weights=weights)
@@ -84,7 +84,8 @@ def document_topics(
     width = min(width, max(n // DOCUMENTS_A_TOPIC, LEAST_TOPICS), min(n, weighted.shape[1]) - 1)
     if not weighted.count_nonzero() or width < 1:  # every document has the same words: nothing tells them apart
         return np.zeros((weighted.shape[0], 1), np.float32)
-    svd = TruncatedSVD(width, n_iter=NGRAM_ITERATIONS, random_state=seed).fit(weighted[_some(n, seed)])
+    read = documents_read(corpus.lengths, seed=seed)
+    svd = TruncatedSVD(width, n_iter=NGRAM_ITERATIONS, random_state=seed).fit(weighted[read])
     return normalize(svd.transform(weighted)).astype(np.float32)
 
 
@@ -94,11 +95,6 @@ def ngrams_of(types: Sequence[str]) -> sparse.csr_matrix:
 
     words = dict(enumerate(types)) | dict.fromkeys(mark_ids(types).tolist(), "")
     return character_ngrams(["" if word in (UNK, BAR + UNK) else word for word in words.values()])
-
-
-def _some(n: int, seed: int) -> np.ndarray:
-    """Which of `n` documents the views are learned from: at most NGRAM_DOCUMENTS."""
-    return np.sort(np.random.default_rng(seed).permutation(n)[:NGRAM_DOCUMENTS])
 
 
 def _tfidf(counts: sparse.csr_matrix, n: int) -> sparse.csr_matrix:
