@@ -19,8 +19,10 @@ from unpadded.tokens.tokenized import tokenize
 torch.set_num_threads(1)
 skip_uri_grammar()  # for the tests that read notebooks, as the command line does
 
-# The same examples every time, so that a failure is of the change at hand; `--hypothesis-profile=default` draws new ones.
-settings.register_profile("same_examples", derandomize=True)
+# The same examples every time, so that a failure is of the change at hand; `--hypothesis-profile=new_examples` draws new ones.
+# No example has a deadline: on a busy machine any of them may take long.
+settings.register_profile("same_examples", derandomize=True, deadline=None)
+settings.register_profile("new_examples", deadline=None)
 settings.load_profile("same_examples")
 
 
@@ -33,6 +35,12 @@ LONGEST += [
     "embeddings/test_embedding_cluster",
     "embeddings/test_embed_faults",
 ]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Of `-n auto`: one more than there are cores, for many tests wait for a browser, or for a process that starts."""
+    return len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

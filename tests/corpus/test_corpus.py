@@ -131,7 +131,7 @@ def test_select_restricts_judgments_and_ratings():
 
 
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=8).filter(any), st.data())
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_largest_remainder_is_proportional(sizes, data):
     n = data.draw(st.integers(0, sum(sizes)))
     counts = largest_remainder(sizes, n)
@@ -153,7 +153,7 @@ def test_sample_is_stratified_and_repeatable():
 
 
 @given(st.integers(4, 39), st.integers(0, 5))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_a_sample_of_a_ranking_corpus_keeps_whole_queries(n, seed):
     corpus = ranked()
     sample = corpus.sample(n, seed)
@@ -164,7 +164,7 @@ def test_a_sample_of_a_ranking_corpus_keeps_whole_queries(n, seed):
 
 
 @given(st.integers(1, 60), st.integers(0, 5))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_queries_with_more_relevant_documents_than_the_sample_keep_some_of_them(n, seed):
     ids = [f"d{i}" for i in range(500)]
     relevance = {f"q{q}": {f"d{i}": int(i % 5 > 0) for i in range(100 * q, 100 * q + 100)} for q in range(4)}

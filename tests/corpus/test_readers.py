@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from unpadded.common.errors import InputError
 from unpadded.corpus.corpus import Corpus
 
-ROUND_TRIP = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ROUND_TRIP = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 # Everything that UTF-8 can hold: lone surrogates cannot be written.
 TEXTS = st.lists(
     st.text(st.characters(codec="utf-8")) | st.sampled_from(["", "NA", "null", '"', "a\r\nb", "🙂\t,", "\ufeff"]),

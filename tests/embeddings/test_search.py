@@ -43,7 +43,7 @@ def cosines(query: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     k=st.integers(1, 50),
     step=st.integers(1, 41),
 )
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_blocks_of_any_size_give_the_nearest_rows(seed, n, n_queries, k, step):
     rng = np.random.default_rng(seed)
     vectors = rng.integers(-2, 3, (n, 3)).astype(np.float32)  # with ties and zero vectors
@@ -87,7 +87,7 @@ def test_a_document_is_nearest_to_itself_and_shown_with_its_first_words(folder):
 
 
 @given(text=st.text(max_size=400))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_a_beginning_is_whole_characters_of_the_first_words(text):
     kept = beginning(text)
     assert len(kept) <= N_BYTES

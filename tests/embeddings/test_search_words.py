@@ -140,7 +140,7 @@ def test_where_no_word_is_shared_vectors_decide(folder, query):
     words=st.lists(st.sampled_from("rocket moon bread goal the zebra".split()), min_size=1, max_size=4),
     by=st.sampled_from(["vectors", "words", "both"]),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_ranks_count_and_no_document_is_found_twice(tmp_path_factory, folder, n, k, words, by):
     if n != N:
         folder = tmp_path_factory.getbasetemp() / f"of {n} documents"

@@ -84,7 +84,7 @@ def test_manifest_holds_settings_totals_and_certificate(whole):
 
 
 @given(data=st.data(), documents=st.integers(0, 9), width=st.integers(1, 4), shard_size=st.integers(1, 12))
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_any_stops_leave_the_bytes_of_one_run(tmp_path_factory, data, documents, width, shard_size):
     vectors = vectors_of(documents, width)
     at_once, stopped = tmp_path_factory.mktemp("at_once"), tmp_path_factory.mktemp("stopped")
@@ -99,7 +99,7 @@ def test_any_stops_leave_the_bytes_of_one_run(tmp_path_factory, data, documents,
 
 
 @given(ids=st.lists(st.text(st.characters(exclude_categories=())), unique=True, min_size=1, max_size=6))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_ids_are_any_strings(tmp_path_factory, ids):
     folder = tmp_path_factory.mktemp("ids")
     write(folder, vectors_of(len(ids), 2), ids=ids)

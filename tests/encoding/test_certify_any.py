@@ -25,7 +25,7 @@ WORD = st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=8)
 ANY_TEXTS = st.lists(st.lists(WORD, min_size=1, max_size=12).map(" ".join), min_size=2, max_size=8, unique=True)
 # Not found in every list of texts: the thousandth call, and caches, which need texts that a mean tells apart.
 ALWAYS = sorted(set(FAULTS) - {"now and then", "cache by length", "cache by words"})
-LENIENT = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+LENIENT = settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.mark.parametrize("name", FAULTS)

@@ -93,7 +93,7 @@ def test_answers_are_those_of_fastai_one_at_a_time(shape, bptt, max_len):
     assert np.ptp(found, axis=0).max() > 0.02  # the documents are told apart
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     lengths=st.lists(st.integers(0, 60), min_size=1, max_size=30),
     batch_size=st.one_of(st.none(), st.integers(1, 70)),

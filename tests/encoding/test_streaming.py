@@ -40,7 +40,7 @@ def alone(encoder, documents):
     return np.concatenate([encoder.encode_tokens([tokens]) for tokens in documents])
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     shape=st.sampled_from(SHAPES),
     lengths=st.lists(st.integers(1, 45), min_size=1, max_size=40),
@@ -58,7 +58,7 @@ def test_batches_never_change_a_bit(shape, lengths, slots, chunk_length, seed):
     assert np.array_equal(encoder.encode_tokens([documents[i] for i in order]), expected[order])
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(shape=st.sampled_from(SHAPES), lengths=st.lists(st.integers(1, 60), min_size=1, max_size=25))
 def test_vectors_are_those_of_fastai(shape, lengths):
     lm = random_model(50, *shape)
@@ -83,7 +83,7 @@ def test_batches_never_change_a_bit_with_threads(n_threads):
         torch.set_num_threads(before)
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     shape=st.sampled_from(SHAPES),
     documents=st.lists(st.tuples(st.integers(1, 40), st.integers(0, 40)), min_size=1, max_size=20),
@@ -275,7 +275,7 @@ def test_products_are_right(n_rows):
 
 
 @given(n_threads=st.integers(1, 9), n_slots=st.integers(1, 600))
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_threads_never_cut_a_register(n_threads, n_slots):
     engine = StreamingLSTM(random_model(50, 33, 40, 2).awd_lstm)
     rows = engine.aligned(n_slots, n_threads)
@@ -287,7 +287,7 @@ def test_threads_never_cut_a_register(n_threads, n_slots):
     assert not _cuts_whole(GRAIN * 2 + LANES, 2)
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     lengths=st.lists(st.integers(0, 20), min_size=1, max_size=40),
     n_slots=st.integers(1, 9),

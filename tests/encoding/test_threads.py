@@ -73,7 +73,7 @@ def in_threads(calls: list, n_threads: int) -> list:
 @pytest.mark.parametrize("directions", ["forward", "both"])
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("name", MODELS)
-@settings(deadline=None, max_examples=4)
+@settings(max_examples=4)
 @given(data=st.data(), n_threads=st.sampled_from([2, 8]), seed=st.integers(0, 999))
 def test_threads_get_the_bits_of_the_serial_call(name, precision, directions, data, n_threads, seed):
     rng = np.random.default_rng(seed)

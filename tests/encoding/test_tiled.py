@@ -47,7 +47,7 @@ def read(engine, documents, **options):
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     shape=st.sampled_from([(7, 11, 1), (33, 31, 3), (16, 70, 2)]),
     lengths=st.lists(st.integers(1, 45), min_size=1, max_size=60),

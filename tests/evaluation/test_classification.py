@@ -85,7 +85,7 @@ def test_documents_without_a_topic_are_learned_from_and_never_tested_on(seed):
     assert sorted([*train, *test]) == list(range(30))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.sampled_from("aaabbc"), min_size=12, max_size=60), st.integers(0, 3))
 def test_a_drawn_split_is_complete_disjoint_and_shows_every_topic_in_training(labels, seed):
     counts = pd.Series(labels).value_counts()
@@ -103,7 +103,7 @@ def test_of_topics_of_one_document_each_nothing_is_held_out():
         assert (train.tolist(), test.tolist()) == (list(range(len(labels))), [])
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 9)), min_size=12, max_size=60), st.integers(0, 3))
 def test_a_drawn_split_keeps_copies_together(documents, seed):
     documents = [*documents, *(("a", 10 + i) for i in range(9))]  # so many texts that some of them are tested on

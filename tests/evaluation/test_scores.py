@@ -52,7 +52,7 @@ def test_round_trip_keeps_every_bit_and_the_empty_pooling(table, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["scores.csv"]
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.floats(-1, 1), min_size=3, max_size=3))
 def test_any_number_comes_back_to_the_last_bit(table, tmp_path, numbers):
     table.loc[0, ["ci_low", "value", "ci_high"]] = sorted(numbers)

@@ -66,7 +66,7 @@ def test_holm_on_a_worked_example():
     assert holm([0.9, 0.8]).tolist() == [1.0, 1.0]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.randoms())
 def test_holm_is_monotone_larger_and_independent_of_order(p_values, random):
     adjusted = holm(p_values)

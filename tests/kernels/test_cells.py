@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from unpadded.kernels import LANES, compiled, has_float32_tiles, next_states
@@ -21,7 +21,6 @@ def sigmoid(x):
 
 
 @given(scale=st.sampled_from([0.1, 1, 5, 30, 300]), seed=st.integers(0, 999))
-@settings(deadline=None)
 def test_it_is_the_formula_to_rounding_however_large_the_sums(scale, seed):
     rng = np.random.default_rng(seed)
     gates, c = (

@@ -186,7 +186,7 @@ def test_ids_are_those_of_the_learner(made, kind):
 def test_any_text_gets_the_ids_of_the_learner(made, kind):
     learn, lm = made(kind)
 
-    @settings(deadline=None, max_examples=60)
+    @settings(max_examples=60)
     @given(ANY)
     def check(text):
         assert lm.numericalize([text])[0].tolist() == own_ids(learn, text)

@@ -41,7 +41,7 @@ def test_the_example_to_follow_by_eye():
     assert np.abs(found[:2] - alone_vectors(random_model(), documents, bptt=4)[:2]).max() < 1e-6
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     lengths=st.lists(st.integers(1, 60), min_size=1, max_size=10),
     bptt=st.integers(2, 12),
@@ -60,7 +60,7 @@ def test_the_lengths_tell_which_vectors_are_wrong(lengths, bptt, rest):
     assert (table.loc[table["text_lost"] > 0, "wrong"]).all()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(lengths=st.lists(st.integers(1, 90), min_size=1, max_size=12), bptt=st.integers(1, 20))
 def test_lost_text_is_what_the_encoder_does_not_run(lengths, bptt):
     lengths = sorted(lengths, reverse=True)

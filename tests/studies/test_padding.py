@@ -291,7 +291,7 @@ def test_models_trained_with_pads_are_compared(tiny_corpus, tiny_tokens, tiny_mo
     assert (table.loc[table["method"] == UNPADDED, "cosine_distance"] == 0).all()
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(lengths=st.lists(st.integers(1, 50), min_size=1, max_size=12), n_pads=st.integers(0, 40))
 def test_a_document_is_read_the_same_in_every_batch(lengths, n_pads):
     """The reader's own answers must not mix in what batching does: rows only differ in their last bits."""

@@ -16,7 +16,7 @@ from unpadded.studies.last_state.edits import (
     with_part_replaced,
 )
 
-QUICK = settings(deadline=None, max_examples=30)
+QUICK = settings(max_examples=30)
 
 
 @QUICK

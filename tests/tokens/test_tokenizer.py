@@ -34,7 +34,7 @@ def subword(tiny_corpus, tmp_path_factory):
     return train_subword(tiny_corpus.texts, vocab_size=80, folder=tmp_path_factory.mktemp("subword"))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(HARD, WORDS, st.sampled_from([" ", "  ", "\n", "\u2003"]))
 def test_rules_and_words_are_fastais(spacy_tokens, text, words, space):
     texts = [text, space.join(words), text + space.join(words)]

@@ -90,7 +90,7 @@ def test_odd_texts_do_not_crash(text):
     assert corpus.types[corpus[0][0]] == "xxbos"
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.lists(st.lists(st.integers(0, 9), max_size=6), max_size=8), st.data())
 def test_select_returns_the_documents(documents, data):
     offsets = np.concatenate([[0], np.cumsum([len(d) for d in documents])]).astype(np.int64)

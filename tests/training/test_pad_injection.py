@@ -25,7 +25,7 @@ def corpus_of(lengths, seed=0) -> TokenizedCorpus:
     return TokenizedCorpus(ids, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), ["xxbos", "a", "b"])
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     lengths=st.lists(st.integers(0, 12), min_size=1, max_size=9).filter(any),
     share=st.floats(0, 0.6),

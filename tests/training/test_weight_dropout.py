@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from unpadded.training.cpu_bfloat16.dropout import Drop, drop, drop_gradient
@@ -16,7 +16,6 @@ def left(weight: np.ndarray, which: Drop) -> np.ndarray:
     return torch.from_numpy(bits).view(torch.bfloat16).float().numpy()
 
 
-@settings(deadline=None)  # the first example compiles
 @given(st.integers(1, 9), st.integers(1, 33), st.integers(0, 2**62 - 1), st.sampled_from([0.0, 0.1, 0.5, 0.9]))
 def test_a_kept_weight_is_scaled_and_so_is_its_gradient_and_a_dropped_one_has_none(n, width, seed, probability):
     weight = np.random.default_rng(0).uniform(1, 2, (n, width)).astype(np.float32)
