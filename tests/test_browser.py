@@ -171,6 +171,23 @@ def test_every_page_of_a_report_opens_from_disk(browser, reports, run, scheme, s
     context.close()
 
 
+# Places on a canvas [[x, y], ...] where it is coloured, and beside them too: points, of which none is grey.
+COLOURED = """canvas => {
+  const { width, height } = canvas;
+  const pixels = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+  const coloured = (x, y) => {
+    const [red, green, blue] = pixels.slice(4 * (y * width + x), 4 * (y * width + x) + 3);
+    return Math.max(red, green, blue) - Math.min(red, green, blue) > 60;
+  };
+  const found = [];
+  for (let y = 2; y < height - 2; y += 3)
+    for (let x = 2; x < width - 2; x += 3)
+      if (coloured(x, y) && coloured(x - 1, y) && coloured(x + 1, y) && coloured(x, y + 1)) found.push([x, y]);
+  const scale = canvas.getBoundingClientRect().width / width;
+  return found.map(place => place.map(pixel => pixel * scale));
+}"""
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_hover_map_draws_and_names_the_document_pointed_at(browser, reports, scheme):
     context = browser.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 900}, offline=True)
@@ -183,8 +200,9 @@ def test_the_hover_map_draws_and_names_the_document_pointed_at(browser, reports,
     assert "of 3 topics lie together" in page.locator("#map").get_attribute("aria-label")
     assert page.get_by_label("Names").input_value() in ("topics", "words of regions")
     tip = page.locator("#vg-tooltip-element.visible")
-    for step in range(2500):  # sweep over the first panel until a document is under the pointer
-        page.mouse.move(box["x"] + 20 + 9 * (step % 50), box["y"] + 30 + 9 * (step // 50))
+    for x, y in canvas.evaluate(COLOURED):  # until a document is under the pointer
+        page.mouse.move(box["x"] + x, box["y"] + y)
+        page.mouse.move(box["x"] + x + 1, box["y"] + y)
         if tip.count():
             break
     assert "tokens" in tip.inner_text()

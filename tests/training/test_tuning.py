@@ -184,6 +184,17 @@ def test_nothing_is_learned_from_the_documents_beside(tiny_tokens):
         assert np.abs(with_others[60:]).max() > 0
 
 
+@pytest.mark.parametrize("view", [document_topics, document_words])
+def test_short_documents_are_all_learned_from_and_no_more_tokens_than_the_limit(monkeypatch, tiny_tokens, view):
+    learned = view(tiny_tokens, 8)
+    monkeypatch.setattr("unpadded.tokens.counts.MOST_TOKENS", len(tiny_tokens.ids))
+    np.testing.assert_array_equal(view(tiny_tokens, 8), learned)
+    monkeypatch.setattr("unpadded.tokens.counts.MOST_TOKENS", len(tiny_tokens.ids) // 3)
+    fewer = view(tiny_tokens, 8)
+    assert fewer.shape == learned.shape, "those that are not learned from have vectors too"
+    assert np.abs(fewer - learned).max() > 0.01
+
+
 def test_the_loss_is_how_far_cosines_are_from_those_of_the_documents():
     torch.manual_seed(0)
     vectors, likeness = torch.randn(6, 4), torch.rand(6, 6) * 2 - 1
