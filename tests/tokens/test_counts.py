@@ -4,30 +4,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unpadded.tokens import counts
-from unpadded.tokens.counts import MOST_TOKENS, documents_read
+from unpadded.tokens.counts import READ_DOCUMENTS, READ_TOKENS, documents_read
 
 
 @settings(max_examples=50)
-@given(st.lists(st.integers(0, MOST_TOKENS), max_size=40), st.integers(0, 3))
-def test_documents_are_read_until_they_have_the_tokens_that_are_asked_for(lengths, seed):
-    read = documents_read(lengths, seed=seed)
-    found = np.array(lengths, int)[read]
+@given(st.lists(st.integers(0, READ_TOKENS), max_size=40), st.integers(0, 3), st.integers(0, 20))
+def test_documents_are_read_until_there_are_enough_of_them_and_of_their_tokens(lengths, seed, enough):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(counts, "READ_DOCUMENTS", enough)
+        read = documents_read(lengths, seed=seed)
+    lengths = np.array(lengths, int)
     assert read.tolist() == sorted(set(read.tolist()))
-    assert len(read) == len(lengths) or found.sum() >= MOST_TOKENS
+    assert len(read) == len(lengths) or (len(read) >= enough and lengths[read].sum() >= READ_TOKENS)
     drawn = np.random.default_rng(seed).permutation(len(lengths))[: len(read)]
     assert set(drawn.tolist()) == set(read.tolist()), "they are the first that are drawn"
-    assert np.array(lengths, int)[drawn[:-1]].sum() < MOST_TOKENS, "and one fewer would not have been enough"
+    assert len(read) <= enough or lengths[drawn[:-1]].sum() < READ_TOKENS, "and one fewer would not have been enough"
 
 
-@pytest.mark.parametrize(("length", "n"), [(8, 20_000), (1_000, 2_000), (MOST_TOKENS, 1)])
-def test_short_documents_are_all_read_and_of_long_ones_as_many_as_have_their_tokens(length, n):
+@pytest.mark.parametrize(("length", "n"), [(8, 20_000), (200, 10_000), (READ_TOKENS, READ_DOCUMENTS)])
+def test_short_documents_are_all_read_and_of_long_ones_enough(length, n):
     assert len(documents_read([length] * 20_000)) == n
 
 
 def test_of_no_documents_none_are_read():
     assert documents_read([]).tolist() == []
-
-
-def test_what_is_read_follows_the_limit(monkeypatch):
-    monkeypatch.setattr(counts, "MOST_TOKENS", 1)
-    assert len(documents_read([5, 5, 5])) == 1

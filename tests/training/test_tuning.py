@@ -185,11 +185,11 @@ def test_nothing_is_learned_from_the_documents_beside(tiny_tokens):
 
 
 @pytest.mark.parametrize("view", [document_topics, document_words])
-def test_short_documents_are_all_learned_from_and_no_more_tokens_than_the_limit(monkeypatch, tiny_tokens, view):
+def test_short_documents_are_all_learned_from_and_of_many_tokens_some(monkeypatch, tiny_tokens, view):
     learned = view(tiny_tokens, 8)
-    monkeypatch.setattr("unpadded.tokens.counts.MOST_TOKENS", len(tiny_tokens.ids))
+    monkeypatch.setattr("unpadded.tokens.counts.READ_DOCUMENTS", 1)
     np.testing.assert_array_equal(view(tiny_tokens, 8), learned)
-    monkeypatch.setattr("unpadded.tokens.counts.MOST_TOKENS", len(tiny_tokens.ids) // 3)
+    monkeypatch.setattr("unpadded.tokens.counts.READ_TOKENS", len(tiny_tokens.ids) // 3)
     fewer = view(tiny_tokens, 8)
     assert fewer.shape == learned.shape, "those that are not learned from have vectors too"
     assert np.abs(fewer - learned).max() > 0.01

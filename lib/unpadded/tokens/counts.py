@@ -14,19 +14,20 @@ if TYPE_CHECKING:
 
 NGRAM_LENGTHS = (3, 4)  # characters, the blank at a word's either end among them
 MOST_NGRAMS = 30_000  # that an analysis counts
-MOST_TOKENS = 2_000_000  # of the documents that it is fitted on, drawn at random: enough for some hundred topics
+READ_DOCUMENTS = 6_000  # that it is fitted on, drawn at random: enough for some hundred topics
+READ_TOKENS = 2_000_000  # and more of them, where they are shorter than these allow
 NGRAM_ITERATIONS = 2  # power iterations of it: n-grams stand in a document by hundreds
 
 
 def documents_read(lengths: Sequence[int] | np.ndarray, *, seed: int = 0) -> np.ndarray:
-    """Positions of the documents that an analysis is fitted on, int64 [m], ascending: drawn by `seed`, MOST_TOKENS in all.
+    """Positions of the documents that an analysis is fitted on, int64 [m], ascending: the first that `seed` draws.
 
-    `lengths`: tokens of each document. So many tokens are 7,000 posts of newsgroups or 200,000 titles: what an analysis
-    learns, and what it costs, goes by the tokens. At least one document is read, where there is any.
+    `lengths`: tokens of each document. READ_DOCUMENTS are read, and as many as have READ_TOKENS in all, if those are more:
+    thousands of titles are few words, and cost little.
     """
     drawn = np.random.default_rng(seed).permutation(len(lengths))
     before = np.cumsum(np.asarray(lengths)[drawn]) - np.asarray(lengths)[drawn]
-    return np.sort(drawn[before < MOST_TOKENS])
+    return np.sort(drawn[(before < READ_TOKENS) | (np.arange(len(drawn)) < READ_DOCUMENTS)])
 
 
 def count_matrix(token_ids: Sequence[np.ndarray], n_vocabulary: int) -> sparse.csr_matrix:
