@@ -37,12 +37,6 @@ LONGEST += [
 ]
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Of `-n auto`: one more than there are cores, for many tests wait for a browser, or for a process that starts."""
-    return len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)) + 1
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first; what there is within a file, and all others, stay in order."""
     places = {Path(__file__).parent / f"{name}.py": place for place, name in enumerate(LONGEST)}
