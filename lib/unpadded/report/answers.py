@@ -9,7 +9,7 @@ import pandas as pd
 
 from unpadded.common import OF_MODEL, read_json
 from unpadded.evaluation import read_scores, recommended_name, unprocessed_rows, verdict
-from unpadded.report.own_models import METRICS
+from unpadded.report.own_models import METRICS, tests_on
 from unpadded.report.plots.scores import method_names
 from unpadded.report.study_answers import kept, looked_like, padded, sped
 
@@ -94,8 +94,7 @@ def _tested(path: Path, corpus: str) -> list[str]:
     """A sentence for each of a run's paired tests of what it recommends on a corpus; none where they are of several tasks."""
     if not path.exists():
         return []
-    table = pd.read_csv(path, keep_default_na=False)
-    table = table[(table.corpus == corpus) | table.corpus.str.startswith(f"{corpus}, ")]
+    table = tests_on(corpus, pd.read_csv(path, keep_default_na=False))
     if table.corpus.nunique() != 1:
         return []
     return [verdict(table, *pair) for pair in zip(table["first"], table["second"], strict=True)]

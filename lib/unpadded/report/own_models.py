@@ -95,8 +95,13 @@ def paired_tests_of(run: Path, corpus: str) -> pd.DataFrame:
     tests = (
         pd.concat(found) if found else pd.DataFrame(columns=["corpus", "metric", "second", "difference", "significant"])
     )
-    own = (tests.corpus == corpus) | tests.corpus.str.startswith(f"{corpus}, ")
-    return tests[own & tests.metric.isin(TESTED)].assign(corpus=corpus)
+    own = tests_on(corpus, tests)
+    return own[own.metric.isin(TESTED)].assign(corpus=corpus)
+
+
+def tests_on(corpus: str, tests: pd.DataFrame) -> pd.DataFrame:
+    """The rows of paired `tests` that are of `corpus`, or of one of its tasks of ranking ("name, task")."""
+    return tests[(tests.corpus == corpus) | tests.corpus.str.startswith(f"{corpus}, ")]
 
 
 def paired_wins(table: pd.DataFrame, tests: pd.DataFrame, rival: str) -> tuple[int, int, int]:

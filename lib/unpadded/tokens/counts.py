@@ -26,7 +26,8 @@ def documents_read(lengths: Sequence[int] | np.ndarray, *, seed: int = 0) -> np.
     thousands of titles are few words, and cost little.
     """
     drawn = np.random.default_rng(seed).permutation(len(lengths))
-    before = np.cumsum(np.asarray(lengths)[drawn]) - np.asarray(lengths)[drawn]
+    tokens = np.asarray(lengths)[drawn]
+    before = tokens.cumsum() - tokens
     return np.sort(drawn[(before < READ_TOKENS) | (np.arange(len(drawn)) < READ_DOCUMENTS)])
 
 
