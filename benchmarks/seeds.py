@@ -1,17 +1,19 @@
-"""The quick profile's vectors and scores of one corpus with several seeds, in one process, without what is only looked at.
+"""A profile's vectors and scores of one corpus with several seeds, in one process, without what is only looked at.
 
     python benchmarks/seeds.py CORPUS --seeds 1 2 --output outputs/vectors     # then benchmarks/vectors.py outputs/vectors/*
 
-Trains, extracts, tunes, chooses and scores as notebooks 01, 02, 10 and 06 to 08 do in `unpadded run --profile quick`; leaves
-out maps, curves and pages. Each seed's folder is one that benchmarks/vectors.py reads. Minutes limit the training, so the
-machine must have nothing else to do.
+Trains, extracts, tunes, chooses and scores as notebooks 01, 02, 10 and 06 to 08 do in `unpadded run --profile quick`, or in
+another with `--profile`; leaves out maps, curves and pages. Each seed's folder is one that benchmarks/vectors.py reads.
+Minutes limit the training, so the machine must have nothing else to do. `--add doc2vec` scores baselines beside a finished
+seed's, without training anything.
 """
 
 import argparse
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from unpadded import DocumentEncoder, TrainingSettings, TuningSettings, train, tune
+from unpadded import DocumentEncoder, LanguageModel, TrainingSettings, TuningSettings, train, tune
 from unpadded.common import write_json, write_table
 from unpadded.corpus import Corpus, load_corpus
 from unpadded.evaluation import (
@@ -19,6 +21,7 @@ from unpadded.evaluation import (
     concatenate,
     extract,
     extract_tuned,
+    read_scores,
     tokenized,
     training_documents,
     tuning_documents,
@@ -30,50 +33,85 @@ from unpadded.report import find_classes, find_clusters, find_ranked
 from unpadded.runs.profiles import EXTRACT, STAGES, TEACH, TRAIN
 from unpadded.tokens import chosen_tokenizer
 
-QUICK = {stage.name: stage.parameters["quick"] for stage in STAGES if "quick" in stage.parameters}
 NOTEBOOK_WIDTHS = {"emb_sz": 400, "n_hid": 400, "n_layers": 1, "max_vocab": 24_000}  # defaults of notebook 01
 
 
-def measure(corpus: Corpus, folder: Path, *, seed: int, baselines: str) -> None:
-    """One seed of one corpus, into `folder`: run.json, scores.csv, choice.csv, recommended.json, tests/."""
-    began, taken = time.monotonic(), {}
+def parameters_of(profile: str) -> dict[str, dict]:
+    """Stage -> what the profile sets of its notebook's parameters."""
+    return {stage.name: stage.parameters.get(profile, {}) for stage in STAGES}
+
+
+def measure(corpus: Corpus, folder: Path, *, profile: str, seed: int, baselines: str | None) -> None:
+    """One seed of one corpus, into `folder`: run.json, scores.csv, choice.csv, recommended.json, tests/.
+
+    baselines: comma separated; None: the profile's.
+    """
+    began, taken, set_by = time.monotonic(), {}, parameters_of(profile)
+    to_extract, to_teach = set_by[EXTRACT], set_by[TEACH]
 
     def done(stage: str) -> None:
         taken[stage] = time.monotonic() - began - sum(taken.values())
         print(f"{corpus.name}, seed {seed}: {stage} after {taken[stage]:.0f} s", flush=True)
 
-    read = training_documents(corpus, seed)
-    tokenizer = chosen_tokenizer("word", [corpus.texts[i] for i in read], max_vocab=NOTEBOOK_WIDTHS["max_vocab"])
+    read, tokenizer = training_documents(corpus, seed), tokenizer_of(corpus, seed)
     tokens = tokenized(corpus, tokenizer)
-    limits = {name: QUICK[TRAIN][name] for name in ("epochs", "max_minutes", "patience")}
+    limits = {name: set_by[TRAIN][name] for name in ("epochs", "max_minutes", "patience") if name in set_by[TRAIN]}
     settings = TrainingSettings(**NOTEBOOK_WIDTHS, **limits, seed=seed)
     valid = validation_tokens(corpus, tokens, seed=seed)
     lm = train(tokens.select(read), settings, tokenizer=tokenizer, valid=valid, progress=False)
     done(TRAIN)
     learned = [corpus.ids[i] for i in read]
-    encoder = DocumentEncoder(lm, pooling="concat", precision=QUICK[EXTRACT]["precision"])
+    encoder = DocumentEncoder(lm, pooling="concat", precision=to_extract.get("precision", "float32"))
+    baselines = to_extract.get("baselines", "") if baselines is None else baselines
     extract(corpus, encoder, folder, trained_on=learned, baselines=baselines, seed=seed)
     done(EXTRACT)
     read, asked = tuning_documents(corpus, seed)
     settings = TuningSettings(
-        max_minutes=QUICK[TEACH]["tune_minutes"], epochs=60, pooling="weighted_mean", seed=seed
+        max_minutes=to_teach["tune_minutes"], epochs=60, pooling="weighted_mean", seed=seed
     )  # epochs and pooling: defaults of notebook 10
     tuned = tune(lm, tokens.select(read), settings, valid=tokens.select(asked), progress=False)
-    encoder = DocumentEncoder(tuned, precision=QUICK[TEACH]["precision"])
+    encoder = DocumentEncoder(tuned, precision=to_teach.get("precision", "float32"))
     extract_tuned(corpus, encoder, folder, trained_on=[corpus.ids[i] for i in read], seed=seed)
-    write_recommended(choose(corpus, folder, postprocesses=QUICK[TEACH]["postprocesses"], seed=seed), folder)
+    write_recommended(choose(corpus, folder, postprocesses=to_teach.get("postprocesses", ""), seed=seed), folder)
     cards = {"language_model": lm.card, "tuning": tuned.card["tuning"]}
     done(TEACH)
     scores = []
-    for found in score(corpus, folder, seed=seed, done=done):
+    for found in score(corpus, folder, set_by, seed=seed, done=done):
         scores.append(found)
         write_scores(concatenate(scores), folder / "scores.csv")
-    write_json(folder / "run.json", {"corpus": corpus.name, "seed": seed, "seconds": taken, "cards": cards})
+    about = {"corpus": corpus.name, "profile": profile, "seed": seed}
+    write_json(folder / "run.json", about | {"seconds": taken, "cards": cards})
 
 
-def score(corpus: Corpus, run: Path, *, seed: int, done):
-    """The tables of scores of the tasks that the corpus has; the tests of what is recommended go to `run`/tests."""
-    options = {"postprocesses": QUICK["06_clustering"]["postprocesses"], "seed": seed}
+def add(corpus: Corpus, folder: Path, *, seed: int, baselines: str) -> None:
+    """Score `baselines`, comma separated, of a seed that was measured, beside or in place of what it has of them.
+
+    Of the language model they take the vocabulary alone: none that needs its embeddings can be added.
+    """
+    read, tokenizer = training_documents(corpus, seed), tokenizer_of(corpus, seed)
+    kept, settings = tokenized(corpus, tokenizer).select(read), TrainingSettings(**NOTEBOOK_WIDTHS)
+    vocab = kept.build_vocab(max_size=settings.max_vocab, min_count=settings.min_count)
+    small = LanguageModel.new(vocab, {"emb_sz": 8, "n_hid": 8, "n_layers": 1}, tokenizer=tokenizer)
+    with TemporaryDirectory() as scratch:
+        extract(corpus, DocumentEncoder(small, pooling="concat"), scratch, baselines=baselines, seed=seed)
+        found = concatenate([*score(corpus, Path(scratch), {}, seed=seed, done=print, poolings=baselines)])
+    there = read_scores(folder / "scores.csv")
+    write_scores(concatenate([there[~there.method.isin(found.method)], found]), folder / "scores.csv")
+
+
+def tokenizer_of(corpus: Corpus, seed: int):
+    """The tokenizer of notebook 01."""
+    texts = [corpus.texts[i] for i in training_documents(corpus, seed)]
+    return chosen_tokenizer("word", texts, max_vocab=NOTEBOOK_WIDTHS["max_vocab"])
+
+
+def score(corpus: Corpus, run: Path, set_by: dict[str, dict], *, seed: int, done, poolings: str = ""):
+    """The tables of scores of the tasks that the corpus has; the tests of what is recommended go to `run`/tests.
+
+    poolings: of poolings and baselines, comma separated (empty: all).
+    """
+    steps = set_by.get("06_clustering", {}).get("postprocesses", "")
+    options = {"poolings": poolings, "postprocesses": steps, "seed": seed}
     with_topics = len(corpus.topics) > 1
     find = {
         "06_clustering": lambda: [find_clusters(corpus, run, **options)] if with_topics else [],
@@ -94,13 +132,17 @@ def main() -> None:
     parser.add_argument("corpus", help="a dataset's name, or the path of documents")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--output", type=Path, default=Path("outputs/vectors"))
-    parser.add_argument("--baselines", default=QUICK[EXTRACT]["baselines"], help="comma separated")
+    parser.add_argument("--profile", choices=["smoke", "quick", "reference"], default="quick")
+    parser.add_argument("--baselines", help="comma separated (default: the profile's)")
+    parser.add_argument("--add", metavar="BASELINES", help="comma separated: score these beside what each seed has")
     args = parser.parse_args()
     for seed in args.seeds:
         corpus = load_corpus(args.corpus, seed=seed)
         folder = args.output / f"{corpus.name}-{seed}"
-        if not (folder / "run.json").is_file():
-            measure(corpus, folder, seed=seed, baselines=args.baselines)
+        if args.add:
+            add(corpus, folder, seed=seed, baselines=args.add)
+        elif not (folder / "run.json").is_file():
+            measure(corpus, folder, profile=args.profile, seed=seed, baselines=args.baselines)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@
 
 Prints the tables (`unpadded.report.own_models`, `goals`) and writes the scores that they are made from; `--pages` puts them
 where their markers stand. With `--add` the rows of the tables that are there stay, but for the seeds of corpora that the runs
-are of; benchmarks/seeds.py makes runs of further seeds.
+are of; benchmarks/seeds.py makes runs of further seeds. A run of another profile than the quick one has rows of its own:
+"newsgroups (reference)".
 """
 
 import argparse
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from unpadded.common import atomic_write, write_table
+from unpadded.common import atomic_write, read_json, write_table
 from unpadded.report import (
     best_of_kinds,
     goals_markdown,
@@ -25,6 +26,14 @@ from unpadded.report import (
 from unpadded.report.readme import with_own_models
 
 ABOUT = ["corpus", "seed"]  # what a run is of
+
+
+def found_in(run: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A run's scores and paired tests; where its profile is not the quick one, behind the corpus's name stands which."""
+    scores = scores_of(run)
+    corpus, profile = str(scores.corpus.iloc[0]), read_json(run / "run.json").get("profile", "quick")
+    name = corpus if profile == "quick" else f"{corpus} ({profile})"
+    return scores.assign(corpus=name), paired_tests_of(run, corpus).assign(corpus=name)
 
 
 def beside(earlier: Path, found: pd.DataFrame) -> pd.DataFrame:
@@ -43,9 +52,8 @@ def main() -> None:
     parser.add_argument("--pages", nargs="*", type=Path, default=[])
     parser.add_argument("--add", action="store_true", help="keep the tables' rows of other corpora and seeds")
     args = parser.parse_args()
-    found = {run: scores_of(run) for run in args.runs}
-    tests = [paired_tests_of(run, of.corpus.iloc[0]) for run, of in found.items()]
-    for path, parts in {args.table: list(found.values()), args.tests: tests}.items():
+    scores, tests = zip(*map(found_in, args.runs), strict=True)
+    for path, parts in {args.table: scores, args.tests: tests}.items():
         table = pd.concat(parts, ignore_index=True)
         write_table(path, beside(path, table) if args.add else table)
     scores = pd.read_csv(args.table, keep_default_na=False, na_values={"pieces": ""})

@@ -27,6 +27,7 @@ from unpadded.explore.lab import lab_apart
 from unpadded.explore.pairs import compare_pair
 from unpadded.explore.panels.maps import MapPanel
 from unpadded.explore.panels.moving import FewWhileMoving
+from unpadded.explore.panels.theme import Theme
 from unpadded.report.run_page import write_report
 from unpadded.report.sweep_page import COMPARISON, write_sweep_report
 from unpadded.runs.run import NOTEBOOKS
@@ -288,6 +289,67 @@ def test_the_wheel_scrolls_the_page_over_a_map_and_zooms_one_that_was_clicked(no
     assert _turned(page, second) == (False, True)
     page.keyboard.up("Control")
     page.get_by_role("button", name="Clear selection").click()
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Dark", "JupyterLab Light"])
+def test_maps_are_as_dark_as_jupyterlab_is(notebook, theme):
+    """The light one last, for the tests that follow."""
+    page, cell = notebook, notebook.locator(".unpadded-map").first
+    page.get_by_role("menuitem", name="Settings", exact=True).click()
+    page.get_by_text("Theme", exact=True).hover()
+    page.get_by_text(theme, exact=True).click()
+    cell.evaluate("map => map.scrollIntoView({block: 'center'})")
+    page.mouse.move(0, 0)
+    dark = theme.endswith("Dark")
+
+    def brightness() -> int:  # of most of the map
+        return int(np.median(np.asarray(Image.open(io.BytesIO(cell.screenshot())).convert("L"))))
+
+    found = _drawn(page, brightness, lambda grey: (grey < 60) == dark)
+    page.screenshot(path=SCREENSHOTS / f"lab-{theme.split()[1].lower()}.png")
+    assert (found < 60) == dark
+    assert dark or found > 240
+    assert not cell.locator(".tick").count(), "axes"
+    assert not cell.get_by_text("Color", exact=True).count(), "a second legend"
+
+
+# A page with a widget that tells whether it is dark; what it has told at the end, after each of the given changes.
+TOLD = """async ({code, page, changes}) => {
+  const { default: { render } } = await import("data:text/javascript;base64," + code);
+  document.body.innerHTML = '<div id="over"><p></p></div>';
+  const change = (to) => to && Object.entries(to).forEach(([name, value]) => document.body.setAttribute(name, value));
+  change(page);
+  const told = [];
+  const model = { dark: false, get: () => model.dark };
+  model.set = (_, dark) => { model.dark = dark; };
+  model.save_changes = () => told.push(model.dark);
+  const frame = () => new Promise((then) => setTimeout(then, 100));
+  const end = render({ model, el: document.querySelector("p") });
+  await frame();
+  for (const next of changes) { change(next); await frame(); }
+  end();
+  change({ style: "background: black", "data-jp-theme-light": "false" });
+  await frame();
+  return told;
+}"""
+
+
+@pytest.mark.parametrize(
+    ("page", "changes", "told"),
+    [
+        ({}, [], []),
+        ({"style": "background: #202020"}, [], [True]),
+        ({"style": "background: rgba(0, 0, 0, 0.1)"}, [], []),
+        ({}, [{"style": "background: #202020"}, {"style": "background: #fafafa"}], [True, False]),
+        ({"data-jp-theme-light": "false"}, [{"data-jp-theme-light": "true"}], [True, False]),
+        ({"data-jp-theme-light": "true", "style": "background: black"}, [], []),
+    ],
+)
+def test_a_page_says_whether_it_is_dark_and_when_that_changes(browser, page, changes, told):
+    code = base64.b64encode(Theme._esm.encode()).decode()
+    opened = browser.new_page()
+    assert opened.evaluate(TOLD, {"code": code, "page": page, "changes": changes}) == told
+    opened.close()
 
 
 def test_regions_are_named_on_a_map(notebook):

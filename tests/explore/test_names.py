@@ -14,6 +14,7 @@ from unpadded.explore.panels.colours import clusters_of
 from unpadded.explore.panels.density import DensityPanel
 from unpadded.explore.panels.in_view import SIDE
 from unpadded.explore.panels.names import LONGEST, NONE, TOPICS, WORDS, NamePanel
+from unpadded.explore.panels.theme import DARK, LIGHT
 
 GROUPS, PARTS, EACH = 4, 5, 60
 SCRIPTS = ["новости дня", "日本語の新聞", "العربية", "a name of far more letters than there is room for on any map"]
@@ -115,6 +116,26 @@ def test_lines_of_density_are_there_for_many_documents_and_for_who_asks(monkeypa
     assert not scatters["mean"].annotations()["annotations"]
     monkeypatch.setattr(density, "MANY", 100)
     assert DensityPanel(points, scatters).shown.value
+
+
+def test_names_and_lines_are_of_the_papers_ink(monkeypatch):
+    data, points, scatters = opened(SCRIPTS)
+    names, lines, scatter = NamePanel(data, points, scatters), DensityPanel(points, scatters), scatters["mean"]
+    lines.shown.value = True
+    places = [line.vertices for line in scatter.annotations()["annotations"]]
+    for paper, ink in ((DARK, 1.0), (LIGHT, 0.0)):
+        names.paint(paper)
+        lines.paint(paper)
+        assert set(labels_of(scatter)["font_color"]) == {paper.ink}
+        assert scatter.widget.label_shadow_color == paper.background
+        drawn = scatter.annotations()["annotations"]
+        assert {line.line_color[:3] for line in drawn} == {(ink, ink, ink)}
+        assert [line.vertices for line in drawn] == places
+    names.kind.value = NONE
+    names.paint(DARK)
+    lines.shown.value = False
+    lines.paint(DARK)
+    assert not scatter.annotations()["annotations"]
 
 
 def test_clusters_are_learned_from_some_and_every_document_is_in_the_nearest(monkeypatch):

@@ -14,6 +14,7 @@ from unpadded.evaluation.scores import Representation, read_scores, score_row, t
 from unpadded.evaluation.statistics import Interval
 from unpadded.report.answers import answer, compared_on
 from unpadded.report.notebooks import put_answer, write_page
+from unpadded.report.own_models import NO_TESTS
 from unpadded.report.run_page import write_index
 
 NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?"
@@ -32,11 +33,16 @@ def table(
     return to_frame(rows)
 
 
+def paired(pair: tuple[str, str], significant: bool) -> pd.DataFrame:
+    """A paired test of two vectors' clusterings."""
+    return pd.DataFrame([("own", "AMI", *pair, 0.03, significant)], columns=NO_TESTS.columns)
+
+
 VALUES = {"lm mean": 0.5, "lm_words mean": 0.61, "lm_tuned mean": 0.55, "lsa": 0.58, "tfidf": 0.3}
 
 
 def test_the_best_of_the_model_stands_beside_the_best_baseline_and_the_recommended_is_named():
-    said = compared_on(table(VALUES), "clustering", [], "lm_tuned mean")
+    said = compared_on(table(VALUES), "clustering", NO_TESTS, "lm_tuned mean")
     assert said == (
         "lm_words mean finds the topics best (V-measure 0.610); the best of the baselines is lsa (0.580). "
         "Their 95 % intervals overlap, so that may be chance. What this run recommends, lm_tuned mean, has 0.550."
@@ -44,7 +50,7 @@ def test_the_best_of_the_model_stands_beside_the_best_baseline_and_the_recommend
 
 
 def test_a_baseline_that_wins_wins():
-    said = compared_on(table(VALUES | {"lsa": 0.7}), "clustering", [], "lm_words mean")
+    said = compared_on(table(VALUES | {"lsa": 0.7}), "clustering", NO_TESTS, "lm_words mean")
     assert said.startswith(
         "lsa finds the topics best (V-measure 0.700); the best of the model's is lm_words mean (0.610)."
     )
@@ -53,27 +59,29 @@ def test_a_baseline_that_wins_wins():
 
 
 @pytest.mark.parametrize(
-    ("verdict", "said"),
+    ("pair", "significant", "said"),
     [
-        ("lm_words mean beats lsa by 0.030 AMI (p = 0.01 after Holm's correction, n = 10).", "A paired test shows"),
-        ("No difference between lsa and lm_words mean was shown (-0.030; p = 1).", "does not show that they differ"),
-        ("lm_words mean beats tfidf by 0.3 AMI.", "intervals overlap"),
+        (("lm_words mean", "lsa"), True, "A paired test shows"),
+        (("lsa", "lm_words mean"), False, "does not show that they differ"),
+        (("lm_words mean", "tfidf"), True, "intervals overlap"),
     ],
 )
-def test_a_paired_test_of_the_two_counts_for_more_than_their_intervals(verdict, said):
-    assert said in compared_on(table(VALUES), "clustering", [verdict])
+def test_a_paired_test_of_the_two_counts_for_more_than_their_intervals(pair, significant, said):
+    assert said in compared_on(table(VALUES), "clustering", paired(pair, significant))
+    other_score = paired(pair, significant).assign(metric="accuracy")
+    assert "intervals overlap" in compared_on(table(VALUES), "clustering", other_score)
 
 
 @pytest.mark.parametrize(
-    ("verdict", "said"),
+    ("pair", "significant", "said"),
     [
-        ("lsa beats lm_tuned mean by 0.030 AMI (p = 0.01).", "has 0.550; a paired test shows the difference from lsa."),
-        ("No difference between lm_tuned mean and lsa was shown (p = 1).", "a paired test does not show a difference"),
-        ("lsa beats lm mean by 0.3 AMI.", "has 0.550."),
+        (("lm_tuned mean", "lsa"), True, "has 0.550; a paired test shows the difference from lsa."),
+        (("lm_tuned mean", "lsa"), False, "a paired test does not show a difference"),
+        (("lm mean", "lsa"), True, "has 0.550."),
     ],
 )
-def test_a_paired_test_of_what_is_recommended_is_told(verdict, said):
-    told = compared_on(table(VALUES), "clustering", [verdict], "lm_tuned mean")
+def test_a_paired_test_of_what_is_recommended_is_told(pair, significant, said):
+    told = compared_on(table(VALUES), "clustering", paired(pair, significant), "lm_tuned mean")
     assert said in told
     assert "intervals overlap" in told, "the other two were not tested"
 
@@ -96,8 +104,8 @@ def test_the_tests_that_a_run_keeps_are_spoken_of(run, corpus, p_holm, said):
 
 
 def test_what_was_not_measured_is_not_spoken_of():
-    assert compared_on(table(VALUES), "ranking", []) == ""
-    assert compared_on(table({"lsa": 0.4, "tfidf": 0.3}), "clustering", []) == (
+    assert compared_on(table(VALUES), "ranking", NO_TESTS) == ""
+    assert compared_on(table({"lsa": 0.4, "tfidf": 0.3}), "clustering", NO_TESTS) == (
         "Of what was measured, lsa comes first (V-measure 0.400)."
     )
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
         with_links,
     )
     from unpadded.report.figures import keep, lead_picture
-    from unpadded.report.findings import (
+    from unpadded.report.findings.last_state import find_faded, find_moved, find_nearest, find_topics
+    from unpadded.report.findings.padding import PaddingFound, find_padded
+    from unpadded.report.findings.scores import (
         Finding,
         Findings,
         find_classes,
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
         find_ranked,
         split_said,
     )
+    from unpadded.report.findings.speed import SpeedFound
     from unpadded.report.goals import goals_markdown, worth_markdown
     from unpadded.report.maps.density import density_contours
     from unpadded.report.maps.picture import umap_maps

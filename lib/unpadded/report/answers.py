@@ -1,15 +1,13 @@
 """What a run found, in one to three sentences for each notebook, made from that run's own tables and tests."""
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
-import nbformat
 import pandas as pd
 
 from unpadded.common import OF_MODEL, read_json
-from unpadded.evaluation import read_scores, recommended_name, unprocessed_rows, verdict
-from unpadded.report.own_models import METRICS, tests_on
+from unpadded.evaluation import read_scores, recommended_name, unprocessed_rows
+from unpadded.report.own_models import METRICS, NO_TESTS, shown, tests_on
 from unpadded.report.plots.scores import method_names
 from unpadded.report.study_answers import kept, looked_like, padded, sped
 
@@ -21,7 +19,7 @@ DOES = {"clustering": "finds the topics", "ranking": "ranks", "classification": 
 def answer(folder: Path, stem: str) -> str:
     """The answer of the run in `folder` to the question of the notebook `stem`; empty where there is none to give.
 
-    Every number in it stands in the run's own tables, model card or `recommended.json`, or in what its notebook printed.
+    Every number in it stands in the run's own tables, model card or `recommended.json`.
     """
     maker = ANSWERS.get(stem[:2])
     try:
@@ -30,10 +28,10 @@ def answer(folder: Path, stem: str) -> str:
         return ""  # a run that was stopped has not all of its tables
 
 
-def compared_on(scores: pd.DataFrame, task: str, verdicts: Sequence[str], recommended: str = "") -> str:
+def compared_on(scores: pd.DataFrame, task: str, tests: pd.DataFrame, recommended: str = "") -> str:
     """Which of the model's vectors is best at a task, beside the best baseline, and whether the difference was shown.
 
-    `scores`: the long table of one corpus; `verdicts`: the sentences of the paired tests on it.
+    `scores`: the long table of one corpus; `tests`: the paired tests on it.
     """
     rows = scores[(scores.task == task) & (scores.metric == METRIC[task])].assign(name=method_names)
     rows = unprocessed_rows(rows)
@@ -50,63 +48,49 @@ def compared_on(scores: pd.DataFrame, task: str, verdicts: Sequence[str], recomm
     said = [
         f"{first['name']} {DOES[task]} best ({metric} {first.value:.3f}); the best of {kind} is {second['name']} "
         f"({second.value:.3f}).",
-        _real(first, second, verdicts),
+        _real(first, second, shown(tests, METRIC[task], first["name"], second["name"])),
     ]
     taken = rows[rows.name == recommended]
     if len(taken) and recommended not in (first["name"], second["name"]):
-        said.append(_recommended(taken.iloc[0], rival, verdicts))
+        said.append(_recommended(taken.iloc[0], rival, shown(tests, METRIC[task], recommended, rival["name"])))
     return " ".join(said)
 
 
-def _real(first: pd.Series, second: pd.Series, verdicts: Sequence[str]) -> str:
+def _real(first: pd.Series, second: pd.Series, differ: bool | None) -> str:
     """Whether one is really ahead: by a paired test of the two where there was one, else by their intervals."""
-    shown = _shown(first["name"], second["name"], verdicts)
-    if shown is not None:
-        return "A paired test shows the difference." if shown else "A paired test does not show that they differ."
+    if differ is not None:
+        return "A paired test shows the difference." if differ else "A paired test does not show that they differ."
     apart = first.ci_low > second.ci_high
     return "Their 95 % intervals do not overlap." if apart else "Their 95 % intervals overlap, so that may be chance."
 
 
-def _recommended(taken: pd.Series, rival: pd.Series, verdicts: Sequence[str]) -> str:
+def _recommended(taken: pd.Series, rival: pd.Series, differ: bool | None) -> str:
     """What the recommended vectors have, and what a paired test with the best baseline says, if there was one.
 
     The front page says whether they are worth it by that very test.
     """
-    first, second = (taken, rival) if taken.value >= rival.value else (rival, taken)
     beside = {
         None: "",
         True: f"; a paired test shows the difference from {rival['name']}",
         False: f"; a paired test does not show a difference from {rival['name']}",
-    }[_shown(first["name"], second["name"], verdicts)]
+    }[differ]
     return f"What this run recommends, {taken['name']}, has {taken.value:.3f}{beside}."
 
 
-def _shown(better: str, worse: str, verdicts: Sequence[str]) -> bool | None:
-    """Whether a paired test shows that one of two is better; None where there was none of the two."""
-    undecided = tuple(f"No difference between {a} and {b} was" for a, b in ((better, worse), (worse, better)))
-    for said in verdicts:
-        if said.startswith((f"{better} beats {worse} by", *undecided)):
-            return not said.startswith(undecided)
-    return None
-
-
-def _tested(path: Path, corpus: str) -> list[str]:
-    """A sentence for each of a run's paired tests of what it recommends on a corpus; none where they are of several tasks."""
-    if not path.exists():
-        return []
-    table = tests_on(corpus, pd.read_csv(path, keep_default_na=False))
-    if table.corpus.nunique() != 1:
-        return []
-    return [verdict(table, *pair) for pair in zip(table["first"], table["second"], strict=True)]
+def _tested(folder: Path, stem: str, corpus: str) -> pd.DataFrame:
+    """A run's paired tests of what it recommends on a corpus; none where they are of several tasks."""
+    path = folder / "tests" / f"{stem}.csv"
+    tests = tests_on(corpus, pd.read_csv(path, keep_default_na=False)) if path.exists() else NO_TESTS
+    return tests if tests.corpus.nunique() == 1 else NO_TESTS
 
 
 def _scored(folder: Path, stem: str) -> str:
     scores, summary = read_scores(folder / "scores.csv"), read_json(folder / "run.json")
-    printed = [*_tested(folder / "tests" / f"{stem}.csv", summary["corpus"]), *_printed(folder / f"{stem}.ipynb")]
+    tests = _tested(folder, stem, summary["corpus"])
     found = []
     for corpus, part in scores[scores.task == TASKS[stem[:2]]].groupby("corpus", sort=False):
         own = corpus == summary["corpus"]
-        said = compared_on(part, TASKS[stem[:2]], printed if own else [], recommended_name(folder) if own else "")
+        said = compared_on(part, TASKS[stem[:2]], tests if own else NO_TESTS, recommended_name(folder) if own else "")
         if said:
             found.append(said if own else f"On {corpus}: {said}")
     return found[0] if found else ""  # the run's own corpus comes first
@@ -147,13 +131,6 @@ def _leader(folder: Path, stem: str) -> str:
             best = rows.loc[rows.value.idxmax()]
             said.append(f"{best['name']} for {task} ({METRICS[metric]} {best.value:.3f})")
     return f"First on {summary['corpus']}: {', '.join(said)}." if said else ""
-
-
-def _printed(path: Path) -> list[str]:
-    """The lines that an executed notebook printed."""
-    cells = nbformat.read(path, as_version=4).cells
-    text = "".join(output.get("text", "") for cell in cells for output in cell.get("outputs", []))
-    return [re.sub(r"\s+", " ", line).strip() for line in text.splitlines()]
 
 
 ANSWERS: dict[str, Callable[[Path, str], str]] = {

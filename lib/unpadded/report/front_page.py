@@ -8,7 +8,7 @@ import pandas as pd
 from unpadded.corpus import learned_first
 from unpadded.evaluation import unprocessed_rows
 from unpadded.report.answers import METRIC
-from unpadded.report.own_models import METRICS, TESTED, WORDS, paired_tests_of, scores_of
+from unpadded.report.own_models import METRICS, WORDS, paired_tests_of, scores_of, shown
 from unpadded.report.study_answers import listed
 
 # What `Corpus.describe` counts, in words.
@@ -70,13 +70,7 @@ def _beside_words(own: pd.DataFrame, tests: pd.DataFrame, task: str) -> tuple[st
     if taken.empty or words.empty:
         return None
     ours, best = taken.iloc[0], words.loc[words.value.idxmax()]
-    shown = _shown(tests, task, best["name"])
-    kind = "alike" if not shown or ours.value == best.value else "better" if ours.value > best.value else "worse"
+    differ = shown(tests, METRIC[task], ours["name"], best["name"])
+    kind = "alike" if not differ or ours.value == best.value else "better" if ours.value > best.value else "worse"
     scores = f"{METRICS[METRIC[task]]} {ours.value:.3f}, and {best.value:.3f} of {best['name']}, the best of the words"
-    return kind, f"{task.capitalize()}: {scores}; {SHOWN[shown]}."
-
-
-def _shown(tests: pd.DataFrame, task: str, second: str) -> bool | None:
-    """Whether the paired `tests` of what is recommended show that it differs from `second`; None where they have no such."""
-    found = tests[(tests.second == second) & (tests.metric.map(TESTED) == METRICS[METRIC[task]])].significant
-    return bool(found.astype(bool).all()) if len(found) else None
+    return kind, f"{task.capitalize()}: {scores}; {SHOWN[differ]}."

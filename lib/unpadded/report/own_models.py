@@ -39,6 +39,7 @@ TESTED = {
     "nDCG@10": "nDCG@10",
     "accuracy": "accuracy",
 }  # metric of a paired test -> the score it is about
+NO_TESTS = pd.DataFrame(columns=["corpus", "metric", "first", "second", "difference", "significant"])
 
 
 def scores_of(run: Path) -> pd.DataFrame:
@@ -92,16 +93,21 @@ def paired_tests_of(run: Path, corpus: str) -> pd.DataFrame:
     """The paired tests of what a run recommends against everything else, on its own corpus; columns as `evaluation.against`
     has them. No rows for a run that made none."""
     found = [pd.read_csv(path, keep_default_na=False) for path in sorted((run / "tests").glob("*.csv"))]
-    tests = (
-        pd.concat(found) if found else pd.DataFrame(columns=["corpus", "metric", "second", "difference", "significant"])
-    )
-    own = tests_on(corpus, tests)
+    own = tests_on(corpus, pd.concat(found) if found else NO_TESTS)
     return own[own.metric.isin(TESTED)].assign(corpus=corpus)
 
 
 def tests_on(corpus: str, tests: pd.DataFrame) -> pd.DataFrame:
     """The rows of paired `tests` that are of `corpus`, or of one of its tasks of ranking ("name, task")."""
     return tests[(tests.corpus == corpus) | tests.corpus.str.startswith(f"{corpus}, ")]
+
+
+def shown(tests: pd.DataFrame, metric: str, one: str, other: str) -> bool | None:
+    """Whether paired `tests` show that two vectors differ in a score ("v_measure"), in each of a corpus's tasks; None where
+    there is no test of the two."""
+    of_metric = tests[tests.metric.map(TESTED) == METRICS[metric]]
+    pairs = [{*pair} == {one, other} for pair in zip(of_metric["first"], of_metric["second"], strict=True)]
+    return bool(of_metric.significant[pairs].astype(bool).all()) if any(pairs) else None
 
 
 def paired_wins(table: pd.DataFrame, tests: pd.DataFrame, rival: str) -> tuple[int, int, int]:

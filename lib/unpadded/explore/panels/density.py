@@ -5,7 +5,9 @@ from collections.abc import Mapping
 import ipywidgets as widgets
 import jscatter
 import pandas as pd
+from matplotlib.colors import to_rgb
 
+from unpadded.explore.panels.theme import LIGHT, Paper
 from unpadded.report import density_contours
 
 MANY = 3_000  # documents from which on points hide each other
@@ -17,21 +19,28 @@ class DensityPanel:
 
     def __init__(self, points: pd.DataFrame, scatters: Mapping[str, jscatter.Scatter]):
         self._points, self._scatters = points, scatters
-        self._lines: dict[str, list[jscatter.Line]] = {}
+        self._contours: dict[str, list[tuple[float, list]]] = {}
+        self._ink = LIGHT.ink
         hint = "lines around the densest places, which hold a quarter, half, three quarters and nearly all of the documents"
         self.shown = widgets.Checkbox(len(points) >= MANY, description="Density", indent=False, tooltip=hint)
         self.shown.layout.width = "auto"
         self.shown.observe(lambda _: self._draw(), names="value")
         self._draw()
 
+    def paint(self, paper: Paper) -> None:
+        """Draw the lines in the ink of `paper`."""
+        self._ink = paper.ink
+        self._draw()
+
     def _draw(self) -> None:
         for pooling, scatter in self._scatters.items():
-            if self.shown.value and pooling not in self._lines:
-                xy = self._points[[f"{pooling}_x", f"{pooling}_y"]].to_numpy(float)
-                found = density_contours(xy, list(STRENGTHS)).items()
-                self._lines[pooling] = [
-                    jscatter.Line(line.tolist(), (0, 0, 0, STRENGTHS[share]))
-                    for share, lines in found
-                    for line in lines
-                ]
-            scatter.annotations(self._lines[pooling] if self.shown.value else None)
+            scatter.annotations(self._lines(pooling) if self.shown.value else None)
+
+    def _lines(self, pooling: str) -> list[jscatter.Line]:
+        """The lines of a map; where they run is found out when they are first asked for."""
+        if pooling not in self._contours:
+            xy = self._points[[f"{pooling}_x", f"{pooling}_y"]].to_numpy(float)
+            found = density_contours(xy, list(STRENGTHS)).items()
+            self._contours[pooling] = [(share, line.tolist()) for share, lines in found for line in lines]
+        ink = to_rgb(self._ink)
+        return [jscatter.Line(line, (*ink, STRENGTHS[share])) for share, line in self._contours[pooling]]

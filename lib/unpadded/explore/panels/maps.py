@@ -8,6 +8,7 @@ import ipywidgets as widgets
 import jscatter
 import numpy as np
 import pandas as pd
+from matplotlib.colors import to_rgba
 
 from unpadded.explore import render
 from unpadded.explore.data import Explorable
@@ -17,12 +18,14 @@ from unpadded.explore.panels.filters import FilterPanel
 from unpadded.explore.panels.moving import FewWhileMoving
 from unpadded.explore.panels.names import NamePanel
 from unpadded.explore.panels.selection import SelectionPanel
+from unpadded.explore.panels.theme import LIGHT, Theme
 from unpadded.explore.panels.wheel import MAP_CLASS, WheelGuard
 from unpadded.explore.quiet import WRAPPED, Quiet
 from unpadded.report import limits_without_outliers, poolings_of
 
 HEIGHT = 340  # pixels of one map
 MOST_LISTED = 500  # documents of a selection in the list
+RETICLE = 0.12  # opacity of the lines through a document that is pointed at
 POINT_SIZES = ((5_000, 5), (20_000, 3), (50_000, 2))  # up to so many documents: pixels of a point; beyond, one
 
 
@@ -49,10 +52,12 @@ class MapPanel(Quiet):
         self.list.observe(self._chosen, names="value")
         self.clear.on_click(lambda _: self.select([]))
         self._show_selection(np.empty(0, int))
+        self.theme = Theme()
+        self.theme.observe(lambda _: self._paint(), names="dark")
         menus = [self.colours.colour, self.colours.alone, self.names.kind, self.density.shown, self.clear]
         above = [widgets.HBox(menus, layout=WRAPPED), self.colours.legend, self.filters.widget]
         below = [self._summary, self.list, self.taken.widget]
-        self.widget = widgets.VBox([WheelGuard(), *above, self._grid(), *below])
+        self.widget = widgets.VBox([WheelGuard(), self.theme, *above, self._grid(), *below])
 
     @property
     def selected(self) -> np.ndarray:
@@ -79,7 +84,7 @@ class MapPanel(Quiet):
         scatter.mouse("lasso")
         scatter.size(default=point_size(len(self.points)))
         scatter.opacity(unselected=0.12)
-        scatter.color(selected="#000000", hover="#000000")
+        scatter.color(selected=LIGHT.ink, hover=LIGHT.ink)
         scatter.tooltip(True, properties=["title", "topic", "tokens"], histograms=False, preview="beginning")
         for name, then in (("selection", self._show_selection), ("hovering", None)):
             scatter.widget.observe(lambda change, name=name, then=then: self._changed(name, change, then), names=name)
@@ -115,6 +120,19 @@ class MapPanel(Quiet):
     def _chosen(self, change: dict) -> None:
         if not self._busy and change["new"] is not None and change["new"] >= 0:
             self._on_document(change["new"])
+
+    def _paint(self) -> None:
+        """Draw the maps on the paper of the page's theme."""
+        paper = self.theme.paper
+        for scatter in self.scatters.values():
+            # Not `scatter.background`: that sets the colours of axes and legend too, and the page shows both whenever it hears
+            # of those, wanted or not.
+            scatter.widget.background_color = list(to_rgba(paper.background))
+            scatter.widget.tooltip_color = list(to_rgba(paper.tip))
+            scatter.widget.reticle_color = list(to_rgba(paper.ink, RETICLE))
+            scatter.color(selected=paper.ink, hover=paper.ink)
+        self.names.paint(paper)
+        self.density.paint(paper)
 
     def _filter(self) -> None:
         """Show on the maps what passes the filters."""

@@ -18,6 +18,7 @@ from scipy.sparse import csr_array
 from unpadded.evaluation import TermCounts, count_terms
 from unpadded.explore.data import Explorable
 from unpadded.explore.panels.in_view import InView
+from unpadded.explore.panels.theme import LIGHT, Paper
 from unpadded.report import cut, region_names, sample_documents, topic_names
 
 TOPICS, WORDS, NONE = "topics", "words of regions", "none"
@@ -37,16 +38,26 @@ class NamePanel:
         self._data, self._points, self._scatters = data, points, scatters
         self._terms: TermCounts | None = None
         self._words: dict[str, list[pd.Categorical]] = {}
+        self._paper = LIGHT
         self.in_view = {pooling: InView() for pooling in scatters}
         topics = [TOPICS] if points["topic"].nunique() > 1 else []
         self.kind = widgets.Dropdown(options=[*topics, WORDS, NONE], description="Names")
         self.kind.observe(lambda _: self._name(), names="value")
         self._name()
 
+    def paint(self, paper: Paper) -> None:
+        """Write the names in the ink of `paper`."""
+        self._paper = paper
+        self._label()
+
     def _name(self) -> None:
+        for pooling in self._scatters:
+            self.in_view[pooling].show(self._places(pooling), self._said(pooling))
+        self._label()
+
+    def _label(self) -> None:
         for pooling, scatter in self._scatters.items():
             columns = [] if self.kind.value == NONE else self._columns(pooling, self.kind.value)
-            self.in_view[pooling].show(self._places(pooling), self._said(pooling))
             if not columns:
                 scatter.label(by=None)
                 continue
@@ -57,8 +68,8 @@ class NamePanel:
                 size=[SIZES[scale] for scale in scales],
                 zoom_range=[(FROM_ZOOM[scale], np.inf) for scale in scales],
                 font=fonts if len(fonts) > 1 else fonts[0],  # a list of one would be ignored
-                color="#000000",
-                shadow_color="#ffffff",
+                color=self._paper.ink,
+                shadow_color=self._paper.background,
             )
 
     def _columns(self, pooling: str, kind: str) -> list[str]:

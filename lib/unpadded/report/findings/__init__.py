@@ -1,0 +1,1 @@
+"""What notebooks found: objects that hand back a table and a picture."""
