@@ -255,7 +255,7 @@ def test_pip_installs_the_clone_and_an_environment_without_a_network(clone, tmp_
     wheel = next((tmp_path / "index").glob("unpadded-*.whl"))
     packed = zipfile.ZipFile(wheel).namelist()
     assert "unpadded/explore/lab_settings" in "".join(packed)
-    panels = ("wheel.js", "wheel.css", "follow_view.js", "moving.js", "in_view.js", "in_view.css")
+    panels = ("wheel.js", "wheel.css", "follow_view.js", "moving.js", "in_view.js", "in_view.css", "theme.js")
     assert {f"unpadded/explore/panels/{name}" for name in panels} <= set(packed)
     assert {"unpadded/report/templates/page.html", "unpadded/report/templates/style.css"} <= set(packed)
     (tmp_path / "requirements.lock").write_text("unpadded\n")  # the lock itself is gigabytes
