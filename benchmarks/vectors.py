@@ -37,7 +37,7 @@ def found_in(run: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def beside(earlier: Path, found: pd.DataFrame) -> pd.DataFrame:
-    """The rows of an earlier table that are not of the corpora and seeds of those found, and those found, by corpus and seed."""
+    """An earlier table's rows of other corpora and seeds than those found, and those found; by corpus and seed."""
     there = pd.read_csv(earlier, keep_default_na=False, na_values={"pieces": ""})
     again = pd.MultiIndex.from_frame(there[ABOUT]).isin(pd.MultiIndex.from_frame(found[ABOUT]))
     return pd.concat([there[~again], found], ignore_index=True).sort_values(ABOUT, kind="stable", ignore_index=True)
