@@ -198,6 +198,24 @@ WATCH = """() => {
   holder.api.subscribe("draw", () => window.drawn.push(performance.now()));
 }"""
 
+# A canvas as large as a map that is nothing but another colour in every frame of a second: as smooth as this browser can be.
+EMPTY = """([x, y, width, height]) => {
+  const canvas = Object.assign(document.createElement("canvas"), { width, height });
+  canvas.style.cssText = `position: fixed; left: ${x}px; top: ${y}px; z-index: 1000`;
+  document.body.append(canvas);
+  const context = canvas.getContext("2d");
+  const end = performance.now() + 1000;
+  const draw = () => {
+    const now = performance.now();
+    context.fillStyle = `hsl(${now % 360} 50% 50%)`;
+    context.fillRect(0, 0, width, height);
+    window.drawn.push(now);
+    if (now < end) requestAnimationFrame(draw);
+    else canvas.remove();
+  };
+  requestAnimationFrame(draw);
+}"""
+
 
 def in_browser(n: int, all_while_moving: bool = False) -> pd.DataFrame:
     """A row an action in JupyterLab, headless: seconds until the first map is drawn as it stays, and its frames."""
@@ -281,6 +299,9 @@ def _in_page(page) -> dict[str, Callable[[], object]]:
         "colour by cluster of mean": lambda: page.get_by_label("Colour").select_option("cluster of mean"),
         f"zoom in {STEPS} steps, one second": zoom,
         "draw around": draw_around,
+        "an empty canvas, one second": lambda: page.evaluate(
+            EMPTY, [box[side] for side in ("x", "y", "width", "height")]
+        ),
     }
 
 
