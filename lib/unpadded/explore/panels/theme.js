@@ -1,4 +1,6 @@
-// Tells whether the page is dark: as JupyterLab says of its theme, elsewhere by what lies behind the widget.
+// Tells whether the page is dark: as JupyterLab says of its theme, elsewhere by what lies behind the widget. And has the maps in
+// its box measured again when that changes its size: jupyter-scatter looks when the window does, and a box that has no width for
+// a moment, as while JupyterLab changes its theme, would leave the map without names.
 function render({ model, el }) {
   el.style.display = "none";
   const parts = (colour) => colour.match(/[\d.]+/g).map(Number);
@@ -18,10 +20,15 @@ function render({ model, el }) {
   };
   const watched = new MutationObserver(tell);
   for (const element of [document.documentElement, document.body]) watched.observe(element, { attributes: true });
-  const first = requestAnimationFrame(tell); // once it stands in the page
+  const sized = new ResizeObserver(() => window.dispatchEvent(new Event("resize")));
+  const first = requestAnimationFrame(() => { // once it stands in the page
+    tell();
+    if (el.parentElement) sized.observe(el.parentElement);
+  });
   return () => {
     cancelAnimationFrame(first);
     watched.disconnect();
+    sized.disconnect();
   };
 }
 
