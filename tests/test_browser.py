@@ -291,28 +291,6 @@ def test_the_wheel_scrolls_the_page_over_a_map_and_zooms_one_that_was_clicked(no
     page.get_by_role("button", name="Clear selection").click()
 
 
-@pytest.mark.parametrize("theme", ["JupyterLab Dark", "JupyterLab Light"])
-def test_maps_are_as_dark_as_jupyterlab_is(notebook, theme):
-    """The light one last, for the tests that follow."""
-    page, cell = notebook, notebook.locator(".unpadded-map").first
-    page.get_by_role("menuitem", name="Settings", exact=True).click()
-    page.get_by_text("Theme", exact=True).hover()
-    page.get_by_text(theme, exact=True).click()
-    cell.evaluate("map => map.scrollIntoView({block: 'center'})")
-    page.mouse.move(0, 0)
-    dark = theme.endswith("Dark")
-
-    def brightness() -> int:  # of most of the map
-        return int(np.median(np.asarray(Image.open(io.BytesIO(cell.screenshot())).convert("L"))))
-
-    found = _drawn(page, brightness, lambda grey: (grey < 60) == dark)
-    page.screenshot(path=SCREENSHOTS / f"lab-{theme.split()[1].lower()}.png")
-    assert (found < 60) == dark
-    assert dark or found > 240
-    assert not cell.locator(".tick").count(), "axes"
-    assert not cell.get_by_text("Color", exact=True).count(), "a second legend"
-
-
 # A page with a widget that tells whether it is dark; what it has told at the end, after each of the given changes.
 TOLD = """async ({code, page, changes}) => {
   const { default: { render } } = await import("data:text/javascript;base64," + code);
@@ -668,3 +646,25 @@ def _compare_texts(page, lm) -> None:
     expected = re.sub(r"<[^>]+>", "", render.pair(*compare_pair(DocumentEncoder(lm), texts)).split("<div")[0])
     page.wait_for_function("words => document.querySelector('.unpadded-pair').textContent === words", arg=expected)
     table.evaluate("table => table.scrollIntoView({block: 'center'})")
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Dark", "JupyterLab Light"])
+def test_maps_are_as_dark_as_jupyterlab_is(notebook, theme):
+    """Last of all: JupyterLab lays the page out anew meanwhile."""
+    page, cell = notebook, notebook.locator(".unpadded-map").first
+    page.get_by_role("menuitem", name="Settings", exact=True).click()
+    page.get_by_text("Theme", exact=True).hover()
+    page.get_by_text(theme, exact=True).click()
+    cell.evaluate("map => map.scrollIntoView({block: 'center'})")
+    page.mouse.move(0, 0)
+    dark = theme.endswith("Dark")
+
+    def brightness() -> int:  # of most of the map
+        return int(np.median(np.asarray(Image.open(io.BytesIO(cell.screenshot())).convert("L"))))
+
+    found = _drawn(page, brightness, lambda grey: (grey < 60) == dark)
+    page.screenshot(path=SCREENSHOTS / f"lab-{theme.split()[1].lower()}.png")
+    assert (found < 60) == dark
+    assert dark or found > 240
+    assert not cell.locator(".tick").count(), "axes"
+    assert not cell.get_by_text("Color", exact=True).count(), "a second legend"

@@ -1,8 +1,11 @@
 // Tells whether the page is dark: as JupyterLab says of its theme, elsewhere by what lies behind the widget. And has the maps in
-// its box measured again when that changes its size: jupyter-scatter looks when the window does, and a box that has no width for
-// a moment, as while JupyterLab changes its theme, would leave the map without names.
+// the page measured again once it has changed: jupyter-scatter looks when the window changes its size, and a map that has no
+// width for a moment, as while JupyterLab changes its theme, would stay without names.
+const SETTLED = [300, 1000, 3000]; // milliseconds after a change, by which the page may stand as it stays
+
 function render({ model, el }) {
   el.style.display = "none";
+  let timers = [];
   const parts = (colour) => colour.match(/[\d.]+/g).map(Number);
   const behind = () => {
     for (let at = el; at; at = at.parentElement) {
@@ -17,18 +20,16 @@ function render({ model, el }) {
     if (model.get("dark") === dark) return;
     model.set("dark", dark);
     model.save_changes();
+    timers.forEach(clearTimeout);
+    timers = SETTLED.map((pause) => setTimeout(() => window.dispatchEvent(new Event("resize")), pause));
   };
   const watched = new MutationObserver(tell);
   for (const element of [document.documentElement, document.body]) watched.observe(element, { attributes: true });
-  const sized = new ResizeObserver(() => window.dispatchEvent(new Event("resize")));
-  const first = requestAnimationFrame(() => { // once it stands in the page
-    tell();
-    if (el.parentElement) sized.observe(el.parentElement);
-  });
+  const first = requestAnimationFrame(tell); // once it stands in the page
   return () => {
     cancelAnimationFrame(first);
     watched.disconnect();
-    sized.disconnect();
+    timers.forEach(clearTimeout);
   };
 }
 
