@@ -25,9 +25,9 @@ function render({ model, el }) {
   };
   const watched = new MutationObserver(tell);
   for (const element of [document.documentElement, document.body]) watched.observe(element, { attributes: true });
-  const first = requestAnimationFrame(tell); // once it stands in the page
+  const first = setTimeout(tell); // once it stands in the page
   return () => {
-    cancelAnimationFrame(first);
+    clearTimeout(first);
     watched.disconnect();
     timers.forEach(clearTimeout);
   };
