@@ -10,8 +10,11 @@ seed's, without training anything.
 
 import argparse
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+import numpy as np
 
 from unpadded import DocumentEncoder, LanguageModel, TrainingSettings, TuningSettings, train, tune
 from unpadded.common import write_json, write_table
@@ -53,7 +56,8 @@ def measure(corpus: Corpus, folder: Path, *, profile: str, seed: int, baselines:
         taken[stage] = time.monotonic() - began - sum(taken.values())
         print(f"{corpus.name}, seed {seed}: {stage} after {taken[stage]:.0f} s", flush=True)
 
-    read, tokenizer = training_documents(corpus, seed), tokenizer_of(corpus, seed)
+    read = training_documents(corpus, seed)
+    tokenizer = tokenizer_of(corpus, read)
     tokens = tokenized(corpus, tokenizer)
     limits = {name: set_by[TRAIN][name] for name in ("epochs", "max_minutes", "patience") if name in set_by[TRAIN]}
     settings = TrainingSettings(**NOTEBOOK_WIDTHS, **limits, seed=seed)
@@ -76,7 +80,8 @@ def measure(corpus: Corpus, folder: Path, *, profile: str, seed: int, baselines:
     cards = {"language_model": lm.card, "tuning": tuned.card["tuning"]}
     done(TEACH)
     scores = []
-    for found in score(corpus, folder, set_by, seed=seed, done=done):
+    steps = set_by["06_clustering"].get("postprocesses", "")
+    for found in score(corpus, folder, seed=seed, done=done, postprocesses=steps):
         scores.append(found)
         write_scores(concatenate(scores), folder / "scores.csv")
     about = {"corpus": corpus.name, "profile": profile, "seed": seed}
@@ -88,30 +93,29 @@ def add(corpus: Corpus, folder: Path, *, seed: int, baselines: str) -> None:
 
     Of the language model they take the vocabulary alone: none that needs its embeddings can be added.
     """
-    read, tokenizer = training_documents(corpus, seed), tokenizer_of(corpus, seed)
+    read = training_documents(corpus, seed)
+    tokenizer = tokenizer_of(corpus, read)
     kept, settings = tokenized(corpus, tokenizer).select(read), TrainingSettings(**NOTEBOOK_WIDTHS)
     vocab = kept.build_vocab(max_size=settings.max_vocab, min_count=settings.min_count)
     small = LanguageModel.new(vocab, {"emb_sz": 8, "n_hid": 8, "n_layers": 1}, tokenizer=tokenizer)
     with TemporaryDirectory() as scratch:
         extract(corpus, DocumentEncoder(small, pooling="concat"), scratch, baselines=baselines, seed=seed)
-        found = concatenate([*score(corpus, Path(scratch), {}, seed=seed, done=print, poolings=baselines)])
+        found = concatenate([*score(corpus, Path(scratch), seed=seed, done=print, poolings=baselines)])
     there = read_scores(folder / "scores.csv")
     write_scores(concatenate([there[~there.method.isin(found.method)], found]), folder / "scores.csv")
 
 
-def tokenizer_of(corpus: Corpus, seed: int):
-    """The tokenizer of notebook 01."""
-    texts = [corpus.texts[i] for i in training_documents(corpus, seed)]
-    return chosen_tokenizer("word", texts, max_vocab=NOTEBOOK_WIDTHS["max_vocab"])
+def tokenizer_of(corpus: Corpus, read: Sequence[int] | np.ndarray):
+    """The tokenizer of notebook 01, of the documents that a model has `read`: positions."""
+    return chosen_tokenizer("word", [corpus.texts[i] for i in read], max_vocab=NOTEBOOK_WIDTHS["max_vocab"])
 
 
-def score(corpus: Corpus, run: Path, set_by: dict[str, dict], *, seed: int, done, poolings: str = ""):
+def score(corpus: Corpus, run: Path, *, seed: int, done, poolings: str = "", postprocesses: str = ""):
     """The tables of scores of the tasks that the corpus has; the tests of what is recommended go to `run`/tests.
 
-    poolings: of poolings and baselines, comma separated (empty: all).
+    poolings: of poolings and baselines; both comma separated (empty: all).
     """
-    steps = set_by.get("06_clustering", {}).get("postprocesses", "")
-    options = {"poolings": poolings, "postprocesses": steps, "seed": seed}
+    options = {"poolings": poolings, "postprocesses": postprocesses, "seed": seed}
     with_topics = len(corpus.topics) > 1
     find = {
         "06_clustering": lambda: [find_clusters(corpus, run, **options)] if with_topics else [],

@@ -50,8 +50,10 @@ class PartsFound:
 
         lines: "pooling", of the last layer; "length_group", the same for each third of the documents by length; "layer".
         """
-        rows = self.rows if lines == "layer" else last_layer(self.rows)
-        return with_intervals(rows, [*MODEL, *PARTS_SPLIT[lines], "part"], column=self.column)
+        if lines not in self._tables:  # its picture asks for it too, and intervals are drawn again and again
+            rows = self.rows if lines == "layer" else last_layer(self.rows)
+            self._tables[lines] = with_intervals(rows, [*MODEL, *PARTS_SPLIT[lines], "part"], column=self.column)
+        return self._tables[lines]
 
     def plot(self, lines: str = "pooling") -> Figure:
         """A panel for each corpus and model, a line for each of `lines`; but for "pooling", of *last* alone."""
@@ -62,6 +64,10 @@ class PartsFound:
             table = table.assign(layer="layer " + table["layer"].astype(str))
         return part_lines(table, ylabel=self.label, lines=lines, even=self.even)
 
+    @cached_property
+    def _tables(self) -> dict[str, pd.DataFrame]:
+        return {}
+
 
 @dataclass(frozen=True, eq=False)
 class FadeFound:
@@ -71,7 +77,7 @@ class FadeFound:
 
     def table(self) -> pd.DataFrame:
         """The mean similarity over documents with its interval, for every corpus, model, layer and number of final tokens."""
-        return with_intervals(self.rows, [*MODEL, "layer", "final_tokens"])
+        return self._table
 
     def plot(self) -> Figure:
         """The similarity against the final tokens that were given, a panel a corpus."""
@@ -92,6 +98,10 @@ class FadeFound:
         return with_intervals(last_layer(self._remembered[0.9]), [*MODEL, "length_group"])
 
     @cached_property
+    def _table(self) -> pd.DataFrame:
+        return with_intervals(self.rows, [*MODEL, "layer", "final_tokens"])
+
+    @cached_property
     def _remembered(self) -> dict[float, pd.DataFrame]:
         return {level: remembered(self.rows, threshold=level) for level in LEVELS}
 
@@ -109,7 +119,7 @@ class TopicsFound:
 
     def table(self) -> pd.DataFrame:
         """The share of documents whose topic was named, with its interval, for everything that was varied."""
-        return with_intervals(self.rows, [*MODEL, "layer", "pooling", "part_tokens", "trained_on", "place"])
+        return self._table
 
     def plot(self) -> Figure:
         """Bars of the longest parts and the last layer, a panel for each corpus and model; chance is dotted."""
@@ -117,6 +127,10 @@ class TopicsFound:
         shown = last_layer(shown[shown["part_tokens"] == shown["part_tokens"].max()])
         shown = shown[(shown["trained_on"] == "spliced") | (shown["place"] == "whole")]
         return probe_bars(shown, chance=self.chance)
+
+    @cached_property
+    def _table(self) -> pd.DataFrame:
+        return with_intervals(self.rows, [*MODEL, "layer", "pooling", "part_tokens", "trained_on", "place"])
 
     def chance_said(self) -> list[str]:
         """A line for each corpus: what guessing would give, of how many documents."""
