@@ -261,7 +261,7 @@ def curve(name: str, corpora: dict[str, TokenizedCorpus], options) -> pd.DataFra
     found = perplexities(lm.module, texts)
     rows = [*points.rows, {"minutes": lm.card["minutes"], "tokens": lm.card["tokens_seen"], **found}]
     print(f"{name}: {found} after {lm.card['minutes']:.1f} minutes", flush=True)
-    return pd.DataFrame(rows).assign(model=name)
+    return pd.DataFrame(rows)
 
 
 def minutes_to(found: pd.DataFrame) -> pd.DataFrame:
@@ -306,6 +306,7 @@ def main() -> None:
     parser.add_argument("--every", type=float, default=2.0, help="minutes between two points of a curve")
     parser.add_argument("--output", type=Path, default=Path("outputs/wikitext2"), help="folder of CSV and picture")
     parser.add_argument("--vocabulary", type=int, help="words of the models, where it is not theirs")
+    parser.add_argument("--dropout", type=float, help="times fastai's, where it is not theirs: long runs want more")
     parser.add_argument("--compare", action="store_true", help="with --data: both methods after --minutes, no curves")
     parser.add_argument("--side", type=int, default=SIDE, help="of the square matrices whose product is the limit")
     parser.add_argument("--layers", action="store_true", help="milliseconds of single layers, no models")
@@ -315,6 +316,8 @@ def main() -> None:
     warnings.filterwarnings("ignore")  # fastai's own
     if options.vocabulary:
         MODELS.update({name: replace(MODELS[name], max_vocab=options.vocabulary) for name in MODELS})
+    if options.dropout is not None:
+        MODELS.update({name: replace(MODELS[name], dropout=options.dropout) for name in MODELS})
     if options.layers:
         print(pd.DataFrame([layer_times(*sizes, options) for sizes in LAYERS]).to_string(index=False))
         return
@@ -332,10 +335,11 @@ def main() -> None:
         print(pd.DataFrame(rows).to_string(index=False))
         return
     for name in options.models:
-        found = curve(name, corpora, options)
+        called = name if options.dropout is None else f"{name}, dropout {options.dropout:g}"
+        found = curve(name, corpora, options).assign(model=called)
         store_curve(options.output, found)
         if options.records:
-            keep(options.records, minutes_to(found), PERPLEXITIES, model=name, threads=options.threads)
+            keep(options.records, minutes_to(found), PERPLEXITIES, model=called, threads=options.threads)
 
 
 if __name__ == "__main__":
