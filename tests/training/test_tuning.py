@@ -277,6 +277,9 @@ def test_tuned_vectors_tell_topics_apart_and_the_model_that_was_given_stays(tiny
     facts = tuned.card["tuning"]
     assert facts["halves_found"] == pytest.approx(tuned.tuning.halves_found.dropna().iloc[-1], abs=1e-4)
     assert facts["steps"] == tuned.tuning.step.iloc[-1]
+    start = tuned.tuning.iloc[0]
+    assert (start.step, start.tokens, start.minutes) == (0, 0, 0)
+    assert start.halves_found == pytest.approx(facts["halves_found_before"], abs=1e-4)
     assert facts["perplexity"] > 1
     assert tuned.vocab == tiny_model.vocab
     assert tuned.tokenizer == tiny_model.tokenizer

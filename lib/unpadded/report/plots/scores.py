@@ -154,9 +154,9 @@ def tuning_curve(tuning: pd.DataFrame) -> Figure:
         found.plot(
             measured["minutes"], measured["halves_found"], color=POOLING_COLOURS["mean"], marker="o", markersize=3.5
         )
-        last = measured.iloc[-1]
+        first, last = measured.iloc[0], measured.iloc[-1]
         label_ends(found, {f"{last['halves_found']:.0%}": (last["minutes"], last["halves_found"])})
-        said.append(f"At the end {last['halves_found']:.0%} find each other")
+        said.append(f"{first['halves_found']:.0%} find each other at first, {last['halves_found']:.0%} at the end")
     loss.plot(losses["minutes"], losses["train_loss"], color="#A0A0A0", linewidth=1)
     found.set(ylabel="halves found", ylim=(0, 1), title="Tuning: halves of held-out documents that find each other")
     loss.set(ylabel="loss", xlabel="minutes")

@@ -14,7 +14,7 @@ COLUMNS = ["step", "tokens", "minutes", "train_loss", "learning_rate", "halves_f
 
 
 class TuningLog(TrainingLog):
-    """Count steps, tokens and minutes over all sittings; a row every few steps, and one at the end of each pass.
+    """Count steps, tokens and minutes over all sittings; a row before the first step, every few, and after each pass.
 
     Columns: step, tokens, minutes, train_loss (nats), learning_rate, halves_found (share of the documents in `held_out`
     whose first half finds the second). Raises as `TrainingLog` does.
@@ -32,6 +32,13 @@ class TuningLog(TrainingLog):
     def to_frame(self) -> pd.DataFrame:
         """The log as a table."""
         return pd.DataFrame(self.rows, columns=COLUMNS)
+
+    def begin(self) -> float:
+        """The share before the first step, which the table begins with; a checkpoint that is taken up holds that row too."""
+        found = self.halves_found()
+        if self.halves is not None:
+            self.rows.append({"step": 0, "tokens": 0, "minutes": 0.0, "halves_found": found})
+        return found
 
     def before_validate(self):
         self.found = self.halves_found()

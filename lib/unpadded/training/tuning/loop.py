@@ -53,7 +53,7 @@ def tune(
     `tokens`: the documents to learn from, as `tokenize(texts, lm.tokenizer)` gives them; no label is read. Vocabulary,
     tokenizer, sizes and direction(s) stay; `lm` is not changed. Of a model of two directions each is tuned, half of the
     minutes each. The documents `valid` (by default a tenth of the others, which are not learned from then; 400 at most)
-    are asked, pass by pass, how often a first half finds its second half: `tuning` of the result is that curve,
+    are asked, before and pass by pass, how often a first half finds its second half: `tuning` of the result is that curve,
     `card["tuning"]` the facts, with the perplexity before and after. With `checkpoints`, a folder, the same call after a
     stop goes on from where it was and ends in the same weights (same machine and thread count).
 
@@ -106,7 +106,7 @@ def _tune(lm, tokens, settings, *, valid, checkpoints, progress, device, callbac
             [OneCycle(plan, log), checkpoint, *callbacks],
             precision,
         )
-        first = log.halves_found()
+        first = log.begin()
         stream = StreamLoader(kept, batch_size=STREAMS, window=WINDOW, seed=settings.seed, device=device)
         objective.windows = _windows(stream, log)
         layers = training_layers(own.awd_lstm, precision, device, n_windows=GROUPS + 1, least=PAYS)
