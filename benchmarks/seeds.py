@@ -17,14 +17,13 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from unpadded import DocumentEncoder, LanguageModel, TrainingSettings, TuningSettings, train, tune
-from unpadded.common import write_json, write_table
+from unpadded.common import OF_MODEL, read_json, write_json, write_table
 from unpadded.corpus import Corpus, load_corpus
 from unpadded.evaluation import (
     choose,
     concatenate,
     extract,
     extract_tuned,
-    read_scores,
     tokenized,
     training_documents,
     tuning_documents,
@@ -32,6 +31,7 @@ from unpadded.evaluation import (
     write_recommended,
     write_scores,
 )
+from unpadded.evaluation.representations import AS_TRAINED, load, row_ids, save
 from unpadded.report import find_classes, find_clusters, find_ranked
 from unpadded.runs.profiles import EXTRACT, STAGES, TEACH, TRAIN
 from unpadded.tokens import chosen_tokenizer
@@ -79,17 +79,13 @@ def measure(corpus: Corpus, folder: Path, *, profile: str, seed: int, baselines:
     write_recommended(choose(corpus, folder, postprocesses=to_teach.get("postprocesses", ""), seed=seed), folder)
     cards = {"language_model": lm.card, "tuning": tuned.card["tuning"]}
     done(TEACH)
-    scores = []
-    steps = set_by["06_clustering"].get("postprocesses", "")
-    for found in score(corpus, folder, seed=seed, done=done, postprocesses=steps):
-        scores.append(found)
-        write_scores(concatenate(scores), folder / "scores.csv")
+    score(corpus, folder, profile=profile, seed=seed, done=done)
     about = {"corpus": corpus.name, "profile": profile, "seed": seed}
     write_json(folder / "run.json", about | {"seconds": taken, "cards": cards})
 
 
 def add(corpus: Corpus, folder: Path, *, seed: int, baselines: str) -> None:
-    """Score `baselines`, comma separated, of a seed that was measured, beside or in place of what it has of them.
+    """Put `baselines`, comma separated, beside or in place of those that a measured seed has, and score all of it again.
 
     Of the language model they take the vocabulary alone: none that needs its embeddings can be added.
     """
@@ -98,11 +94,16 @@ def add(corpus: Corpus, folder: Path, *, seed: int, baselines: str) -> None:
     kept, settings = tokenized(corpus, tokenizer).select(read), TrainingSettings(**NOTEBOOK_WIDTHS)
     vocab = kept.build_vocab(max_size=settings.max_vocab, min_count=settings.min_count)
     small = LanguageModel.new(vocab, {"emb_sz": 8, "n_hid": 8, "n_layers": 1}, tokenizer=tokenizer)
+    there = folder / AS_TRAINED / corpus.name
+    stores = [there / store for store in read_json(there / "index.json")["representations"][0]["stores"]]
     with TemporaryDirectory() as scratch:
-        extract(corpus, DocumentEncoder(small, pooling="concat"), scratch, baselines=baselines, seed=seed)
-        found = concatenate([*score(corpus, Path(scratch), seed=seed, done=print, poolings=baselines)])
-    there = read_scores(folder / "scores.csv")
-    write_scores(concatenate([there[~there.method.isin(found.method)], found]), folder / "scores.csv")
+        made = extract(corpus, DocumentEncoder(small, pooling="concat"), scratch, baselines=baselines, seed=seed)
+        made = {each.method: each for each in made if each.method not in OF_MODEL}
+        had = load(there)
+        others = {each.method: each for each in had if each.method not in OF_MODEL}
+        stored = [each for each in had if each.method in OF_MODEL]
+        save([*(others | made).values()], there, stored=stored, stores=stores, ids=row_ids(corpus))
+    score(corpus, folder, profile=read_json(folder / "run.json")["profile"], seed=seed, done=print)
 
 
 def tokenizer_of(corpus: Corpus, read: Sequence[int] | np.ndarray):
@@ -110,24 +111,23 @@ def tokenizer_of(corpus: Corpus, read: Sequence[int] | np.ndarray):
     return chosen_tokenizer("word", [corpus.texts[i] for i in read], max_vocab=NOTEBOOK_WIDTHS["max_vocab"])
 
 
-def score(corpus: Corpus, run: Path, *, seed: int, done, poolings: str = "", postprocesses: str = ""):
-    """The tables of scores of the tasks that the corpus has; the tests of what is recommended go to `run`/tests.
-
-    poolings: of poolings and baselines; both comma separated (empty: all).
-    """
-    options = {"poolings": poolings, "postprocesses": postprocesses, "seed": seed}
+def score(corpus: Corpus, run: Path, *, profile: str, seed: int, done) -> None:
+    """Scores of the corpus's tasks into `run`/scores.csv, and the tests of what is recommended into `run`/tests."""
+    options = {"postprocesses": parameters_of(profile)["06_clustering"].get("postprocesses", ""), "seed": seed}
     with_topics = len(corpus.topics) > 1
     find = {
         "06_clustering": lambda: [find_clusters(corpus, run, **options)] if with_topics else [],
         "07_ranking": lambda: find_ranked(corpus, run, **options),
         "08_classification": lambda: [find_classes(corpus, run, **options)] if with_topics else [],
     }
+    scores = []
     for stage, found_by in find.items():
         for found in found_by():
             task = found.name.removeprefix(corpus.name).removeprefix(",")  # of a ranking
             write_table(run / "tests" / f"{stage}{task}.csv", found.tests())
-            yield found.scores
+            scores.append(found.scores)
         done(stage)
+    write_scores(concatenate(scores), run / "scores.csv")
 
 
 def main() -> None:
