@@ -50,6 +50,9 @@ FLAGS = (
     *("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"),  # the maps want WebGL, without a GPU
 )
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
+# jupyter-scatter does not wait for its own drawing, and says so where the next comes too soon: on a busy machine. What is
+# drawn in the end is held by the tests that look at the maps' pixels.
+DRAWN_TOO_SOON = "error: Ignoring draw call as the previous draw call has not yet finished."
 PATIENCE = 600_000  # milliseconds; a kernel that imports torch on a busy machine
 
 
@@ -238,7 +241,7 @@ def notebook(browser, lab):
     page.screenshot(path=SCREENSHOTS / "lab-started.png")
     page.wait_for_function("document.querySelectorAll('.jp-OutputArea canvas').length >= 4")
     yield page
-    assert not [problem for problem in problems if not problem.startswith("console: ")]
+    assert not [problem for problem in problems if not problem.startswith(("console: ", DRAWN_TOO_SOON))]
     context.close()
 
 
