@@ -20,7 +20,18 @@ from unpadded.common import InputError
 from unpadded.encoding.engine.tiled import TiledLSTM, has_tiles
 from unpadded.encoding.pooling import PoolSettings
 from unpadded.encoding.schedule import backlogs_of
-from unpadded.kernels import LANES, MOST_ROWS, TILE, compiled, run_together, six_rows, two_rows
+from unpadded.kernels import (
+    LANES,
+    TILE,
+    compiled,
+    has_bfloat16_matrices,
+    has_int8_matrices,
+    run_together,
+    sixteen_rows,
+    thirty_two_rows,
+)
+from unpadded.kernels.amx import SHAPES, close_matrices, open_matrices
+from unpadded.kernels.tiles import MOST_ROWS, six_rows, two_rows
 from unpadded.kernels.together import meet
 
 PARTS = ("last", "mean", "max")
@@ -28,6 +39,14 @@ needs_bytes = pytest.mark.skipif(not has_tiles(torch.int8), reason="this process
 PRECISIONS = [
     pytest.param(name, marks=pytest.mark.skipif(not has_tiles(dtype), reason=f"no {name} here"))
     for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16), ("int8", torch.int8))
+]
+needs_matrices = pytest.mark.skipif(not has_int8_matrices(), reason="this processor has no matrix registers")
+IN_VECTORS = [  # precisions that this processor multiplies in matrix registers, and could in others
+    pytest.param(name, marks=pytest.mark.skipif(not matrices() or not has_tiles(dtype), reason="in vectors as it is"))
+    for name, dtype, matrices in (
+        ("bfloat16", torch.bfloat16, has_bfloat16_matrices),
+        ("int8", torch.int8, has_int8_matrices),
+    )
 ]
 
 
@@ -46,10 +65,19 @@ def read(engine, documents, **options):
     return rows
 
 
+def without_matrices(monkeypatch):
+    """As on a processor that has vector registers only."""
+    for name in ("has_bfloat16_matrices", "has_int8_matrices"):
+        monkeypatch.setattr(tiled_module, name, lambda: False)
+
+
+SHAPES_OF_MODELS = st.sampled_from([(7, 11, 1), (33, 31, 3), (16, 70, 2)])
+
+
 @pytest.mark.parametrize("precision", PRECISIONS)
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    shape=st.sampled_from([(7, 11, 1), (33, 31, 3), (16, 70, 2)]),
+    shape=SHAPES_OF_MODELS,
     lengths=st.lists(st.integers(1, 45), min_size=1, max_size=60),
     slots=st.one_of(st.none(), st.integers(1, 90)),
     chunk_length=st.one_of(st.none(), st.integers(1, 50)),
@@ -63,6 +91,30 @@ def test_a_documents_bits_are_its_own(precision, shape, lengths, slots, chunk_le
     order = np.random.default_rng(seed).permutation(len(documents))
     found = read(engine, [documents[i] for i in order], slots=slots, chunk_length=chunk_length, threads=threads)
     assert np.array_equal(found, alone[order])
+
+
+@pytest.mark.parametrize("precision", IN_VECTORS)
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(shape=SHAPES_OF_MODELS, lengths=st.lists(st.integers(1, 45), min_size=1, max_size=60), threads=st.integers(1, 4))
+def test_a_documents_bits_are_its_own_in_vector_registers_too(precision, shape, lengths, threads):
+    with pytest.MonkeyPatch.context() as patch:
+        without_matrices(patch)
+        engine = TiledLSTM(random_model(50, *shape).awd_lstm, dtype=getattr(torch, precision))
+    documents = random_documents(lengths)
+    alone = np.concatenate([read(engine, [tokens]) for tokens in documents])
+    assert np.array_equal(read(engine, documents, threads=threads), alone)
+
+
+@needs_matrices
+@pytest.mark.parametrize("shape", [(33, 70, 2), (64, 64, 1), (20, 130, 1)])
+def test_bytes_have_the_same_bits_in_matrix_and_in_vector_registers(monkeypatch, shape):
+    """Their sums are exact, so it does not matter who adds them up."""
+    awd_lstm, documents = random_model(50, *shape).awd_lstm, random_documents([1, 60, 17, 5, 33, 2] * 9)
+    in_matrices = TiledLSTM(awd_lstm, dtype=torch.int8)
+    without_matrices(monkeypatch)
+    in_vectors = TiledLSTM(awd_lstm, dtype=torch.int8)
+    assert in_matrices._model.weights.dtype != in_vectors._model.weights.dtype
+    assert np.array_equal(read(in_matrices, documents), read(in_vectors, documents))
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -107,14 +159,39 @@ def test_products_of_bytes_are_exact():
     rng = np.random.default_rng(0)
     weights, x = rng.integers(0, 256, (TILE, 1152), np.uint8), rng.integers(-127, 128, (8, 1152), np.int8)
     weights[0], x[0], x[1] = 255, 127, -127
-    packed = np.ascontiguousarray(weights.reshape(TILE, -1, 4).transpose(1, 0, 2)).ravel()
-    memory = np.empty(packed.size + 64, np.uint8)
-    aligned = memory[-memory.ctypes.data % 64 :][: packed.size]
-    aligned[:] = packed
     out = np.zeros((MOST_ROWS, TILE), np.float32)
     product = six_rows if MOST_ROWS == 6 else two_rows
-    _products_of(product)(x.view(np.uint8), 0, aligned, 0, 288, 0, out)
+    _products_of(product)(x.view(np.uint8), 0, _packed(weights), 0, 288, 0, out)
     assert np.array_equal(out.view(np.int32), x[:MOST_ROWS].astype(np.int64) @ weights.T.astype(np.int64))
+
+
+@needs_matrices
+@pytest.mark.parametrize(("product", "n_rows"), [(sixteen_rows, 16), (thirty_two_rows, 32)])
+def test_products_of_matrices_of_bytes_are_exact(product, n_rows):
+    """The last register of factors is half zeros, so that it does not matter what weights it meets."""
+    rng = np.random.default_rng(0)
+    weights, x = rng.integers(-127, 128, (TILE, 1152), np.int8), rng.integers(-127, 128, (40, 1152), np.int8)
+    weights[0], x[5], x[6] = -127, 127, -127
+    x[:, 1120:] = 0
+
+    @compiled
+    def multiplied(x, weights, out):
+        open_matrices(SHAPES)
+        product(x, 5, weights, 0, 18, out)
+        close_matrices()
+
+    out = np.zeros((n_rows, TILE), np.float32)
+    multiplied(x, _packed(weights), out)
+    expected = x[5 : 5 + n_rows, :1120].astype(np.int64) @ weights[:, :1120].T.astype(np.int64)
+    assert np.array_equal(out.view(np.int32), expected)
+
+
+def _packed(weights):
+    """A block of weights as the products take it, from an address that registers like."""
+    memory = np.empty(weights.size + 64, weights.dtype)
+    aligned = memory[-memory.ctypes.data % 64 :][: weights.size]
+    aligned[:] = weights.reshape(TILE, -1, 4).transpose(1, 0, 2).ravel()
+    return aligned
 
 
 def _products_of(tile):

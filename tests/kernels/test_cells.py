@@ -5,15 +5,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unpadded.kernels import LANES, compiled, has_float32_tiles, next_states
+from unpadded.kernels import LANES, TILE, add_values, compiled, has_float32_tiles, next_states
 
 pytestmark = pytest.mark.skipif(not has_float32_tiles(), reason="no such registers here")
 ROUNDING = 1e-6
 
 
+NONE, NOWHERE = (
+    np.empty(0, np.float32),
+    np.empty((1, 2), np.float32),
+)  # weights, of which the type counts; what is not read
+
+
 @compiled
 def step(gates, c, row, unit, h, at):
-    next_states(gates, c, row, unit, h, at)
+    terms = np.zeros_like(gates)
+    next_states(NONE, gates, 0, 0, NOWHERE, 0, 0, NONE, 0, 0, terms, 0, 0, c, row, unit, h, row, at)
+
+
+@compiled
+def values(weights, sums, facts, scales, terms, out):
+    add_values(weights, sums, 1, 0, facts, 2, 0, scales, 0, 3, terms, 0, 5, out, 1, 7)
 
 
 def sigmoid(x):
@@ -66,3 +78,19 @@ def test_a_units_bits_are_those_of_any_lane():
     (c, h), (turned_c, turned_h) = found
     assert np.array_equal(np.roll(c, 1), turned_c)
     assert np.array_equal(np.roll(h, 1), turned_h)
+
+
+@pytest.mark.parametrize(("kind", "offset"), [(np.uint8, 12_345), (np.int8, 0)])
+def test_sums_of_bytes_are_scaled_and_freed_of_the_offset(kind, offset):
+    """To the bit: as it is done here, number by number."""
+    rng = np.random.default_rng(0)
+    whole = rng.integers(-(2**22), 2**22, (2, TILE), np.int32)
+    scales, terms = (rng.random(n, np.float32) for n in (TILE + 3, TILE + 5))
+    facts, out = rng.random((3, 2), np.float32), np.zeros((2, TILE + 9), np.float32)
+    facts[2, 1] = np.int32(offset).view(np.float32)
+    values(np.empty(0, kind), whole.view(np.float32), facts, scales, terms[None], out)
+    expected = (whole[1] - offset).astype(np.float32) * (facts[2, 0] * scales[3:]) + terms[5:]
+    assert np.array_equal(out[1, 7 : 7 + TILE], expected)
+    assert not out[0].any()
+    assert not out[1, :7].any()
+    assert not out[1, 7 + TILE :].any()

@@ -9,7 +9,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from unpadded.kernels.numba_math import FIFTH, FOURTH, HALF, LN2_HIGH, LN2_LOW, LOG2_E, MOST, SEVENTH, SIXTH, THIRD
-from unpadded.kernels.tiles import F32, FMA, I8, I32, I64, LANES, declared
+from unpadded.kernels.tiles import COLUMNS, F32, FMA, I8, I32, I64, LANES, declared
 
 NUMBERS, WHOLE = ir.VectorType(F32, LANES), ir.VectorType(I32, LANES)
 SERIES = (SIXTH, FIFTH, FOURTH, THIRD, HALF, 1)  # coefficients of exp, after that of the highest power
@@ -60,38 +60,101 @@ class _Lanes:
         return less_one, self._builder.fadd(less_one, self.all(2))
 
 
-@intrinsic
-def next_states(typing_context, gates, c, row, unit, h, at):
-    """(gates, c, row, unit, h, at) -> None: from the sums of the gates i, f, o, g of LANES units to their next c and h.
+class _Values:
+    """What the sums of a tile's row stand for, gate by gate, with what is added to them: registers of LANES numbers.
 
-    `gates`, float32 [1, 4 * LANES]; the units are those from `unit` on of a `row` of `c`, and from `at` on of that of `h`.
+    Sums of bytes have to be scaled, and the offset of weights without sign has to be taken away.
     """
-    signature = types.void(gates, c, types.intp, types.intp, h, types.intp)
+
+    def __init__(self, context, builder, kinds, arguments):
+        self._builder, self._bytes = builder, kinds[0].dtype in (types.int8, types.uint8)
+        sums, facts, scales, terms = (
+            _pointer(context, builder, kinds[n], arguments[n], arguments[n + 1], arguments[n + 2])
+            for n in (1, 4, 7, 10)
+        )
+        self._sums, self._scales, self._terms = sums, scales, terms
+        if self._bytes:
+            self._scale = self._spread(builder.load(facts, align=4), NUMBERS)
+            offset = builder.bitcast(builder.gep(facts, [I64(1)]), I32.as_pointer())
+            self._offset = self._spread(builder.load(offset, align=4), WHOLE)
+
+    def of(self, gate: int):
+        """The values of a gate."""
+        build, at = self._builder, [I64(LANES * gate)]
+        sums, terms = build.gep(self._sums, at), _load(build, build.gep(self._terms, at), NUMBERS)
+        if not self._bytes:
+            return build.fadd(terms, _load(build, sums, NUMBERS))
+        whole = build.sub(_load(build, sums, WHOLE), self._offset)
+        scale = build.fmul(self._scale, _load(build, build.gep(self._scales, at), NUMBERS))
+        return build.fadd(terms, build.fmul(build.sitofp(whole, NUMBERS), scale))
+
+    def _spread(self, number, kind):
+        undefined = ir.Constant(kind, ir.Undefined)
+        first = self._builder.insert_element(undefined, number, I32(0))
+        return self._builder.shuffle_vector(first, undefined, ir.Constant(WHOLE, [0] * LANES))
+
+
+def _pointer(context, builder, kind, array, row, column):
+    """Where the number of an array, [rows, columns] or flat, is."""
+    array = context.make_array(kind)(context, builder, array)
+    start = builder.bitcast(array.data, I8.as_pointer())
+    if kind.ndim == 2:
+        start = builder.gep(start, [builder.mul(row, builder.extract_value(array.strides, 0))])
+    return builder.gep(builder.bitcast(start, F32.as_pointer()), [column])
+
+
+def _load(builder, pointer, kind):
+    return builder.load(builder.bitcast(pointer, kind.as_pointer()), align=4)
+
+
+def _store(builder, numbers, pointer) -> None:
+    builder.store(numbers, builder.bitcast(pointer, NUMBERS.as_pointer()), align=4)
+
+
+@intrinsic
+def add_values(typing_context, weights, sums, i0, j0, facts, i1, j1, scales, i2, j2, terms, i3, j3, out, i4, j4):
+    """Write to a row of `out`, from a column on, the TILE values of a row of sums and what is added to them.
+
+    Arguments: the weights, for their type; then, each with a row and a column, the sums; the scale of their row of factors and
+    what its offset adds up to; the scales of the columns (flat); the terms that are added; `out`.
+    """
+    place = types.intp, types.intp
+    signature = types.void(weights, sums, *place, facts, *place, scales, *place, terms, *place, out, *place)
 
     def generate(context, builder, signature, arguments):
-        kinds = signature.args
-        gates, c, h = (context.make_array(kinds[at])(context, builder, arguments[at]) for at in (0, 1, 4))
-        _, _, row, unit, _, at = arguments
+        values = _Values(context, builder, signature.args, arguments)
+        out = _pointer(context, builder, signature.args[13], *arguments[13:16])
+        for gate in range(COLUMNS):
+            _store(builder, values.of(gate), builder.gep(out, [I64(LANES * gate)]))
+        return context.get_dummy_value()
 
-        def place(array, column):
-            first = builder.mul(row, builder.extract_value(array.strides, 0))
-            start = builder.gep(builder.bitcast(array.data, I8.as_pointer()), [first])
-            return builder.gep(builder.bitcast(start, F32.as_pointer()), [column])
+    return signature, generate
 
-        def load(pointer):
-            return builder.load(builder.bitcast(pointer, NUMBERS.as_pointer()), align=4)
 
-        def store(numbers, pointer):
-            builder.store(numbers, builder.bitcast(pointer, NUMBERS.as_pointer()), align=4)
+@intrinsic
+def next_states(
+    typing_context, weights, sums, i0, j0, facts, i1, j1, scales, i2, j2, terms, i3, j3, c, i4, j4, h, i5, j5
+):
+    """From the values of a row of sums, the gates i, f, o, g of LANES units, to their next c and h, in place.
 
-        i, f, o, g = (load(builder.gep(gates.data, [I64(LANES * gate)])) for gate in range(4))
-        lanes, old = _Lanes(builder), place(c, unit)
+    Arguments: those of `add_values`, with `c` and `h`, each with a row and its first unit's column, in the place of `out`.
+    """
+    place = types.intp, types.intp
+    given = weights, sums, *place, facts, *place, scales, *place, terms, *place
+    signature = types.void(*given, c, *place, h, *place)
+
+    def generate(context, builder, signature, arguments):
+        values = _Values(context, builder, signature.args, arguments)
+        i, f, o, g = (values.of(gate) for gate in range(COLUMNS))
+        old = _pointer(context, builder, signature.args[13], *arguments[13:16])
+        new_h = _pointer(context, builder, signature.args[16], *arguments[16:19])
+        lanes = _Lanes(builder)
         top, bottom = lanes.tanh(g)
         taken = builder.fdiv(top, builder.fmul(lanes.under_sigmoid(i), bottom))
-        new = builder.fadd(builder.fdiv(load(old), lanes.under_sigmoid(f)), taken)
-        store(new, old)
+        new = builder.fadd(builder.fdiv(_load(builder, old, NUMBERS), lanes.under_sigmoid(f)), taken)
+        _store(builder, new, old)
         top, bottom = lanes.tanh(new)
-        store(builder.fdiv(top, builder.fmul(lanes.under_sigmoid(o), bottom)), place(h, at))
+        _store(builder, builder.fdiv(top, builder.fmul(lanes.under_sigmoid(o), bottom)), new_h)
         return context.get_dummy_value()
 
     return signature, generate

@@ -3,7 +3,8 @@
 Every number of the result is added up by itself, in the order of the factors, whatever the number of rows: so its bits depend
 on its own row and column alone. The loop is written in LLVM's instructions, because no Python says "keep these 24 sums in
 registers", and because the processor's products of bytes and of bfloat16 have no other name. The type of the weights says
-which product it is: float32; uint16, the bits of bfloat16 (AVX-512-BF16), in pairs; uint8 (VNNI), in fours.
+which product it is: float32; uint16, the bits of bfloat16 (AVX-512-BF16), in pairs; uint8 (VNNI), in fours. The same numbers
+with a sign, int16 and int8, are for matrix registers (`amx.py`).
 """
 
 from functools import cache
@@ -18,7 +19,7 @@ F32 = ir.FloatType()
 
 
 @cache
-def _features() -> frozenset[str]:
+def features() -> frozenset[str]:
     """What the processor can do for which numba compiles: this one, unless NUMBA_CPU_FEATURES says otherwise."""
     told = config.CPU_FEATURES
     if told is not None:
@@ -31,20 +32,20 @@ def _features() -> frozenset[str]:
 
 def has_float32_tiles() -> bool:
     """Whether this processor has registers for which the tiles were written: AVX-512, or AVX2 with FMA."""
-    return {"avx2", "fma"} <= _features() or "avx512f" in _features()
+    return {"avx2", "fma"} <= features() or "avx512f" in features()
 
 
 def has_bfloat16_tiles() -> bool:
     """Whether this processor multiplies pairs of bfloat16 (AVX-512-BF16)."""
-    return {"avx512f", "avx512bf16"} <= _features()
+    return {"avx512f", "avx512bf16"} <= features()
 
 
 def has_int8_tiles() -> bool:
     """Whether this processor multiplies bytes in fours (AVX-512-VNNI or AVX-VNNI)."""
-    return {"avx512f", "avx512vnni"} <= _features() or "avxvnni" in _features()
+    return {"avx512f", "avx512vnni"} <= features() or "avxvnni" in features()
 
 
-LANES = 16 if "avx512f" in _features() else 8  # float32 numbers in a vector register
+LANES = 16 if "avx512f" in features() else 8  # float32 numbers in a vector register
 MOST_ROWS = 6 if LANES == 16 else 2  # rows of a tile: of 32 registers 24 are sums, of 16 eight
 TILE = COLUMNS * LANES  # columns of a tile
 FEW_ROWS = 2  # whose products take less time than their weights

@@ -14,7 +14,16 @@ from unpadded.encoding.engine.weights import LayerWeights, input_widths, read_em
 from unpadded.encoding.planning import Plan, cheapest
 from unpadded.encoding.pooling import PoolSettings
 from unpadded.encoding.schedule import Backlog, Block, Schedule, backlogs_of
-from unpadded.kernels import COLUMNS, LANES, has_bfloat16_tiles, has_float32_tiles, has_int8_tiles, run_together
+from unpadded.kernels import (
+    COLUMNS,
+    LANES,
+    has_bfloat16_matrices,
+    has_bfloat16_tiles,
+    has_float32_tiles,
+    has_int8_matrices,
+    has_int8_tiles,
+    run_together,
+)
 
 # Slots of a thread: whole tiles of rows, few enough for their states to stay in a core's own cache; and fewer.
 LADDER = (48, 36, 24, 18, 12, 6, 4, 3, 2, 1)
@@ -25,8 +34,8 @@ FEW_ROWS = 4  # a product of few rows waits for the weights, which takes as long
 STEP_WORK = 2e5  # multiply-adds in the time in which threads meet and states are made ready
 OWN_BYTES = 10 << 20  # of weights that a block passes through, for each thread that is worth its start
 ALIGNMENT = 64  # bytes
-# numbers that a group of four bytes holds
-GROUPS = {torch.float32: (1, np.float32), torch.bfloat16: (2, np.uint16), torch.int8: (4, np.uint8)}
+BEYOND = 4096  # bytes behind the weights that a matrix register may read: zeros
+GROUPS = {torch.float32: 1, torch.bfloat16: 2, torch.int8: 4}  # numbers that a group of four bytes holds
 
 _COUNTING = fork_safe_lock()
 _calls = 0  # that run now in this process
@@ -216,14 +225,14 @@ def _one_more_call() -> Iterator[None]:
 
 
 def _packed(embedding: torch.Tensor, layers: list[LayerWeights], n_in: list[int], dtype: torch.dtype) -> Packed:
-    group, kind = GROUPS[dtype]
+    group, kind = GROUPS[dtype], _kind(dtype)
     n_in = [-(-n // group) * group for n in n_in]
     weights, scales, bias = [], [], []
     for layer, n in zip(layers, n_in, strict=True):
         bias.append(_in_blocks(layer.laid_out((layer.input_bias + layer.recurrent_bias)[:, None], 1), 1))
         for matrix, columns in ((layer.input, n), (layer.recurrent, layer.padded)):
-            packed, scale = _rounded(layer.laid_out(matrix, columns), dtype)
-            weights.append(_in_blocks(packed, group).astype(kind, copy=False))
+            packed, scale = _rounded(layer.laid_out(matrix, columns), dtype, signed=kind == np.int8)
+            weights.append(_in_blocks(packed, group).view(kind))
             scales.append(_in_blocks(scale[:, None], 1))
     if embedding.shape[1] < n_in[0]:
         embedding = torch.nn.functional.pad(embedding, (0, n_in[0] - embedding.shape[1]))
@@ -237,12 +246,22 @@ def _packed(embedding: torch.Tensor, layers: list[LayerWeights], n_in: list[int]
     )
 
 
-def _rounded(matrix: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+def _kind(dtype: torch.dtype) -> type:
+    """The type of packed weights, by which the compiled code takes its registers: those with a sign are for matrices."""
+    if dtype == torch.int8:
+        return np.int8 if has_int8_matrices() else np.uint8
+    if dtype == torch.bfloat16:
+        return np.int16 if has_bfloat16_matrices() else np.uint16
+    return np.float32
+
+
+def _rounded(matrix: torch.Tensor, dtype: torch.dtype, *, signed: bool) -> tuple[torch.Tensor, torch.Tensor]:
     """The numbers of `matrix` as they are packed, and the scale of each row."""
     if dtype == torch.int8:
         scale = matrix.abs().amax(1) / 127
         whole = (matrix / scale.masked_fill(scale == 0, 1)[:, None]).round().to(torch.int16)
-        return (whole + 128).to(torch.uint8), scale  # 128: the weights' bytes have no sign
+        # The bytes of weights that vector registers multiply have no sign.
+        return whole.to(torch.int8) if signed else (whole + 128).to(torch.uint8), scale
     if dtype == torch.bfloat16:
         return matrix.to(dtype).view(torch.int16), matrix[:, 0]
     return matrix, matrix[:, 0]
@@ -258,7 +277,7 @@ def _in_blocks(matrix: torch.Tensor, group: int) -> np.ndarray:
 def _aligned(pieces: list[np.ndarray]) -> np.ndarray:
     """The pieces end to end, at an address that vector registers like."""
     size = sum(piece.nbytes for piece in pieces)
-    memory = np.empty(size + ALIGNMENT, np.uint8)
+    memory = np.zeros(size + ALIGNMENT + BEYOND, np.uint8)
     first = -memory.ctypes.data % ALIGNMENT
     whole = memory[first : first + size].view(pieces[0].dtype)
     return np.concatenate(pieces, out=whole)

@@ -10,32 +10,27 @@ Python changes, and not when another one does that it calls: hence, of `kernels/
 """
 
 import numpy as np
-from numba import types
-from numba.extending import overload
 
 from unpadded.kernels import (
     LANES,
-    MOST_ROWS,
     TILE,
+    add_values,
+    clear,
+    close_registers,
     compiled,
-    five_rows,
-    four_rows,
     meet,
+    multiply,
     next_states,
-    one_row,
-    rounded,
-    six_rows,
-    three_rows,
-    two_rows,
+    open_registers,
+    prepare,
+    room_for_factors,
+    row_size,
+    tile_bounds,
+    tile_rows,
 )
 
 CHUNK_ROWS = 48  # rows of an input product at least, where a block has as many: the weights are then read less often
-MOST, OFFSET = np.float32(127), np.int32(128)  # of a byte; what is added to the bytes of weights, which have no sign
 ZERO = np.int64(0)
-SIGNLESS, LEAST = np.int32(0x7FFFFFFF), np.float32(1e-30)
-# A sum with it has no fraction: it is the nearest whole number more, the even one of two.
-TO_WHOLE = np.float32(3 << 22)
-NOTHING = TO_WHOLE.view(np.int32)  # its bits; those of the sum are as much more as the whole number is
 
 
 @compiled
@@ -53,12 +48,8 @@ def read_block(part, n_parts, counter, block, model, h, c, states, pooled, token
     sizes, weights, scales = model[0], model[3], model[4]
     n_steps, n_slots = ids.shape
     most = max(len(order), CHUNK_ROWS)
-    rows = (
-        np.empty((most, sizes.max()), weights.dtype),  # factors as the product takes them
-        np.empty((most, 2), np.float32),  # the scale of a row of bytes, and what their offset adds up to
-        np.empty((MOST_ROWS, TILE), np.float32),  # sums
-        np.empty((most, (sizes[:, 1].max() // LANES // n_parts + 1) * TILE), np.float32),  # input products
-    )
+    rows = _room(weights, most, sizes.max(), (sizes[:, 1].max() // LANES // n_parts + 1) * TILE)
+    open_registers(weights)
     meeting = at = unit = place = ZERO  # of one type, so that nothing is compiled twice
     below = states[:0].reshape(0, 0, 0)
     for layer in range(len(sizes)):
@@ -79,11 +70,11 @@ def read_block(part, n_parts, counter, block, model, h, c, states, pooled, token
                 for r in range(live[step]):
                     slot = order[r]
                     if begins[step, slot]:
-                        _clear(rows[0][r, :width], rows[1][r])
+                        clear(rows[0][r, : row_size(weights, width)], rows[1][r])
                         _fill(c, slot, unit + own[0] * LANES, (own[1] - own[0]) * LANES, np.float32(0))
                     else:
                         before = hidden[step - 1, slot] if step else h[slot, unit : unit + width]
-                        _prepare(weights, before, rows[0][r, :width], rows[1][r])
+                        prepare(weights, before, rows[0][r, : row_size(weights, width)], rows[1][r])
                 recurrent = (width, at + 4 * n_in * width, 8 * unit + 4 * width, unit)
                 _step(recurrent, own, order[: live[step]], weights, scales, rows, row, c, hidden[step])
                 row += live[step]
@@ -100,6 +91,20 @@ def read_block(part, n_parts, counter, block, model, h, c, states, pooled, token
         at += 4 * (n_in + width) * width
         unit += width
         below = hidden
+    close_registers(weights)
+
+
+@compiled
+def _room(weights, most, n_factors, n_columns):
+    """Room for `most` rows: factors as the product takes them; of a row of bytes the scale, and what the weights' offset adds
+    up to; the sums of a tile; input products.
+    """
+    return (
+        room_for_factors(weights, most, n_factors),
+        np.empty((most, 2), np.float32),
+        np.empty((tile_rows(weights), TILE), np.float32),
+        np.empty((most, n_columns), np.float32),
+    )
 
 
 @compiled
@@ -118,22 +123,23 @@ def _read_inputs(layer, own, steps, block, model, below, rows):
             if number == 0 and token < len(table):
                 _copy(table, token, own[0] * TILE, inputs, row, ZERO, n_columns)
             else:
-                _prepare(weights, embedding[token] if number == 0 else below[step, slot], factors[n, :n_in], facts[n])
+                state = embedding[token] if number == 0 else below[step, slot]
+                prepare(weights, state, factors[n, : row_size(weights, n_in)], facts[n])
                 which[n] = row
                 n += 1
             row += 1
     for block_number in range(own[0], own[1]):
         column = 4 * unit + block_number * TILE
-        n_tiles = -(-n // MOST_ROWS)
-        for tile in range(n_tiles):  # as few as there can be, of about the same size
-            first, last = n * tile // n_tiles, n * (tile + 1) // n_tiles
+        n_tiles = -(-n // tile_rows(weights))
+        for tile in range(n_tiles):
+            first, last = tile_bounds(weights, tile, n_tiles, n)
             blocks = at, block_number, own, tile
-            _multiply(factors, first, last - first, weights, blocks, n_in, sums)
+            multiply(factors, first, last - first, weights, blocks, n_in, sums)
             for i in range(last - first):
                 place = (block_number - own[0]) * TILE
-                _add_values(
-                    *(weights, sums, i, facts, first + i, scales, 4 * unit + column, bias, 0, column),
-                    *(inputs, which[first + i], place),
+                add_values(
+                    *(weights, sums, i, 0, facts, first + i, 0, scales, 0, 4 * unit + column),
+                    *(bias, 0, column, inputs, which[first + i], place),
                 )
 
 
@@ -142,135 +148,20 @@ def _step(layer, own, slots, weights, scales, rows, row, c, hidden):
     """The own units' next c and h of `slots`, whose last states are prepared in `rows`; their inputs begin with `row`."""
     width, at, first_scale, unit = layer
     factors, facts, sums, inputs = rows
-    gates = np.empty((1, TILE), np.float32)
     for block_number in range(own[0], own[1]):
-        n_tiles = -(-len(slots) // MOST_ROWS)
+        n_tiles = -(-len(slots) // tile_rows(weights))
         for tile in range(n_tiles):
-            first, last = len(slots) * tile // n_tiles, len(slots) * (tile + 1) // n_tiles
+            first, last = tile_bounds(weights, tile, n_tiles, len(slots))
             blocks = at, block_number, own, tile
-            _multiply(factors, first, last - first, weights, blocks, width, sums)
+            multiply(factors, first, last - first, weights, blocks, width, sums)
             for i in range(last - first):
                 place = (block_number - own[0]) * TILE
-                _add_values(
-                    *(weights, sums, i, facts, first + i, scales, first_scale + block_number * TILE),
-                    *(inputs, row + first + i, place, gates, 0, 0),
+                next_states(
+                    *(weights, sums, i, 0, facts, first + i, 0, scales, 0, first_scale + block_number * TILE),
+                    *(inputs, row + first + i, place),
+                    *(c, slots[first + i], unit + block_number * LANES),
+                    *(hidden, slots[first + i], block_number * LANES),
                 )
-                next_states(gates, c, slots[first + i], unit + block_number * LANES, hidden, block_number * LANES)
-
-
-@compiled
-def _multiply(x, first, n_rows, weights, blocks, n_factors, sums):
-    """Write to `sums` the products of `n_rows` rows of factors, from `first` on, with a block of weights.
-
-    `blocks`: where the product's weights begin, the number of the block, the first and last that are this thread's own, and
-    the number of the tile: the first four tiles of a block fetch a quarter each of the next one.
-    """
-    at, block_number, own, tile = blocks
-    n, size = n_factors * weights.itemsize // 4, n_factors * TILE
-    begin = at + block_number * size
-    following = block_number + 1 if block_number + 1 < own[1] else own[0]
-    ahead = at + following * size + (tile & 3) * (size // 4)
-    if n_rows == 1:
-        one_row(x, first, weights, begin, n, ahead, sums)
-    elif n_rows == 2:
-        two_rows(x, first, weights, begin, n, ahead, sums)
-    elif n_rows == 3:
-        three_rows(x, first, weights, begin, n, ahead, sums)
-    elif n_rows == 4:
-        four_rows(x, first, weights, begin, n, ahead, sums)
-    elif n_rows == 5:
-        five_rows(x, first, weights, begin, n, ahead, sums)
-    else:
-        six_rows(x, first, weights, begin, n, ahead, sums)
-
-
-def _prepare(weights, state, out, facts):
-    """Write float32 numbers into `out` as factors of `weights`; `facts` are what `_add_values` has to know of them."""
-    raise NotImplementedError
-
-
-@overload(_prepare)
-def _prepared(weights, state, out, facts):
-    """`_prepare` for the precision of the weights."""
-    if weights.dtype == types.float32:
-
-        def prepare(weights, state, out, facts):
-            for j in range(len(out)):
-                out[j] = state[j]
-    elif weights.dtype == types.uint16:
-
-        def prepare(weights, state, out, facts):
-            for j in range(len(out)):
-                out[j] = rounded(state[j])
-    else:
-
-        def prepare(weights, state, out, facts):
-            bits, largest = state.view(np.int32), np.int32(0)
-            for j in range(len(out)):  # the bits of numbers without sign have their order
-                largest = max(largest, bits[j] & SIGNLESS)
-            top = np.int32(largest).view(np.float32)
-            if top < LEAST:
-                for j in range(len(out)):
-                    out[j] = 0
-                facts[0] = facts[1] = 0
-                return
-            inverse, total = MOST / top, np.int32(0)
-            for j in range(len(out)):
-                whole = np.int32(np.float32(state[j] * inverse + TO_WHOLE).view(np.int32) - NOTHING)
-                out[j] = np.uint8(whole)  # in two's complement
-                total += whole
-            facts[0] = top / MOST
-            facts[1] = np.int32(OFFSET * total).view(np.float32)
-
-    return prepare
-
-
-@compiled
-def _clear(out, facts):
-    """As `_prepare` of zeros."""
-    for j in range(len(out)):
-        out[j] = 0
-    facts[0] = facts[1] = 0
-
-
-def _add_values(
-    weights, sums, row, facts, factor_row, scales, scale_at, terms, term_row, term_at, out, out_row, out_at
-):
-    """Write to `out` `terms` and what the sums of a tile's `row` stand for, each array from its row and column on.
-
-    Bytes have scales, and the offset of their weights has to be taken away. Arrays whole and places without sign: a view has a
-    count of its users, which all threads would write to, and a place that may be negative keeps a loop out of registers.
-    """
-    raise NotImplementedError
-
-
-@overload(_add_values)
-def _values_added(
-    weights, sums, row, facts, factor_row, scales, scale_at, terms, term_row, term_at, out, out_row, out_at
-):
-    """`_add_values` for the precision of the weights."""
-    if weights.dtype == types.uint8:
-
-        def add(
-            weights, sums, row, facts, factor_row, scales, scale_at, terms, term_row, term_at, out, out_row, out_at
-        ):
-            i, n, m = np.uintp(row), np.uintp(term_row), np.uintp(out_row)
-            first, second, third = np.uintp(term_at), np.uintp(out_at), np.uintp(scale_at)
-            scale, offset = facts[np.uintp(factor_row), 0], np.float32(facts[np.uintp(factor_row), 1]).view(np.int32)
-            for j in range(np.uintp(TILE)):
-                value = np.float32(np.float32(sums[i, j]).view(np.int32) - offset) * (scale * scales[third + j])
-                out[m, second + j] = terms[n, first + j] + value
-    else:
-
-        def add(
-            weights, sums, row, facts, factor_row, scales, scale_at, terms, term_row, term_at, out, out_row, out_at
-        ):
-            i, n, m = np.uintp(row), np.uintp(term_row), np.uintp(out_row)
-            first, second = np.uintp(term_at), np.uintp(out_at)
-            for j in range(np.uintp(TILE)):
-                out[m, second + j] = terms[n, first + j] + sums[i, j]
-
-    return add
 
 
 @compiled
@@ -354,12 +245,8 @@ def fill_table(first, last, model, table):
     order, live = np.zeros(1, np.int64), np.ones(CHUNK_ROWS, np.int64)
     unused = np.zeros((1, 1), np.bool_), np.zeros((1, 1), np.bool_), np.zeros((1, 1), np.int64), live
     sizes, weights = model[0], model[3]
-    rows = (
-        np.empty((CHUNK_ROWS, sizes.max()), weights.dtype),
-        np.empty((CHUNK_ROWS, 2), np.float32),
-        np.empty((MOST_ROWS, TILE), np.float32),
-        np.empty((CHUNK_ROWS, table.shape[1]), np.float32),
-    )
+    rows = _room(weights, CHUNK_ROWS, sizes.max(), table.shape[1])
+    open_registers(weights)
     below, ids = np.empty((0, 0, 0), np.float32), np.empty((CHUNK_ROWS, 1), np.int64)
     whole = ZERO, sizes[0, 1] // LANES
     for begin in range(first, last, CHUNK_ROWS):
@@ -370,3 +257,4 @@ def fill_table(first, last, model, table):
         _read_inputs((ZERO, sizes[0, 0], ZERO, ZERO), whole, (ZERO, n), block, model, below, rows)
         for i in range(n):
             _copy(rows[3], i, ZERO, table, begin + i, ZERO, table.shape[1])
+    close_registers(weights)
