@@ -79,7 +79,9 @@ def processor() -> str:
         return platform.processor() or platform.machine()
     named = {name.strip(): value.strip() for name, value in facts.items()}
     name = named.get("model name", platform.machine())
-    return f"{name}, family {named.get('cpu family', '?')}, model {named.get('model', '?')}"
+    # A virtual machine may hide the matrix registers that its processor has.
+    registers = ", AMX" if "amx_tile" in named.get("flags", "") else ""
+    return f"{name}, family {named.get('cpu family', '?')}, model {named.get('model', '?')}{registers}"
 
 
 def commit() -> str:
