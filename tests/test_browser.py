@@ -355,6 +355,7 @@ MOVED = """async ({code, steps}) => {
     subscribe: (name, then) => { state.heard = then; return name; },
     unsubscribe: () => { state.heard = null; },
     get: (name) => ({
+      renderer: { canvas: {}, render: () => {} },
       isPointsFiltered: state.filteredPoints !== null,
       filteredPoints: shown(),
       pointsInView: shown().filter((i) => i < 40),
@@ -416,6 +417,39 @@ def test_a_map_that_moves_keeps_its_filter_and_takes_a_new_one(browser):
     found = moved(browser, "move", 50, {"selectedPoints": [1, 2]}, 600)
     assert found["drawn"] == 100
     assert found["selectedPoints"] == [1, 2], "what was selected while it moved stays"
+
+
+# A page whose maps are drawn on a canvas as large as the window; the maps are drawn one after the other, by their sizes.
+DRAWN_TOGETHER = """async ({code, maps}) => {
+  const { default: { render } } = await import("data:text/javascript;base64," + code);
+  document.body.innerHTML = '<div class="unpadded-map"><canvas></canvas><p></p></div>';
+  const sizes = [];
+  const canvas = document.createElement("canvas");
+  const resize = (width, height) => {
+    [canvas.width, canvas.height] = [width * devicePixelRatio, height * devicePixelRatio];
+  };
+  const renderer = { canvas, resize, render: (draw) => draw() };
+  const api = { subscribe: () => 1, unsubscribe: () => {}, get: () => renderer };
+  document.querySelector("canvas").api = api;
+  resize(innerWidth, innerHeight);
+  render({ model: { get: () => 20 }, el: document.querySelector("p") });
+  await new Promise((then) => setTimeout(then, 300));
+  for (const map of maps) {
+    if (map === "resize") window.dispatchEvent(new Event("resize"));
+    else renderer.render(() => sizes.push([canvas.width, canvas.height]), { width: map[0], height: map[1] });
+  }
+  return sizes;
+}"""
+
+
+@pytest.mark.parametrize("pixels", [1, 1.3, 2])
+def test_maps_are_drawn_on_a_canvas_no_larger_than_the_largest_of_them(browser, pixels):
+    page = browser.new_page(device_scale_factor=pixels)
+    code = base64.b64encode(FewWhileMoving._esm.encode()).decode()
+    maps = [[431, 320], [500, 211], [431, 320], "resize", [300, 200]]
+    found = page.evaluate(DRAWN_TOGETHER, {"code": code, "maps": maps})
+    page.close()
+    assert found == [[431, 320], [500, 320], [500, 320], [300, 200]]
 
 
 HOLDER = "map => [...map.querySelectorAll('*')].find(element => element.api)"

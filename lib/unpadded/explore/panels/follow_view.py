@@ -3,6 +3,6 @@
 from pathlib import Path
 
 
-def follows_view(script: str) -> str:
-    """The module of `script`, a file beside this one, with `followView` before it."""
-    return "".join(Path(__file__).with_name(name).read_text() for name in ("follow_view.js", script))
+def follows_view(*scripts: str) -> str:
+    """The module of `scripts`, files beside this one, with `followView` before them."""
+    return "".join(Path(__file__).with_name(name).read_text() for name in ("follow_view.js", *scripts))

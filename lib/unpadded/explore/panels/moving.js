@@ -43,6 +43,7 @@ function render({ model, el }) {
     clearTimeout(resting);
     moving = null;
     drawing = now;
+    fitToMaps(drawing.get("renderer"));
   };
   const end = followView(el, found, move);
   return () => {

@@ -9,7 +9,10 @@ MOST = 10_000  # documents drawn while a map moves
 
 
 class FewWhileMoving(anywidget.AnyWidget):
-    """Shows nothing; the map in whose box it stands draws at most `most` documents while it is zoomed or dragged."""
+    """Shows nothing; the map in whose box it stands draws at most `most` documents while it is zoomed or dragged.
 
-    _esm = follows_view("moving.js")
+    What it is drawn on is no larger than the largest map.
+    """
+
+    _esm = follows_view("one_canvas.js", "moving.js")
     most = traitlets.Int(MOST).tag(sync=True)
