@@ -9,7 +9,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from unpadded.kernels.numba_math import FIFTH, FOURTH, HALF, LN2_HIGH, LN2_LOW, LOG2_E, MOST, SEVENTH, SIXTH, THIRD
-from unpadded.kernels.tiles import COLUMNS, F32, FMA, I8, I32, I64, LANES, declared
+from unpadded.kernels.tiles import COLUMNS, F32, FMA, I8, I32, I64, LANES, declared, spread
 
 NUMBERS, WHOLE = ir.VectorType(F32, LANES), ir.VectorType(I32, LANES)
 SERIES = (SIXTH, FIFTH, FOURTH, THIRD, HALF, 1)  # coefficients of exp, after that of the highest power
@@ -74,9 +74,9 @@ class _Values:
         )
         self._sums, self._scales, self._terms = sums, scales, terms
         if self._bytes:
-            self._scale = self._spread(builder.load(facts, align=4), NUMBERS)
-            offset = builder.bitcast(builder.gep(facts, [I64(1)]), I32.as_pointer())
-            self._offset = self._spread(builder.load(offset, align=4), WHOLE)
+            words = builder.bitcast(facts, I32.as_pointer())
+            self._scale = spread(builder, builder.load(words, align=4), NUMBERS)
+            self._offset = spread(builder, builder.load(builder.gep(words, [I64(1)]), align=4), WHOLE)
 
     def of(self, gate: int):
         """The values of a gate."""
@@ -87,11 +87,6 @@ class _Values:
         whole = build.sub(_load(build, sums, WHOLE), self._offset)
         scale = build.fmul(self._scale, _load(build, build.gep(self._scales, at), NUMBERS))
         return build.fadd(terms, build.fmul(build.sitofp(whole, NUMBERS), scale))
-
-    def _spread(self, number, kind):
-        undefined = ir.Constant(kind, ir.Undefined)
-        first = self._builder.insert_element(undefined, number, I32(0))
-        return self._builder.shuffle_vector(first, undefined, ir.Constant(WHOLE, [0] * LANES))
 
 
 def _pointer(context, builder, kind, array, row, column):

@@ -117,7 +117,7 @@ def _loop(builder, product, rows: int, *, factors, stride, packed, following, n)
     added = []
     for row in range(rows):
         place = builder.gep(factors, [builder.add(builder.mul(stride, I64(row)), builder.mul(at, I64(4)))])
-        factor = _spread(builder, builder.load(builder.bitcast(place, I32.as_pointer()), align=1), product.factors)
+        factor = spread(builder, builder.load(builder.bitcast(place, I32.as_pointer()), align=1), product.factors)
         own = sums[row * COLUMNS : (row + 1) * COLUMNS]
         added += [product.add(builder, total, column, factor) for total, column in zip(own, columns, strict=True)]
     following = builder.add(at, I64(1))
@@ -136,7 +136,7 @@ def _fetch(builder, place) -> None:
     builder.call(function, [place, I32(0), I32(2), I32(1)])  # to read, twice removed from the registers, data
 
 
-def _spread(builder, word, kind):
+def spread(builder, word, kind):
     """A register that holds the four bytes of `word` in every lane."""
     words = ir.VectorType(I32, LANES)
     undefined = ir.Constant(words, ir.Undefined)
