@@ -27,10 +27,8 @@ from unpadded.kernels import (
     has_bfloat16_matrices,
     has_int8_matrices,
     run_together,
-    sixteen_rows,
-    thirty_two_rows,
 )
-from unpadded.kernels.amx import SHAPES, close_matrices, open_matrices
+from unpadded.kernels.amx import SHAPES, close_matrices, open_matrices, sixteen_rows, thirty_two_rows
 from unpadded.kernels.tiles import MOST_ROWS, six_rows, two_rows
 from unpadded.kernels.together import meet
 

@@ -20,12 +20,12 @@ NONE, NOWHERE = (
 @compiled
 def step(gates, c, row, unit, h, at):
     terms = np.zeros_like(gates)
-    next_states(NONE, gates, 0, 0, NOWHERE, 0, 0, NONE, 0, 0, terms, 0, 0, c, row, unit, h, row, at)
+    next_states(NONE, gates, 0, NOWHERE, 0, NONE, 0, terms, 0, 0, c, row, unit, h, row, at)
 
 
 @compiled
 def values(weights, sums, facts, scales, terms, out):
-    add_values(weights, sums, 1, 0, facts, 2, 0, scales, 0, 3, terms, 0, 5, out, 1, 7)
+    add_values(weights, sums, 1, facts, 2, scales, 3, terms, 0, 5, out, 1, 7)
 
 
 def sigmoid(x):

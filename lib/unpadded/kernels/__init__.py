@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from unpadded.common.lazy import hand_on
 
 if TYPE_CHECKING:
-    from unpadded.kernels.amx import has_bfloat16_matrices, has_int8_matrices, sixteen_rows, thirty_two_rows
+    from unpadded.kernels.amx import has_bfloat16_matrices, has_int8_matrices
     from unpadded.kernels.cells import add_values, next_states
     from unpadded.kernels.cpu import bfloat16_is_fast
     from unpadded.kernels.elementwise import tanh_for

@@ -50,6 +50,11 @@ def in_matrices(weights) -> bool:
 _PRODUCTS = {types.int8: "llvm.x86.tdpbssd", types.int16: "llvm.x86.tdpbf16ps"}  # by the type of the weights
 
 
+def factors_of_register(weights) -> int:
+    """How many factors of a row a register holds, for packed weights of a type of numba's."""
+    return 8 * ROW_BYTES // weights.dtype.bitwidth
+
+
 @intrinsic
 def open_matrices(typing_context, shapes):
     """(SHAPES) -> None: make the thread's matrix registers ready; `close_matrices` before the thread does anything else."""

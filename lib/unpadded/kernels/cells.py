@@ -68,11 +68,12 @@ class _Values:
 
     def __init__(self, context, builder, kinds, arguments):
         self._builder, self._bytes = builder, kinds[0].dtype in (types.int8, types.uint8)
-        sums, facts, scales, terms = (
-            _pointer(context, builder, kinds[n], arguments[n], arguments[n + 1], arguments[n + 2])
-            for n in (1, 4, 7, 10)
-        )
-        self._sums, self._scales, self._terms = sums, scales, terms
+        _, sums, row, facts, facts_row, scales, scales_at, terms, terms_row, terms_at, *_ = arguments
+        start = I64(0)
+        self._sums = _pointer(context, builder, kinds[1], sums, row, start)
+        facts = _pointer(context, builder, kinds[3], facts, facts_row, start)
+        self._scales = _pointer(context, builder, kinds[5], scales, start, scales_at)
+        self._terms = _pointer(context, builder, kinds[7], terms, terms_row, terms_at)
         if self._bytes:
             words = builder.bitcast(facts, I32.as_pointer())
             self._scale = spread(builder, builder.load(words, align=4), NUMBERS)
@@ -107,18 +108,20 @@ def _store(builder, numbers, pointer) -> None:
 
 
 @intrinsic
-def add_values(typing_context, weights, sums, i0, j0, facts, i1, j1, scales, i2, j2, terms, i3, j3, out, i4, j4):
+def add_values(typing_context, weights, sums, i, facts, k, scales, at, terms, row, column, out, out_row, out_column):
     """Write to a row of `out`, from a column on, the TILE values of a row of sums and what is added to them.
 
-    Arguments: the weights, for their type; then, each with a row and a column, the sums; the scale of their row of factors and
-    what its offset adds up to; the scales of the columns (flat); the terms that are added; `out`.
+    Arguments: the weights, for their type; the sums and which row; the scale of each row of factors and what its offset adds
+    up to, and which row; the scales of the columns (flat), and from where on; then, each with a row and a column, the terms
+    that are added, and `out`.
     """
     place = types.intp, types.intp
-    signature = types.void(weights, sums, *place, facts, *place, scales, *place, terms, *place, out, *place)
+    given = weights, sums, types.intp, facts, types.intp, scales, types.intp, terms, *place
+    signature = types.void(*given, out, *place)
 
     def generate(context, builder, signature, arguments):
         values = _Values(context, builder, signature.args, arguments)
-        out = _pointer(context, builder, signature.args[13], *arguments[13:16])
+        out = _pointer(context, builder, signature.args[10], *arguments[10:13])
         for gate in range(COLUMNS):
             _store(builder, values.of(gate), builder.gep(out, [I64(LANES * gate)]))
         return context.get_dummy_value()
@@ -128,21 +131,21 @@ def add_values(typing_context, weights, sums, i0, j0, facts, i1, j1, scales, i2,
 
 @intrinsic
 def next_states(
-    typing_context, weights, sums, i0, j0, facts, i1, j1, scales, i2, j2, terms, i3, j3, c, i4, j4, h, i5, j5
+    typing_context, weights, sums, i, facts, k, scales, at, terms, row, column, c, c_row, c_column, h, h_row, h_column
 ):
     """From the values of a row of sums, the gates i, f, o, g of LANES units, to their next c and h, in place.
 
     Arguments: those of `add_values`, with `c` and `h`, each with a row and its first unit's column, in the place of `out`.
     """
     place = types.intp, types.intp
-    given = weights, sums, *place, facts, *place, scales, *place, terms, *place
+    given = weights, sums, types.intp, facts, types.intp, scales, types.intp, terms, *place
     signature = types.void(*given, c, *place, h, *place)
 
     def generate(context, builder, signature, arguments):
         values = _Values(context, builder, signature.args, arguments)
         i, f, o, g = (values.of(gate) for gate in range(COLUMNS))
-        old = _pointer(context, builder, signature.args[13], *arguments[13:16])
-        new_h = _pointer(context, builder, signature.args[16], *arguments[16:19])
+        old = _pointer(context, builder, signature.args[10], *arguments[10:13])
+        new_h = _pointer(context, builder, signature.args[13], *arguments[13:16])
         lanes = _Lanes(builder)
         top, bottom = lanes.tanh(g)
         taken = builder.fdiv(top, builder.fmul(lanes.under_sigmoid(i), bottom))

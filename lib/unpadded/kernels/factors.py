@@ -4,7 +4,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from unpadded.kernels.amx import PAIR_ROWS, ROW_BYTES, in_matrices
+from unpadded.kernels.amx import PAIR_ROWS, factors_of_register, in_matrices
 from unpadded.kernels.numba_math import compiled, rounded
 
 MOST, OFFSET = np.float32(127), np.int32(128)  # of a byte; what is added to the bytes of weights that have no sign
@@ -24,7 +24,7 @@ def _row_size(weights, n_factors):
     """`row_size` for the registers of the weights."""
     if not in_matrices(weights):
         return lambda weights, n_factors: n_factors
-    whole = 8 * ROW_BYTES // weights.dtype.bitwidth
+    whole = factors_of_register(weights)
     return lambda weights, n_factors: -(-n_factors // whole) * whole
 
 

@@ -7,10 +7,10 @@ from numba.extending import overload
 
 from unpadded.kernels.amx import (
     PAIR_ROWS,
-    ROW_BYTES,
     ROWS,
     SHAPES,
     close_matrices,
+    factors_of_register,
     in_matrices,
     open_matrices,
     sixteen_rows,
@@ -88,7 +88,7 @@ def multiply(x, first, n_rows, weights, blocks, n_factors, sums):
 def _multiplied(x, first, n_rows, weights, blocks, n_factors, sums):
     """`multiply` for the registers of the weights."""
     if in_matrices(weights):
-        whole = 8 * ROW_BYTES // weights.dtype.bitwidth
+        whole = factors_of_register(weights)
 
         def multiply_matrices(x, first, n_rows, weights, blocks, n_factors, sums):
             begin, n = blocks[0] + blocks[1] * n_factors * TILE, -(-n_factors // whole)

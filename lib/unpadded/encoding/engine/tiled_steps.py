@@ -138,7 +138,7 @@ def _read_inputs(layer, own, steps, block, model, below, rows):
             for i in range(last - first):
                 place = (block_number - own[0]) * TILE
                 add_values(
-                    *(weights, sums, i, 0, facts, first + i, 0, scales, 0, 4 * unit + column),
+                    *(weights, sums, i, facts, first + i, scales, 4 * unit + column),
                     *(bias, 0, column, inputs, which[first + i], place),
                 )
 
@@ -157,7 +157,7 @@ def _step(layer, own, slots, weights, scales, rows, row, c, hidden):
             for i in range(last - first):
                 place = (block_number - own[0]) * TILE
                 next_states(
-                    *(weights, sums, i, 0, facts, first + i, 0, scales, 0, first_scale + block_number * TILE),
+                    *(weights, sums, i, facts, first + i, scales, first_scale + block_number * TILE),
                     *(inputs, row + first + i, place),
                     *(c, slots[first + i], unit + block_number * LANES),
                     *(hidden, slots[first + i], block_number * LANES),
