@@ -30,13 +30,15 @@ from unpadded.common import write_table
 from unpadded.report import perplexity_curves, save_figure
 from unpadded.studies import SIDE, product_rate
 from unpadded.tokens import TokenizedCorpus
-from unpadded.training import cross_entropy, perplexity
+from unpadded.training import cross_entropy, fitting, perplexity
 from unpadded.training.cpu_bfloat16.dropout import Drop
 from unpadded.training.cpu_bfloat16.lstm import LayerMemory, read_window
 
 # fastai's own sizes, with the multiplier of its dropouts that its users give; and the project's recipe.
 FULL = TrainingSettings(emb_sz=400, n_hid=1152, n_layers=3, max_vocab=20_000, min_count=1)
-MODELS = {"full": FULL, "default": replace(TrainingSettings(), min_count=1)}
+DEFAULT = replace(TrainingSettings(), min_count=1)
+TWO_LAYERS = replace(DEFAULT, n_hid=800, n_layers=2, batch_size=64)  # what an hour has room for
+MODELS = {"full": FULL, "default": DEFAULT, "two layers": TWO_LAYERS}
 LAYERS = ((400, 400), (1152, 400), (800, 800), (400, 1152), (1152, 1152))  # units in and out
 # Merity, Keskar and Socher, "Regularizing and Optimizing LSTM Language Models", ICLR 2018, arXiv 1708.02182, table 2.
 PAPER = {"WikiText-2": {"valid": 68.6, "test": 65.8}}
@@ -295,7 +297,7 @@ CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 def main() -> None:
     """Read the options and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=["full", "default"])
     parser.add_argument("--steps", type=int, default=12, help="timed steps of each turn")
     parser.add_argument("--repeat", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2)
@@ -307,6 +309,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("outputs/wikitext2"), help="folder of CSV and picture")
     parser.add_argument("--vocabulary", type=int, help="words of the models, where it is not theirs")
     parser.add_argument("--dropout", type=float, help="times fastai's, where it is not theirs: long runs want more")
+    parser.add_argument("--wide", type=int, default=fitting.WIDE, help="weights from which a layer is not torch's")
     parser.add_argument("--compare", action="store_true", help="with --data: both methods after --minutes, no curves")
     parser.add_argument("--side", type=int, default=SIDE, help="of the square matrices whose product is the limit")
     parser.add_argument("--layers", action="store_true", help="milliseconds of single layers, no models")
@@ -314,6 +317,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     warnings.filterwarnings("ignore")  # fastai's own
+    fitting.WIDE = options.wide
     if options.vocabulary:
         MODELS.update({name: replace(MODELS[name], max_vocab=options.vocabulary) for name in MODELS})
     if options.dropout is not None:

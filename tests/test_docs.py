@@ -3,6 +3,7 @@
 import re
 import runpy
 import shutil
+import subprocess
 import tomllib
 import warnings
 from pathlib import Path
@@ -213,6 +214,20 @@ def test_the_makefile_lists_all_that_it_can_do():
     text = (ROOT / "Makefile").read_text()
     listed = set(re.findall(r"^([a-z-]+):.*##", text, re.MULTILINE))
     assert set(re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE)[1].split()) == listed
+
+
+def test_the_training_page_gives_what_the_makefile_tells_glibc_and_glibc_knows_it():
+    told = re.search(r"^KEEP_MEMORY := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
+    assert f"    export GLIBC_TUNABLES={told}\n" in (ROOT / "docs" / "training.md").read_text()
+    loader = Path("/lib64/ld-linux-x86-64.so.2")
+    listed = (
+        subprocess.run([loader, "--list-tunables"], capture_output=True, text=True, check=False)
+        if loader.exists()
+        else None
+    )
+    if listed is None or listed.returncode:
+        pytest.skip("the C library here does not list what it can be told")
+    assert {part.partition("=")[0] for part in told.split(":")} <= set(re.findall(r"^([\w.]+):", listed.stdout, re.M))
 
 
 def test_hooks_run_what_is_installed_and_download_nothing():

@@ -153,9 +153,12 @@ def test_the_figures_of_the_training_page_are_in_the_recipes_table():
     for corpus, vectors, v_measure, precision in quoted:
         row = table.loc[(corpus, *spoken[vectors])]
         assert (f"{row.v_measure:.3f}", f"{row['P@10']:.3f}") == (v_measure, precision)
-    curve = pd.read_csv(REFERENCE / "wikitext2" / "perplexity.csv").groupby("model").last()
+    curves = pd.read_csv(REFERENCE / "wikitext2" / "perplexity.csv").groupby("model")
     for model in ("default", "full"):
-        assert f"{curve.valid_perplexity[model]:.0f}" in page
+        assert f"{curves.valid_perplexity.last()[model]:.0f}" in page
+    longest = curves.get_group("two layers, dropout 1.5").set_index("minutes").test_perplexity
+    for minutes, spoken_time in ((20, "20 minutes"), (30, "30"), (60, "an hour")):
+        assert f"{longest.asof(minutes + 0.5):.1f} after {spoken_time}" in page.replace("\n", " ")
 
 
 def test_no_answer_waits_for_its_figures():
