@@ -220,12 +220,10 @@ def test_the_training_page_gives_what_the_makefile_tells_glibc_and_glibc_knows_i
     told = re.search(r"^KEEP_MEMORY := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
     assert f"    export GLIBC_TUNABLES={told}\n" in (ROOT / "docs" / "training.md").read_text()
     loader = Path("/lib64/ld-linux-x86-64.so.2")
-    listed = (
-        subprocess.run([loader, "--list-tunables"], capture_output=True, text=True, check=False)
-        if loader.exists()
-        else None
-    )
-    if listed is None or listed.returncode:
+    if not loader.exists():
+        pytest.skip("there is no glibc for this processor here")
+    listed = subprocess.run([loader, "--list-tunables"], capture_output=True, text=True, check=False)
+    if listed.returncode:
         pytest.skip("the C library here does not list what it can be told")
     assert {part.partition("=")[0] for part in told.split(":")} <= set(re.findall(r"^([\w.]+):", listed.stdout, re.M))
 
