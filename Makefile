@@ -2,6 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 # What glibc is told before a process begins: freed memory is kept, in large pages (docs/training.md says what that is worth).
+# What the user tells it comes after, and so holds.
 KEEP_MEMORY := glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=100000000000:glibc.malloc.top_pad=268435456:glibc.malloc.arena_max=1
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps # the lock names every package
 
@@ -22,7 +23,7 @@ $(READY): requirements.lock pyproject.toml
 	$(PIP) --editable .
 	@touch $(READY)
 
-run report: export GLIBC_TUNABLES := $(KEEP_MEMORY)
+run report: export GLIBC_TUNABLES := $(KEEP_MEMORY)$(GLIBC_TUNABLES:%=:%)
 run: env ## the main job: train, extract, evaluate on 20 Newsgroups, into outputs/quick
 	$(BIN)/unpadded run --profile quick --output outputs/quick
 

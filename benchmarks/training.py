@@ -10,6 +10,7 @@ With `--layers`, single LSTM layers, forward and backward in bfloat16, through t
 import argparse
 import time
 import warnings
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -24,6 +25,7 @@ from fastai.text.data import LMDataLoader, TensorText
 from fastai.text.learner import language_model_learner
 from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_lm_config
 
+from long_training import Averaged, GrowingDropout
 from records import GOALS, PERPLEXITIES, TRAINING, keep
 from unpadded import TrainingSettings, train
 from unpadded.common import write_table
@@ -96,14 +98,16 @@ class Curve(Callback):
 
     order, run_valid = 92, False
 
-    def __init__(self, module_of, texts: dict[str, TokenizedCorpus], *, every: float):
+    def __init__(self, module_of, texts: dict[str, TokenizedCorpus], *, every: float, measured=nullcontext):
         self.module_of, self.texts, self.every, self.rows = module_of, texts, every, []
+        self.measured = measured  # a context in which the model has the weights to measure
 
     def after_batch(self):
         minutes = self.training_log.minutes
         if minutes >= self.every * (len(self.rows) + 1):
             before = time.monotonic()
-            found = perplexities(self.module_of(self.model), self.texts)
+            with self.measured():
+                found = perplexities(self.module_of(self.model), self.texts)
             self.training_log.started += time.monotonic() - before  # no part of the training's budget
             self.rows.append({"minutes": minutes, "tokens": self.training_log.tokens, **found})
             said = ", ".join(f"{value:.1f}" for value in found.values())
@@ -249,14 +253,17 @@ def curve(name: str, corpora: dict[str, TokenizedCorpus], options) -> pd.DataFra
     settings = replace(MODELS[name], max_vocab=60_000, max_minutes=options.minutes, epochs=10_000)
     vocab = corpora["train"].build_vocab(max_size=60_000, min_count=1)
     texts = {part: corpora[part].with_vocab(vocab) for part in ("valid", "test")}
-    points = Curve(_network, texts, every=options.every)
+    growing = [GrowingDropout(options.dropout[1] / options.dropout[0])] if len(options.dropout) > 1 else []
+    averaged = [Averaged(options.average)] if options.average else []
+    measured = averaged[0].applied if averaged else nullcontext
+    points = Curve(_network, texts, every=options.every, measured=measured)
     print(f"{name}: {len(vocab)} words", flush=True)
     lm = train(
         corpora["train"],
         settings,
         valid=corpora["valid"],  # nothing is held out, so the vocabulary is the whole training text's
         progress=False,
-        callbacks=(points,),
+        callbacks=(*growing, *averaged, points),
         checkpoints=options.output / "checkpoints",
     )
     texts = {part: tokens.with_vocab(lm.vocab) for part, tokens in corpora.items() if part in texts}
@@ -308,7 +315,14 @@ def main() -> None:
     parser.add_argument("--every", type=float, default=2.0, help="minutes between two points of a curve")
     parser.add_argument("--output", type=Path, default=Path("outputs/wikitext2"), help="folder of CSV and picture")
     parser.add_argument("--vocabulary", type=int, help="words of the models, where it is not theirs")
-    parser.add_argument("--dropout", type=float, help="times fastai's, where it is not theirs: long runs want more")
+    parser.add_argument(
+        "--dropout",
+        type=float,
+        nargs="+",
+        default=[],
+        help="times fastai's, where it is not theirs; second: at the end",
+    )
+    parser.add_argument("--average", type=float, default=0.0, help="part of the steps whose weights are averaged")
     parser.add_argument("--wide", type=int, default=fitting.WIDE, help="weights from which a layer is not torch's")
     parser.add_argument("--compare", action="store_true", help="with --data: both methods after --minutes, no curves")
     parser.add_argument("--side", type=int, default=SIDE, help="of the square matrices whose product is the limit")
@@ -320,8 +334,8 @@ def main() -> None:
     fitting.WIDE = options.wide
     if options.vocabulary:
         MODELS.update({name: replace(MODELS[name], max_vocab=options.vocabulary) for name in MODELS})
-    if options.dropout is not None:
-        MODELS.update({name: replace(MODELS[name], dropout=options.dropout) for name in MODELS})
+    if options.dropout:
+        MODELS.update({name: replace(MODELS[name], dropout=options.dropout[0]) for name in MODELS})
     if options.layers:
         print(pd.DataFrame([layer_times(*sizes, options) for sizes in LAYERS]).to_string(index=False))
         return
@@ -339,7 +353,8 @@ def main() -> None:
         print(pd.DataFrame(rows).to_string(index=False))
         return
     for name in options.models:
-        called = name if options.dropout is None else f"{name}, dropout {options.dropout:g}"
+        dropout = ["dropout " + " to ".join(f"{times:g}" for times in options.dropout)] if options.dropout else []
+        called = ", ".join([name, *dropout, *(["averaged"] if options.average else [])])
         found = curve(name, corpora, options).assign(model=called)
         store_curve(options.output, found)
         if options.records:

@@ -8,11 +8,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
-from unpadded.report.plots.palette import BASELINE_GREYS, INK, MARKERS, OTHER_COLOURS, POOLING_COLOURS
+from unpadded.report.plots.palette import BASELINE_GREYS, INK, MARKERS, POOLING_COLOURS, TOPIC_COLOURS
 from unpadded.report.plots.style import in_words, label_ends, say, styled
 
 TICKS = (20, 50, 70, 100, 150, 200, 300, 500, 700, 1_000, 2_000, 5_000, 10_000, 20_000)
-COLOURS = (POOLING_COLOURS["mean"], POOLING_COLOURS["last"], POOLING_COLOURS["max"], *OTHER_COLOURS)
 
 
 @styled
@@ -25,7 +24,7 @@ def perplexity_curves(curves: pd.DataFrame, published: Mapping[str, float] | Non
     figure, axis = plt.subplots(figsize=(6.4, 4))
     ends, colours = {}, {}
     for number, (name, group) in enumerate(curves.groupby("model", sort=False)):
-        colour = COLOURS[number % len(COLOURS)]
+        colour = TOPIC_COLOURS[number % len(TOPIC_COLOURS)]
         axis.plot(group["minutes"], group["valid_perplexity"], color=colour, marker=MARKERS[number], markersize=3.5)
         last = group.iloc[-1]
         label = f"{name} ({last['valid_perplexity']:.0f})"

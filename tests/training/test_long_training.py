@@ -1,0 +1,110 @@
+"""benchmarks/training.py --data: dropouts that grow, weights that are averaged, and the curve that a training leaves."""
+
+import importlib
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from fastai.callback.core import Callback
+
+from unpadded.model import LanguageModel
+from unpadded.training.loop import train
+from unpadded.training.settings import TrainingSettings
+
+ROOT = Path(__file__).parents[2]
+SMALL = TrainingSettings(emb_sz=16, n_hid=24, n_layers=2, batch_size=4, window=10, min_count=1, dropout=0.5, epochs=4)
+
+
+@pytest.fixture
+def script(monkeypatch):
+    """Import a benchmark by its name, as it is imported beside the others."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    return importlib.import_module
+
+
+class Seen(Callback):
+    """Weights, rate and probabilities after every step."""
+
+    order, run_valid = 90, False
+
+    def __init__(self, dropouts):
+        self.dropouts, self.weights, self.rates, self.probabilities = dropouts, [], [], []
+
+    def after_batch(self):
+        self.weights.append([weights.detach().clone() for weights in self.model.parameters()])
+        self.rates.append(self.opt.hypers[-1]["lr"])
+        self.probabilities.append([getattr(*layer) for layer in self.dropouts(self.model.module)])
+
+
+def trained(tokens, *callbacks) -> LanguageModel:
+    return train(tokens, SMALL, valid=tokens, progress=False, callbacks=callbacks)
+
+
+def test_dropouts_grow_in_a_line_and_all_of_them(script, tiny_tokens):
+    long_training = script("long_training")
+    seen = Seen(long_training.dropouts)
+    trained(tiny_tokens, long_training.GrowingDropout(3.0), seen)
+    found = np.array(seen.probabilities)
+    share = np.arange(len(found)) / len(found)
+    np.testing.assert_allclose(found, found[0] * (1 + 2 * share)[:, None])
+    config = {"embed_p": 0.02, "weight_p": 0.2, "input_p": 0.25, "hidden_p": 0.15, "output_p": 0.1}  # fastai's own
+    assert sorted(set(found[0] / SMALL.dropout)) == pytest.approx(sorted(config.values()))
+
+
+def test_the_model_has_the_average_of_the_last_steps_at_the_end(script, tiny_tokens):
+    long_training = script("long_training")
+    averaged = long_training.Averaged(0.5)
+    averaged.every = 2
+    seen = Seen(long_training.dropouts)
+    lm = trained(tiny_tokens, averaged, seen)
+    mean = seen.weights[1]
+    for step in range(4, len(seen.weights) + 1, 2):
+        newest = min(1.0, 2 / (0.5 * step))
+        mean = [old + newest * (new - old) for old, new in zip(mean, seen.weights[step - 1], strict=True)]
+    for expected, last, own in zip(mean, seen.weights[-1], lm.module.parameters(), strict=True):
+        torch.testing.assert_close(own, expected)
+        assert not torch.equal(own, last)
+    warm = int(np.argmax(seen.rates))
+    assert seen.rates[-1] == pytest.approx(0.1 * SMALL.learning_rate, rel=0.3)
+    np.testing.assert_allclose(np.diff(seen.rates[warm + 1 :], 2), 0, atol=1e-12)  # a line
+
+
+def test_the_average_is_applied_for_a_while_only(script, tiny_tokens):
+    long_training = script("long_training")
+    averaged, found = long_training.Averaged(0.5), []
+
+    class Look(Callback):
+        order, run_valid = 91, False
+
+        def after_batch(self):
+            before = [weights.detach().clone() for weights in self.model.parameters()]
+            with averaged.applied():
+                found.append([torch.equal(a, b) for a, b in zip(averaged.mean, before, strict=True)])
+            assert all(torch.equal(a, b) for a, b in zip(self.model.parameters(), before, strict=True))
+
+    trained(tiny_tokens, averaged, Look())
+    assert all(all(same) for same in found)  # within the block, the steps' own weights lie where the average was
+
+
+@pytest.mark.slow
+def test_a_curve_is_of_the_weights_that_are_kept(script, tmp_path):
+    training = script("training")
+    rng = np.random.default_rng(0)
+    data = tmp_path / "data"
+    data.mkdir()
+    for part in ("train", "valid", "test"):
+        lines = [f" = Title {n} = \n\n {' '.join(rng.choice(list('abcdefgh'), 40))} \n" for n in range(30)]
+        (data / f"{part}.txt").write_text("\n".join(lines))
+    corpora = training.word_corpora(data)
+    options = SimpleNamespace(minutes=0.03, every=0.01, dropout=[1.0, 2.0], average=0.1, output=tmp_path)
+    found = training.curve("two layers", corpora, options).assign(model="one")
+    assert len(found) >= 3
+    assert found.minutes.is_monotonic_increasing
+    assert found.test_perplexity.iloc[-1] == pytest.approx(found.test_perplexity.iloc[-2], rel=0.1)
+    training.store_curve(tmp_path, found)
+    training.store_curve(tmp_path, found.assign(model="two"))
+    assert pd.read_csv(tmp_path / "perplexity.csv").model.unique().tolist() == ["one", "two"]
+    assert (tmp_path / "perplexity.png").stat().st_size > 10_000
