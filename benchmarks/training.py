@@ -329,8 +329,8 @@ def main() -> None:
     parser.add_argument("--layers", action="store_true", help="milliseconds of single layers, no models")
     parser.add_argument("--records", type=Path, help="a file of records (Markdown) to put the rows into")
     options = parser.parse_args()
-    if len(options.dropout) > 2:
-        parser.error("--dropout takes one number, or two: at the start and at the end")
+    if len(options.dropout) > 2 or (len(options.dropout) == 2 and not options.dropout[0]):
+        parser.error("--dropout takes one number, or two: at the start, where it is not 0, and at the end")
     torch.set_num_threads(options.threads)
     warnings.filterwarnings("ignore")  # fastai's own
     fitting.WIDE = options.wide
