@@ -11,6 +11,7 @@ import torch
 from fastai.callback.core import Callback
 
 from unpadded.model import LanguageModel
+from unpadded.training import perplexity
 from unpadded.training.loop import train
 from unpadded.training.settings import TrainingSettings
 
@@ -89,8 +90,19 @@ def test_the_average_is_applied_for_a_while_only(script, tiny_tokens):
     assert all(all(same) for same in found)  # within the block, the steps' own weights lie where the average was
 
 
+def test_the_points_of_a_curve_are_of_the_average(script, tiny_tokens):
+    averaged = script("long_training").Averaged(0.5)
+    tokens = tiny_tokens.with_vocab(tiny_tokens.build_vocab(max_size=SMALL.max_vocab, min_count=1))
+    points = script("training").Curve(
+        lambda model: model.module, {"test": tokens}, every=0.0, measured=averaged.applied
+    )
+    lm = trained(tiny_tokens, averaged, points)
+    assert len(points.rows) > 10  # one a step
+    assert points.rows[-1]["test_perplexity"] == pytest.approx(perplexity(lm.module, tokens))
+
+
 @pytest.mark.slow
-def test_a_curve_is_of_the_weights_that_are_kept(script, tmp_path):
+def test_a_curve_is_kept_beside_the_others(script, tmp_path):
     training = script("training")
     rng = np.random.default_rng(0)
     data = tmp_path / "data"
@@ -101,9 +113,8 @@ def test_a_curve_is_of_the_weights_that_are_kept(script, tmp_path):
     corpora = training.word_corpora(data)
     options = SimpleNamespace(minutes=0.03, every=0.01, dropout=[1.0, 2.0], average=0.1, output=tmp_path)
     found = training.curve("two layers", corpora, options).assign(model="one")
-    assert len(found) >= 2  # on a slow machine the first step may be the last
-    assert found.minutes.is_monotonic_increasing
-    assert found.test_perplexity.iloc[-1] == pytest.approx(found.test_perplexity.iloc[-2], rel=0.1)
+    assert found.minutes.is_monotonic_increasing  # how many rows: the machine's to say
+    assert found.test_perplexity.between(1, 40).all()  # what an untrained model has, its words in all, is less
     training.store_curve(tmp_path, found)
     training.store_curve(tmp_path, found.assign(model="two"))
     assert pd.read_csv(tmp_path / "perplexity.csv").model.unique().tolist() == ["one", "two"]
