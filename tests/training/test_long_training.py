@@ -1,7 +1,6 @@
 """benchmarks/training.py --data: dropouts that grow, weights that are averaged, and the curve that a training leaves."""
 
 import importlib
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,12 +9,12 @@ import pytest
 import torch
 from fastai.callback.core import Callback
 
+from docs_tools import ROOT
 from unpadded.model import LanguageModel
 from unpadded.training import perplexity
 from unpadded.training.loop import train
 from unpadded.training.settings import TrainingSettings
 
-ROOT = Path(__file__).parents[2]
 SMALL = TrainingSettings(emb_sz=16, n_hid=24, n_layers=2, batch_size=4, window=10, min_count=1, dropout=0.5, epochs=4)
 
 
@@ -114,7 +113,7 @@ def test_a_curve_is_kept_beside_the_others(script, tmp_path):
     options = SimpleNamespace(minutes=0.03, every=0.01, dropout=[1.0, 2.0], average=0.1, output=tmp_path)
     found = training.curve("two layers", corpora, options).assign(model="one")
     assert found.minutes.is_monotonic_increasing  # how many rows: the machine's to say
-    assert found.test_perplexity.between(1, 40).all()  # what an untrained model has, its words in all, is less
+    assert found.test_perplexity.between(1, 40).all()  # an untrained model has about as much as there are words, 33
     training.store_curve(tmp_path, found)
     training.store_curve(tmp_path, found.assign(model="two"))
     assert pd.read_csv(tmp_path / "perplexity.csv").model.unique().tolist() == ["one", "two"]
