@@ -11,26 +11,29 @@ from fastai.callback.core import Callback
 from fastai.text.models.core import SequentialRNN
 
 LAST_RATE = 0.1  # of the peak, at the end of a training whose weights are averaged
+# What Merity, Keskar and Socher train with on WikiText-2 (arXiv 1708.02182, section 5), under fastai's names.
+PAPER_DROPOUTS = {"embed_p": 0.1, "input_p": 0.65, "weight_p": 0.5, "hidden_p": 0.25, "output_p": 0.4}
 
 
 class GrowingDropout(Callback):
-    """Let the dropouts grow with the share of the training that is done, to `times` what they were at its start.
+    """Let the dropouts grow in a line with the share of the training that is done, up to `last`, by fastai's names of them.
 
     The first passes read what is new and need little; the last ones read it for the twentieth time.
     """
 
     order, run_valid = 64, False  # behind OneCycle, which knows the share
 
-    def __init__(self, times: float):
-        self.times = times
+    def __init__(self, last: dict[str, float]):
+        self.last = last
 
     def before_fit(self):
-        self.first = [(layer, name, getattr(layer, name)) for layer, name in dropouts(self.model.module)]
+        found = dropouts(self.model.module)
+        self.lines = [(layer, name, getattr(layer, name), self.last[kind]) for kind, layer, name in found]
 
     def before_batch(self):
-        factor = 1 + (self.times - 1) * self.one_cycle.share
-        for layer, name, first in self.first:
-            setattr(layer, name, first * factor)
+        share = self.one_cycle.share
+        for layer, name, first, last in self.lines:
+            setattr(layer, name, first + (last - first) * share)
 
 
 class Averaged(Callback):
@@ -83,12 +86,13 @@ class Averaged(Callback):
             mean.copy_(own)
 
 
-def dropouts(module: SequentialRNN) -> list[tuple[torch.nn.Module, str]]:
-    """The layers of a fastai language model that drop something, and the name under which each has its probability."""
+def dropouts(module: SequentialRNN) -> list[tuple[str, torch.nn.Module, str]]:
+    """What a fastai language model drops: its name in fastai's config, the layer, the attribute with the probability."""
     awd_lstm, decoder = module
-    plain = (awd_lstm.input_dp, *awd_lstm.hidden_dps, decoder.output_dp)
     return [
-        (awd_lstm.encoder_dp, "embed_p"),
-        *((rnn, "weight_p") for rnn in awd_lstm.rnns),
-        *((dropout, "p") for dropout in plain),
+        ("embed_p", awd_lstm.encoder_dp, "embed_p"),
+        ("input_p", awd_lstm.input_dp, "p"),
+        *(("weight_p", rnn, "weight_p") for rnn in awd_lstm.rnns),
+        *(("hidden_p", dropout, "p") for dropout in awd_lstm.hidden_dps),
+        ("output_p", decoder.output_dp, "p"),
     ]

@@ -25,7 +25,7 @@ from fastai.text.data import LMDataLoader, TensorText
 from fastai.text.learner import language_model_learner
 from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_lm_config
 
-from long_training import Averaged, GrowingDropout
+from long_training import PAPER_DROPOUTS, Averaged, GrowingDropout
 from records import GOALS, PERPLEXITIES, TRAINING, keep
 from unpadded import TrainingSettings, train
 from unpadded.common import write_table
@@ -253,7 +253,7 @@ def curve(name: str, corpora: dict[str, TokenizedCorpus], options) -> pd.DataFra
     settings = replace(MODELS[name], max_vocab=60_000, max_minutes=options.minutes, epochs=10_000)
     vocab = corpora["train"].build_vocab(max_size=60_000, min_count=1)
     texts = {part: corpora[part].with_vocab(vocab) for part in ("valid", "test")}
-    growing = [GrowingDropout(options.dropout[1] / options.dropout[0])] if len(options.dropout) > 1 else []
+    growing = [GrowingDropout(last_dropouts(options.dropout[1]))] if len(options.dropout) > 1 else []
     averaged = [Averaged(options.average)] if options.average else []
     measured = averaged[0].applied if averaged else nullcontext
     points = Curve(_network, texts, every=options.every, measured=measured)
@@ -271,6 +271,13 @@ def curve(name: str, corpora: dict[str, TokenizedCorpus], options) -> pd.DataFra
     rows = [*points.rows, {"minutes": lm.card["minutes"], "tokens": lm.card["tokens_seen"], **found}]
     print(f"{name}: {found} after {lm.card['minutes']:.1f} minutes", flush=True)
     return pd.DataFrame(rows)
+
+
+def last_dropouts(end: str) -> dict[str, float]:
+    """The probabilities that dropouts grow to, by fastai's names: a number times fastai's, or the AWD-LSTM paper's."""
+    if end == "paper":
+        return PAPER_DROPOUTS
+    return {name: float(end) * p for name, p in awd_lstm_lm_config.items() if name.endswith("_p")}
 
 
 def minutes_to(found: pd.DataFrame) -> pd.DataFrame:
@@ -317,10 +324,9 @@ def main() -> None:
     parser.add_argument("--vocabulary", type=int, help="words of the models, where it is not theirs")
     parser.add_argument(
         "--dropout",
-        type=float,
         nargs="+",
         default=[],
-        help="times fastai's, where it is not theirs; second: at the end",
+        help="times fastai's, where it is not theirs; second: at the end, or `paper`: those of the AWD-LSTM paper",
     )
     parser.add_argument("--average", type=float, default=0.0, help="part of the steps whose weights are averaged")
     parser.add_argument("--wide", type=int, default=fitting.WIDE, help="weights from which a layer is not torch's")
@@ -329,15 +335,15 @@ def main() -> None:
     parser.add_argument("--layers", action="store_true", help="milliseconds of single layers, no models")
     parser.add_argument("--records", type=Path, help="a file of records (Markdown) to put the rows into")
     options = parser.parse_args()
-    if len(options.dropout) > 2 or (len(options.dropout) == 2 and not options.dropout[0]):
-        parser.error("--dropout takes one number, or two: at the start, where it is not 0, and at the end")
+    if len(options.dropout) > 2:
+        parser.error("--dropout takes one number or two: at the start and at the end")
     torch.set_num_threads(options.threads)
     warnings.filterwarnings("ignore")  # fastai's own
     fitting.WIDE = options.wide
     if options.vocabulary:
         MODELS.update({name: replace(MODELS[name], max_vocab=options.vocabulary) for name in MODELS})
     if options.dropout:
-        MODELS.update({name: replace(MODELS[name], dropout=options.dropout[0]) for name in MODELS})
+        MODELS.update({name: replace(MODELS[name], dropout=float(options.dropout[0])) for name in MODELS})
     if options.layers:
         print(pd.DataFrame([layer_times(*sizes, options) for sizes in LAYERS]).to_string(index=False))
         return
@@ -355,7 +361,7 @@ def main() -> None:
         print(pd.DataFrame(rows).to_string(index=False))
         return
     for name in options.models:
-        dropout = ["dropout " + " to ".join(f"{times:g}" for times in options.dropout)] if options.dropout else []
+        dropout = ["dropout " + " to ".join(options.dropout)] if options.dropout else []
         called = ", ".join([name, *dropout, *(["averaged"] if options.average else [])])
         found = curve(name, corpora, options).assign(model=called)
         store_curve(options.output, found)

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from fastai.callback.core import Callback
+from fastai.text.models.awdlstm import awd_lstm_lm_config
 
 from docs_tools import ROOT
 from unpadded.model import LanguageModel
@@ -36,7 +37,9 @@ class Seen(Callback):
     def after_batch(self):
         self.weights.append([weights.detach().clone() for weights in self.model.parameters()])
         self.rates.append(self.opt.hypers[-1]["lr"])
-        self.probabilities.append([getattr(*layer) for layer in self.dropouts(self.model.module)])
+        found = self.dropouts(self.model.module)
+        self.kinds = [kind for kind, _, _ in found]
+        self.probabilities.append([getattr(layer, name) for _, layer, name in found])
 
 
 def trained(tokens, *callbacks) -> LanguageModel:
@@ -46,12 +49,21 @@ def trained(tokens, *callbacks) -> LanguageModel:
 def test_dropouts_grow_in_a_line_and_all_of_them(script, tiny_tokens):
     long_training = script("long_training")
     seen = Seen(long_training.dropouts)
-    trained(tiny_tokens, long_training.GrowingDropout(3.0), seen)
+    last = {"embed_p": 0.11, "weight_p": 0.52, "input_p": 0.63, "hidden_p": 0.24, "output_p": 0.45}
+    trained(tiny_tokens, long_training.GrowingDropout(last), seen)
     found = np.array(seen.probabilities)
-    share = np.arange(len(found)) / len(found)
-    np.testing.assert_allclose(found, found[0] * (1 + 2 * share)[:, None])
-    config = {"embed_p": 0.02, "weight_p": 0.2, "input_p": 0.25, "hidden_p": 0.15, "output_p": 0.1}  # fastai's own
-    assert sorted(set(found[0] / SMALL.dropout)) == pytest.approx(sorted(config.values()))
+    first = [SMALL.dropout * awd_lstm_lm_config[kind] for kind in seen.kinds]
+    end = [last[kind] for kind in seen.kinds]
+    share = np.arange(len(found))[:, None] / len(found)
+    np.testing.assert_allclose(found, first + (np.array(end) - first) * share)
+    assert set(seen.kinds) == set(last)
+
+
+def test_what_dropouts_grow_to(script):
+    training = script("training")
+    assert training.last_dropouts("2")["hidden_p"] == 2 * awd_lstm_lm_config["hidden_p"]
+    assert training.last_dropouts("2").keys() == training.last_dropouts("paper").keys()
+    assert training.last_dropouts("paper")["output_p"] == 0.4
 
 
 def test_the_model_has_the_average_of_the_last_steps_at_the_end(script, tiny_tokens):
@@ -110,7 +122,7 @@ def test_a_curve_is_kept_beside_the_others(script, tmp_path):
         lines = [f" = Title {n} = \n\n {' '.join(rng.choice(list('abcdefgh'), 40))} \n" for n in range(30)]
         (data / f"{part}.txt").write_text("\n".join(lines))
     corpora = training.word_corpora(data)
-    options = SimpleNamespace(minutes=0.03, every=0.01, dropout=[1.0, 2.0], average=0.1, output=tmp_path)
+    options = SimpleNamespace(minutes=0.03, every=0.01, dropout=["1", "paper"], average=0.1, output=tmp_path)
     found = training.curve("two layers", corpora, options).assign(model="one")
     assert found.minutes.is_monotonic_increasing  # how many rows: the machine's to say
     assert found.test_perplexity.between(1, 40).all()  # of 56 words; 32.5 before the first step
