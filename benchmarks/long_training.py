@@ -10,7 +10,6 @@ import torch
 from fastai.callback.core import Callback
 from fastai.text.models.core import SequentialRNN
 
-LAST_RATE = 0.1  # of the peak, at the end of a training whose weights are averaged
 # What Merity, Keskar and Socher train with on WikiText-2 (arXiv 1708.02182, section 5), under fastai's names.
 PAPER_DROPOUTS = {"embed_p": 0.1, "input_p": 0.65, "weight_p": 0.5, "hidden_p": 0.25, "output_p": 0.4}
 
@@ -37,18 +36,18 @@ class GrowingDropout(Callback):
 
 
 class Averaged(Callback):
-    """Average the weights over the last steps, `part` of all steps so far, while the rate falls in a line to a tenth.
+    """Average the weights over the last steps, `part` of all steps so far, while the rate falls in a line to `last_rate`.
 
-    The average takes away the noise of the steps, for which one cycle has small rates at its end; so the steps go on
-    learning (Polyak and Juditsky, *Acceleration of Stochastic Approximation by Averaging*, 1992; the AWD-LSTM's own training
-    ends in an average). At the end of the fit the model has the average.
+    `last_rate` is in shares of the peak. The average takes away the noise of the steps, for which one cycle has small rates
+    at its end; so the steps go on learning (Polyak and Juditsky, *Acceleration of Stochastic Approximation by Averaging*,
+    1992; the AWD-LSTM's own training ends in an average). At the end of the fit the model has the average.
     """
 
     order, run_valid = 65, False
     every = 5  # steps from one that counts to the next
 
-    def __init__(self, part: float):
-        self.part, self.step = part, 0
+    def __init__(self, part: float, last_rate: float = 0.1):
+        self.part, self.last_rate, self.step = part, last_rate, 0
 
     def before_fit(self):
         self.mean = [weights.detach().clone() for weights in self.model.parameters()]
@@ -57,7 +56,7 @@ class Averaged(Callback):
         settings, share = self.one_cycle.settings, self.one_cycle.share
         if share > settings.warmup:
             left = (1 - share) / (1 - settings.warmup)
-            self.opt.set_hyper("lr", settings.learning_rate * (LAST_RATE + (1 - LAST_RATE) * left))
+            self.opt.set_hyper("lr", settings.learning_rate * (self.last_rate + (1 - self.last_rate) * left))
 
     @torch.no_grad()
     def after_batch(self):

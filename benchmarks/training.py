@@ -254,7 +254,7 @@ def curve(name: str, corpora: dict[str, TokenizedCorpus], options) -> pd.DataFra
     vocab = corpora["train"].build_vocab(max_size=60_000, min_count=1)
     texts = {part: corpora[part].with_vocab(vocab) for part in ("valid", "test")}
     growing = [GrowingDropout(last_dropouts(options.dropout[1]))] if len(options.dropout) > 1 else []
-    averaged = [Averaged(options.average)] if options.average else []
+    averaged = [Averaged(options.average, options.last_rate)] if options.average else []
     measured = averaged[0].applied if averaged else nullcontext
     points = Curve(_network, texts, every=options.every, measured=measured)
     print(f"{name}: {len(vocab)} words", flush=True)
@@ -271,6 +271,14 @@ def curve(name: str, corpora: dict[str, TokenizedCorpus], options) -> pd.DataFra
     rows = [*points.rows, {"minutes": lm.card["minutes"], "tokens": lm.card["tokens_seen"], **found}]
     print(f"{name}: {found} after {lm.card['minutes']:.1f} minutes", flush=True)
     return pd.DataFrame(rows)
+
+
+def differences(options) -> list[str]:
+    """What a curve's name says of how its model was trained."""
+    said = ["dropout " + " to ".join(options.dropout)] if options.dropout else []
+    if options.average:
+        said.append("averaged" if options.last_rate == 0.1 else f"averaged, rate to {options.last_rate:g}")
+    return [*said, f"warmup {options.warmup:g}"] if options.warmup else said
 
 
 def last_dropouts(end: str) -> dict[str, float]:
@@ -329,6 +337,8 @@ def main() -> None:
         help="times fastai's, where it is not theirs; second: at the end, or `paper`: those of the AWD-LSTM paper",
     )
     parser.add_argument("--average", type=float, default=0.0, help="part of the steps whose weights are averaged")
+    parser.add_argument("--last-rate", type=float, default=0.1, help="with --average: of the peak, at the end")
+    parser.add_argument("--warmup", type=float, help="share of the training until the peak, where it is not theirs")
     parser.add_argument("--wide", type=int, default=fitting.WIDE, help="weights from which a layer is not torch's")
     parser.add_argument("--compare", action="store_true", help="with --data: both methods after --minutes, no curves")
     parser.add_argument("--side", type=int, default=SIDE, help="of the square matrices whose product is the limit")
@@ -344,6 +354,8 @@ def main() -> None:
         MODELS.update({name: replace(MODELS[name], max_vocab=options.vocabulary) for name in MODELS})
     if options.dropout:
         MODELS.update({name: replace(MODELS[name], dropout=float(options.dropout[0])) for name in MODELS})
+    if options.warmup:
+        MODELS.update({name: replace(MODELS[name], warmup=options.warmup) for name in MODELS})
     if options.layers:
         print(pd.DataFrame([layer_times(*sizes, options) for sizes in LAYERS]).to_string(index=False))
         return
@@ -361,8 +373,7 @@ def main() -> None:
         print(pd.DataFrame(rows).to_string(index=False))
         return
     for name in options.models:
-        dropout = ["dropout " + " to ".join(options.dropout)] if options.dropout else []
-        called = ", ".join([name, *dropout, *(["averaged"] if options.average else [])])
+        called = ", ".join([name, *differences(options)])
         found = curve(name, corpora, options).assign(model=called)
         store_curve(options.output, found)
         if options.records:
