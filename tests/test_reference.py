@@ -156,12 +156,13 @@ def test_the_figures_of_the_training_page_are_in_the_recipes_table():
     curves = pd.read_csv(REFERENCE / "wikitext2" / "perplexity.csv").groupby("model")
     for model in ("default", "full"):
         assert f"{curves.valid_perplexity.last()[model]:.0f}" in page
-    words = page.replace("\n", " ")
-    for name in ("two layers, dropout 1.5", "two layers, dropout 1 to 2.2, averaged"):
-        longest = curves.get_group(name).set_index("minutes").test_perplexity
-        for minutes, spoken_time in ((20, "20 minutes"), (30, "30"), (60, "an hour")):
-            assert f"{longest.asof(minutes + 0.5):.1f} after {spoken_time}" in words
-    assert f"at {curves.test_perplexity.last()['two layers, dropout 2']:.1f}." in words
+    hours = re.findall(r"^\| ((?:default|two layers), [^|]+) \|([^|]+)\|([^|]+)\|([^|]+)\| ([\d.]+) \|$", page, re.M)
+    assert len(hours) == 6
+    for name, *quoted, tokens in hours:
+        points = curves.get_group(name).set_index("minutes")
+        found = [f"{points.test_perplexity.asof(minutes + 0.5):.1f}" for minutes in (20, 30, 60)]
+        assert [text.strip().strip("*") for text in quoted] == found
+        assert tokens == f"{points.tokens.max() / 1e6:.1f}"
 
 
 def test_no_answer_waits_for_its_figures():

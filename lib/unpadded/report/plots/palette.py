@@ -14,6 +14,7 @@ BASELINE_GREYS = (
 )
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">"]
 INK, FAINT = "#222222", "#D9D9D9"
+LINE_COLOURS = [*TOPIC_COLOURS[:-1], BASELINE_GREYS[2], INK]  # a thin yellow line cannot be read
 STYLE = {
     "figure.dpi": 110,
     "figure.constrained_layout.use": True,

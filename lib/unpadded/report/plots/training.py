@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
-from unpadded.report.plots.palette import BASELINE_GREYS, INK, MARKERS, POOLING_COLOURS, TOPIC_COLOURS
+from unpadded.report.plots.palette import BASELINE_GREYS, INK, LINE_COLOURS, MARKERS, POOLING_COLOURS
 from unpadded.report.plots.style import in_words, label_ends, say, styled
 
 TICKS = (20, 50, 70, 100, 150, 200, 300, 500, 700, 1_000, 2_000, 5_000, 10_000, 20_000)
@@ -21,11 +21,12 @@ def perplexity_curves(curves: pd.DataFrame, published: Mapping[str, float] | Non
     `curves` has the columns model, minutes and valid_perplexity; `published`, {"valid": 68.6, "test": 65.8} for the
     AWD-LSTM paper, is drawn as a horizontal line at the validation figure.
     """
-    figure, axis = plt.subplots(figsize=(6.4, 4))
+    longest = curves["model"].str.len().max()
+    figure, axis = plt.subplots(figsize=(max(6.4, 4.2 + 0.065 * longest), 4))  # inches; a name stands beside its line
     ends, colours = {}, {}
     for number, (name, group) in enumerate(curves.groupby("model", sort=False)):
-        colour = TOPIC_COLOURS[number % len(TOPIC_COLOURS)]
-        axis.plot(group["minutes"], group["valid_perplexity"], color=colour, marker=MARKERS[number], markersize=3.5)
+        colour, marker = LINE_COLOURS[number % len(LINE_COLOURS)], MARKERS[number % len(MARKERS)]
+        axis.plot(group["minutes"], group["valid_perplexity"], color=colour, marker=marker, markersize=3.5)
         last = group.iloc[-1]
         label = f"{name} ({last['valid_perplexity']:.0f})"
         ends[label], colours[label] = (last["minutes"], last["valid_perplexity"]), colour
