@@ -345,6 +345,11 @@ def main() -> None:
     parser.add_argument("--layers", action="store_true", help="milliseconds of single layers, no models")
     parser.add_argument("--records", type=Path, help="a file of records (Markdown) to put the rows into")
     options = parser.parse_args()
+    try:
+        float((options.dropout or ["0"])[0])
+        last_dropouts((options.dropout or ["0"])[-1])
+    except ValueError as error:
+        parser.error(f"--dropout takes a number for the start, and a number or `paper` for the end ({error})")
     if len(options.dropout) > 2:
         parser.error("--dropout takes one number or two: at the start and at the end")
     torch.set_num_threads(options.threads)

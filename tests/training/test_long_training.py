@@ -66,6 +66,26 @@ def test_what_dropouts_grow_to(script):
     assert training.last_dropouts("paper")["output_p"] == 0.4
 
 
+def test_a_curve_is_called_by_what_is_different(script):
+    called = script("training").differences
+    usual = {"dropout": [], "average": 0.0, "last_rate": 0.1, "warmup": None}
+    assert called(SimpleNamespace(**usual)) == []
+    assert called(SimpleNamespace(**usual | {"dropout": ["1", "2.2"], "average": 0.06})) == [
+        "dropout 1 to 2.2",
+        "averaged",
+    ]
+    other = usual | {"average": 0.06, "last_rate": 0.3, "warmup": 0.04}
+    assert called(SimpleNamespace(**other)) == ["averaged, rate to 0.3", "warmup 0.04"]
+
+
+@pytest.mark.parametrize("said", [["paper"], ["1", "papers"], ["1", "2", "3"]])
+def test_a_dropout_that_is_none_is_refused_before_work_begins(script, monkeypatch, capsys, said):
+    monkeypatch.setattr("sys.argv", ["training.py", "--dropout", *said])
+    with pytest.raises(SystemExit):
+        script("training").main()
+    assert "--dropout takes" in capsys.readouterr().err
+
+
 def test_the_model_has_the_average_of_the_last_steps_at_the_end(script, tiny_tokens):
     long_training = script("long_training")
     averaged = long_training.Averaged(0.5, last_rate=0.2)
