@@ -10,6 +10,7 @@ import torch
 from fastai.callback.core import Callback
 from fastai.text.models.core import SequentialRNN
 
+LAST_RATE = 0.1  # of the peak, at the end of a training whose weights are averaged, where no other is given
 # What Merity, Keskar and Socher train with on WikiText-2 (arXiv 1708.02182, section 5), under fastai's names.
 PAPER_DROPOUTS = {"embed_p": 0.1, "input_p": 0.65, "weight_p": 0.5, "hidden_p": 0.25, "output_p": 0.4}
 
@@ -46,7 +47,7 @@ class Averaged(Callback):
     order, run_valid = 65, False
     every = 5  # steps from one that counts to the next
 
-    def __init__(self, part: float, last_rate: float = 0.1):
+    def __init__(self, part: float, last_rate: float = LAST_RATE):
         self.part, self.last_rate, self.step = part, last_rate, 0
 
     def before_fit(self):

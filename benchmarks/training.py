@@ -25,7 +25,7 @@ from fastai.text.data import LMDataLoader, TensorText
 from fastai.text.learner import language_model_learner
 from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_lm_config
 
-from long_training import PAPER_DROPOUTS, Averaged, GrowingDropout
+from long_training import LAST_RATE, PAPER_DROPOUTS, Averaged, GrowingDropout
 from records import GOALS, PERPLEXITIES, TRAINING, keep
 from unpadded import TrainingSettings, train
 from unpadded.common import write_table
@@ -277,7 +277,7 @@ def differences(options) -> list[str]:
     """What a curve's name says of how its model was trained."""
     said = ["dropout " + " to ".join(options.dropout)] if options.dropout else []
     if options.average:
-        said.append("averaged" if options.last_rate == 0.1 else f"averaged, rate to {options.last_rate:g}")
+        said.append("averaged" if options.last_rate == LAST_RATE else f"averaged, rate to {options.last_rate:g}")
     return [*said, f"warmup {options.warmup:g}"] if options.warmup else said
 
 
@@ -337,7 +337,7 @@ def main() -> None:
         help="times fastai's, where it is not theirs; second: at the end, or `paper`: those of the AWD-LSTM paper",
     )
     parser.add_argument("--average", type=float, default=0.0, help="part of the steps whose weights are averaged")
-    parser.add_argument("--last-rate", type=float, default=0.1, help="with --average: of the peak, at the end")
+    parser.add_argument("--last-rate", type=float, default=LAST_RATE, help="with --average: of the peak, at the end")
     parser.add_argument("--warmup", type=float, help="share of the training until the peak, where it is not theirs")
     parser.add_argument("--wide", type=int, default=fitting.WIDE, help="weights from which a layer is not torch's")
     parser.add_argument("--compare", action="store_true", help="with --data: both methods after --minutes, no curves")
@@ -345,22 +345,22 @@ def main() -> None:
     parser.add_argument("--layers", action="store_true", help="milliseconds of single layers, no models")
     parser.add_argument("--records", type=Path, help="a file of records (Markdown) to put the rows into")
     options = parser.parse_args()
-    try:
-        float((options.dropout or ["0"])[0])
-        last_dropouts((options.dropout or ["0"])[-1])
-    except ValueError as error:
-        parser.error(f"--dropout takes a number for the start, and a number or `paper` for the end ({error})")
+    if options.dropout:
+        try:
+            float(options.dropout[0])
+            last_dropouts(options.dropout[-1])
+        except ValueError as error:
+            parser.error(f"--dropout takes a number for the start, and a number or `paper` for the end ({error})")
     if len(options.dropout) > 2:
         parser.error("--dropout takes one number or two: at the start and at the end")
     torch.set_num_threads(options.threads)
     warnings.filterwarnings("ignore")  # fastai's own
     fitting.WIDE = options.wide
-    if options.vocabulary:
-        MODELS.update({name: replace(MODELS[name], max_vocab=options.vocabulary) for name in MODELS})
+    given = {"max_vocab": options.vocabulary, "warmup": options.warmup}
+    settings = {name: value for name, value in given.items() if value}
     if options.dropout:
-        MODELS.update({name: replace(MODELS[name], dropout=float(options.dropout[0])) for name in MODELS})
-    if options.warmup:
-        MODELS.update({name: replace(MODELS[name], warmup=options.warmup) for name in MODELS})
+        settings["dropout"] = float(options.dropout[0])
+    MODELS.update({name: replace(model, **settings) for name, model in MODELS.items()})
     if options.layers:
         print(pd.DataFrame([layer_times(*sizes, options) for sizes in LAYERS]).to_string(index=False))
         return
